@@ -1,0 +1,3 @@
+"""Prometheus exporter for prepaid balances."""
+
+__version__ = "0.1.0"
