@@ -1,0 +1,43 @@
+#!/usr/bin/env bash
+# Build the image from the Dockerfile where no image registry is reached: a base made by debootstrap from the
+# Debian mirror that this machine uses, then buildah. Usage: build-image.sh CACHE_FOLDER; the image is
+# localhost/prepaid-exporter in the storage CACHE_FOLDER/storage.
+set -euo pipefail
+
+here=$(cd "$(dirname "$0")/../.." && pwd)
+cache=$1
+suite=bookworm
+base=localhost/python-base:$suite
+mkdir -p "$cache"
+
+buildah() {
+  command buildah --root "$cache/storage" --runroot "$cache/run" --storage-driver vfs "$@"
+}
+
+make_base() {
+  local mirror rootfs=$cache/rootfs
+  mirror=$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' "Codename: $suite" | head -n 1)
+  rm -rf "$rootfs"
+  debootstrap --variant=minbase --include=ca-certificates,python3,python3-venv "$suite" "$rootfs" "$mirror"
+  rm -rf "$rootfs"/var/cache/apt/* "$rootfs"/var/lib/apt/lists/*
+  # Certificates that this machine trusts beside Debian's, for a network that ends TLS itself.
+  cp /etc/ssl/certs/ca-certificates.crt "$rootfs/etc/ssl/certs/ca-certificates.crt"
+  local container
+  container=$(buildah from scratch)
+  buildah add --quiet "$container" "$rootfs" /
+  buildah commit --quiet --rm "$container" "$base"
+  rm -rf "$rootfs"
+}
+
+pip_settings() {
+  printf '[global]\ncert = /etc/ssl/certs/ca-certificates.crt\n'
+  local index
+  index=${PIP_INDEX_URL:-$(python3 -m pip config get global.index-url 2>/dev/null || true)}
+  [ -z "$index" ] || printf 'index-url = %s\n' "$index"
+}
+
+buildah inspect --type image "$base" >/dev/null 2>&1 || make_base
+pip_settings >"$cache/pip.conf"
+buildah build --isolation chroot --pull-never --quiet \
+  --build-arg "PYTHON_IMAGE=$base" --secret "id=pip,src=$cache/pip.conf" \
+  --tag localhost/prepaid-exporter "$here"
