@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # Build the image from the Dockerfile where no image registry is reached: a base made by debootstrap from the
-# Debian mirror that this machine uses, then buildah. Usage: build-image.sh CACHE_FOLDER; the image is
-# localhost/prepaid-exporter in the storage CACHE_FOLDER/storage.
+# package mirror that this machine uses, then buildah. Usage: build-image.sh CACHE_FOLDER; the image becomes
+# localhost/prepaid-exporter in the storage CACHE_FOLDER/storage, and the base stays there for the next time.
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")/../.." && pwd)
 cache=$1
-suite=bookworm
+suite=$(. /etc/os-release && echo "$VERSION_CODENAME")
 base=localhost/python-base:$suite
 mkdir -p "$cache"
 
@@ -14,11 +14,15 @@ buildah() {
   command buildah --root "$cache/storage" --runroot "$cache/run" --storage-driver vfs "$@"
 }
 
+apt_says() {
+  apt-get indextargets --format "$1" 'Created-By: Packages' "Codename: $suite" | sort -u
+}
+
 make_base() {
-  local mirror rootfs=$cache/rootfs
-  mirror=$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' "Codename: $suite" | head -n 1)
+  local rootfs=$cache/rootfs
   rm -rf "$rootfs"
-  debootstrap --variant=minbase --include=ca-certificates,python3,python3-venv "$suite" "$rootfs" "$mirror"
+  debootstrap --variant=minbase --include=ca-certificates,python3,python3-venv \
+    --components="$(apt_says '$(COMPONENT)' | paste -s -d ,)" "$suite" "$rootfs" "$(apt_says '$(SITE)' | head -n 1)"
   rm -rf "$rootfs"/var/cache/apt/* "$rootfs"/var/lib/apt/lists/*
   # Certificates that this machine trusts beside Debian's, for a network that ends TLS itself.
   cp /etc/ssl/certs/ca-certificates.crt "$rootfs/etc/ssl/certs/ca-certificates.crt"

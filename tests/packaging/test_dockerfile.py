@@ -1,0 +1,43 @@
+"""What the Dockerfile promises to those who read it, before any image is built."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="module")
+def dockerfile(root: Path) -> str:
+    return (root / "Dockerfile").read_text()
+
+
+def test_hadolint_finds_nothing(root: Path) -> None:
+    command = [Path(sys.executable).parent / "hadolint", "--failure-threshold=style", "Dockerfile"]
+    result = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stdout) == (0, ""), result.stderr
+
+
+def test_every_stage_starts_from_one_base_pinned_by_version_and_digest(dockerfile: str) -> None:
+    bases = set(re.findall(r"^FROM (\S+)", dockerfile, re.MULTILINE))
+    assert bases == {"${PYTHON_IMAGE}"}
+    assert re.search(
+        r"^ARG PYTHON_IMAGE=\S+/python:3\.\d+\.\d+-\S+@sha256:[0-9a-f]{64}$", dockerfile, re.MULTILINE
+    )
+
+
+def test_no_probe_of_the_image_asks_the_providers(dockerfile: str) -> None:
+    assert "HEALTHCHECK" not in dockerfile
+
+
+def test_only_what_the_wheel_is_made_of_enters_the_build(root: Path, dockerfile: str) -> None:
+    lines = (root / ".dockerignore").read_text().splitlines()
+    assert "*" in lines
+    allowed = {line.removeprefix("!") for line in lines if line.startswith("!")}
+    copied = {
+        name
+        for line in re.findall(r"^COPY (?!--from)(.+)$", dockerfile, re.MULTILINE)
+        for name in line.split()[:-1]
+    }
+    assert copied == allowed
