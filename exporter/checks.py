@@ -1,0 +1,144 @@
+"""What the schema of an account cannot say: checks across keys, against the definition and the machine.
+
+Each check looks at the raw mapping and passes over what the schema already complained about, so that one
+mistake does not hide another.
+"""
+
+import re
+import ssl
+from collections.abc import Mapping
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from exporter.definition import Definition
+from exporter.model import Level
+from exporter.providers import Provider
+from exporter.schema import LOOPBACK
+from exporter.secret import Secret
+from exporter.source import Location, Problem, Source
+from exporter.validation import near_miss
+
+FORMS = {"_file": "file", "_env": "env", "": "literal"}
+"""How a credential's key may end, and where the secret then is."""
+
+_OFF = (None, False, "false", "")
+_VARIABLE = re.compile(r"\$\{?[A-Za-z_]\w*\}?|\{\{.*\}\}|%[A-Za-z_]\w*%")
+
+
+class AccountCheck:
+    """Checks one account of the file at `where`; what is wrong is added to `problems`."""
+
+    def __init__(self, source: Source, where: Location, folder: Path, problems: list[Problem]) -> None:
+        self.source = source
+        self.where = where
+        self.folder = folder
+        self.problems = problems
+
+    def _complain(self, key: str | Location, message: str) -> None:
+        inner = (key,) if isinstance(key, str) else key
+        self.problems.append(self.source.problem((*self.where, *inner), message))
+
+    def secrets(self, definition: Definition, raw: Mapping[str, Any]) -> dict[str, Secret]:
+        """Find each credential that the definition declares, given in exactly one form and readable now."""
+        found = {}
+        for name in definition.credentials:
+            given = [key for key in (f"{name}{form}" for form in FORMS) if key in raw]
+            if len(given) != 1:
+                problem = "is missing; give" if not given else "is given more than once; give exactly"
+                self._complain(given[-1] if given else (), f"{name} {problem} one of {name}_file, {name}_env, {name}")
+                continue
+            secret = self._secret(given[0], given[0].removeprefix(name), raw[given[0]])
+            if secret:
+                found[name] = secret
+        return found
+
+    def _secret(self, key: str, form: str, value: Any) -> Secret | None:
+        if not isinstance(value, str):
+            self._complain(key, "must be text (a number or true/false needs quotes)")
+            return None
+        if FORMS[form] == "literal" and _VARIABLE.fullmatch(value):
+            self._complain(key, f"looks like a variable, which is not replaced here; use {key}_env or {key}_file")
+            return None
+        secret = {
+            "file": lambda: Secret(file=self.folder / value),
+            "env": lambda: Secret(env=value),
+            "literal": lambda: Secret(literal=value),
+        }[FORMS[form]]()
+        try:
+            secret.read()
+        except ValueError as error:
+            self._complain(key, str(error))
+        return secret
+
+    def params(self, definition: Definition, raw: Any) -> dict[str, str]:
+        """Give every parameter that the request will carry, defaults included."""
+        given = raw if isinstance(raw, dict) else {}
+        for name in given:
+            if name not in definition.params:
+                hint = near_miss(name, definition.params) or self._declared(definition)
+                self._complain(("params", name), f"unknown parameter{hint}")
+        values = {name: param.default for name, param in definition.params.items() if param.default is not None}
+        for name, value in given.items():
+            if value in _OFF:
+                values.pop(name, None)
+            elif name in definition.params:
+                values[name] = str(value).lower() if isinstance(value, bool) else str(value)
+        for name, param in definition.params.items():
+            if param.required and name not in values:
+                self._complain("params", f"{name} is missing: {param.description}")
+        for group in definition.exactly_one:
+            chosen = [name for name in group if name in values]
+            if len(chosen) != 1:
+                what = " and ".join(chosen) + " are given" if chosen else "none is given"
+                self._complain("params", f"give exactly one of {', '.join(group)}; {what}")
+        return values
+
+    @staticmethod
+    def _declared(definition: Definition) -> str:
+        return f"; this provider has {', '.join(definition.params)}" if definition.params else "; this provider has none"
+
+    def currency(self, definition: Definition, raw: Mapping[str, Any]) -> None:
+        """Demand a currency where the answer gives none, and refuse one that contradicts the definition."""
+        given = raw.get("currency")
+        if definition.needs_currency and given is None:
+            self._complain((), f"{definition.title} does not say its currency; add one, such as currency: EUR")
+        fixed = {wallet.currency.literal for wallet in definition.wallets if wallet.currency and wallet.currency.literal}
+        if isinstance(given, str) and fixed and given.upper() not in fixed:
+            self._complain("currency", f"{definition.title} counts in {', '.join(sorted(fixed))}; leave currency out")
+
+    def thresholds(self, raw: Mapping[str, Any]) -> None:
+        """Demand that a milder level is not below a more severe one."""
+        by_wallet = raw.get("wallet_thresholds")
+        groups: list[tuple[Location, Any]] = [(("thresholds",), raw.get("thresholds"))]
+        if isinstance(by_wallet, dict):
+            groups += [(("wallet_thresholds", name), group) for name, group in by_wallet.items()]
+        for where, group in groups:
+            levels = group if isinstance(group, dict) else {}
+            values = [(level, levels[level]) for level in Level if isinstance(levels.get(level), int | Decimal)]
+            for (milder, high), (severer, low) in zip(values, values[1:], strict=False):
+                if low > high:
+                    self._complain((*where, severer.value), f"{severer} ({low}) is above {milder} ({high})")
+
+    def transport(self, raw: Mapping[str, Any]) -> None:
+        """Refuse a key in clear over a network, and authorities that cannot be read."""
+        url = raw.get("base_url")
+        if isinstance(url, str) and url.startswith("http://") and urlsplit(url).hostname not in LOOPBACK:
+            if raw.get("allow_http") is not True:
+                self._complain("base_url", "http would send the key in clear; use https, or say allow_http: true")
+        ca_file = raw.get("ca_file")
+        if isinstance(ca_file, str):
+            try:
+                ssl.create_default_context(cafile=str(self.folder / ca_file))
+            except ssl.SSLError:
+                self._complain("ca_file", "is not a file of PEM certificates")
+            except OSError as error:
+                self._complain("ca_file", f"cannot be read: {error.strerror}")
+
+
+def credential_keys(provider: Provider | None, raw: Mapping[str, Any]) -> set[str]:
+    """List the keys of an account that name its credentials; with an unknown provider, all that look so."""
+    if provider:
+        return {f"{name}{form}" for name in provider.definition.credentials for form in FORMS}
+    return {key for key in raw if key.endswith(("_file", "_env", "_key"))}

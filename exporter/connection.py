@@ -1,0 +1,84 @@
+"""Connections that are kept, notice when they went stale, and read a whole answer inside one time limit."""
+
+import http.client
+import io
+import socket
+import time
+from typing import Any
+
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+
+
+class StaleConnectionError(ConnectionError):
+    """A kept connection was found closed."""
+
+
+class _Kept:
+    """A connection that knows whether it was used before, and reads answers inside one time limit."""
+
+    _answered = False
+
+    def connect(self) -> None:
+        self._answered = False
+        super().connect()  # type: ignore[misc]
+
+    def getresponse(self) -> Any:
+        try:
+            response = super().getresponse()  # type: ignore[misc]
+        except ConnectionError as error:
+            if self._answered:
+                raise StaleConnectionError from error
+            raise
+        self._answered = True
+        return response
+
+
+class _LimitedResponse(http.client.HTTPResponse):
+    """Headers and body together within the time that the socket is set to; else each read has that time anew."""
+
+    def __init__(self, sock: socket.socket, *args: Any, **options: Any) -> None:
+        super().__init__(sock, *args, **options)
+        limit = sock.gettimeout()
+        if limit is not None:
+            self.fp = io.BufferedReader(_LimitedReader(self.fp.detach(), sock, time.monotonic() + limit))
+
+
+class _LimitedReader(io.RawIOBase):
+    def __init__(self, raw: Any, sock: socket.socket, end: float) -> None:
+        self._raw = raw
+        self._sock = sock
+        self._end = end
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        left = self._end - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        self._sock.settimeout(left)
+        return self._raw.readinto(buffer)  # type: ignore[no-any-return]
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+class _Connection(_Kept, HTTPConnection):
+    response_class = _LimitedResponse
+
+
+class _TLSConnection(_Kept, HTTPSConnection):
+    response_class = _LimitedResponse
+
+
+class _Pool(HTTPConnectionPool):
+    ConnectionCls = _Connection
+
+
+class _TLSPool(HTTPSConnectionPool):
+    ConnectionCls = _TLSConnection
+
+
+POOLS = {"http": _Pool, "https": _TLSPool}

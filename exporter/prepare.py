@@ -1,0 +1,114 @@
+"""An account as the one request that its definition declares, ready to be sent again and again.
+
+The request is put together twice: once to send, once to show, with a mask in the place of each credential.
+"""
+
+import json
+from base64 import b64encode
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from string import Template
+from typing import Any
+from urllib.parse import quote, urlencode, urlsplit, urlunsplit
+
+from exporter import __version__
+from exporter.config import Account
+from exporter.definition import BasicAuth, Definition, TokenAuth
+from exporter.model import Exchange
+from exporter.secret import MASK
+
+_DEFAULT_HEADERS = {
+    "Accept": "application/json",
+    "Accept-Encoding": "gzip, deflate",
+    "User-Agent": f"prepaid-exporter/{__version__}",
+}
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A request to send, its credentials, and `shown`: the same without them."""
+
+    method: str
+    url: str = field(repr=False)
+    headers: Mapping[str, bytes] = field(repr=False)
+    body: bytes | None = field(repr=False)
+    secrets: tuple[str, ...] = field(repr=False)
+    shown: Exchange
+
+
+def prepare(account: Account, secrets: Mapping[str, str]) -> Prepared:
+    """Put the request of an account together; `secrets` are the values of its credentials."""
+    url, headers, body = _assemble(account, secrets)
+    shown_url, _, _ = _assemble(account, dict.fromkeys(secrets, MASK))
+    method = account.provider.definition.request.method
+    return Prepared(
+        method=method,
+        url=url,
+        headers={name: value.encode() for name, value in headers.items()},
+        body=body,
+        secrets=tuple(secrets.values()),
+        shown=Exchange(method, shown_url, tuple(headers)),
+    )
+
+
+def _assemble(account: Account, secrets: Mapping[str, str]) -> tuple[str, dict[str, str], bytes | None]:
+    definition = account.provider.definition
+    request = definition.request
+    variables = {**account.params, **secrets}
+    path = next((path for name, path in request.path_with.items() if name in variables), request.path)
+    query = _filled(request.query, variables)
+    headers = {**_DEFAULT_HEADERS, **_filled(request.headers, variables)}
+    fields = _filled(request.json_body if request.json_body is not None else request.form, variables)
+    _authenticate(definition, variables, query, headers, fields)
+    body = None
+    if request.json_body is not None:
+        headers["Content-Type"] = "application/json"
+        body = json.dumps(fields).encode()
+    elif request.form is not None:
+        headers["Content-Type"] = "application/x-www-form-urlencoded"
+        body = urlencode(fields).encode()
+    return _url(account.base_url, Template(path).substitute(_quoted(variables)), query), headers, body
+
+
+def _authenticate(
+    definition: Definition,
+    variables: Mapping[str, str],
+    query: dict[str, Any],
+    headers: dict[str, str],
+    fields: dict[str, Any],
+) -> None:
+    auth = definition.auth
+    if isinstance(auth, TokenAuth):
+        headers["Authorization"] = f"Bearer {variables[auth.credential]}"
+    elif isinstance(auth, BasicAuth):
+        pair = ":".join(Template(part).substitute(variables) for part in (auth.username, auth.password))
+        headers["Authorization"] = f"Basic {b64encode(pair.encode()).decode()}"
+    else:
+        {"header": headers, "query": query, "body": fields}[auth.type][auth.name] = (
+            auth.prefix + variables[auth.credential]
+        )
+
+
+def _filled(value: Any, variables: Mapping[str, str]) -> Any:
+    """Replace the variables of every text; an entry whose variable has no value is dropped."""
+    if isinstance(value, str):
+        return Template(value).substitute(variables)
+    if isinstance(value, list):
+        return [_filled(item, variables) for item in value if _complete(item, variables)]
+    if isinstance(value, Mapping):
+        return {key: _filled(item, variables) for key, item in value.items() if _complete(item, variables)}
+    return {} if value is None else value
+
+
+def _complete(value: Any, variables: Mapping[str, str]) -> bool:
+    return not isinstance(value, str) or all(name in variables for name in Template(value).get_identifiers())
+
+
+def _quoted(variables: Mapping[str, str]) -> dict[str, str]:
+    return {name: value if value == MASK else quote(value, safe="") for name, value in variables.items()}
+
+
+def _url(base: str, path: str, query: Mapping[str, str]) -> str:
+    parts = urlsplit(base + path)
+    fixed = [parts.query] if parts.query else []
+    return urlunsplit(parts._replace(query="&".join([*fixed, urlencode(query, safe="*")] if query else fixed)))

@@ -1,0 +1,50 @@
+"""The provider definitions: one NAME.yml per built-in provider beside this file, and the operator's own."""
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from exporter.definition import Definition
+from exporter.source import ConfigurationError, Problem, read
+from exporter.validation import checked
+
+_FOLDER = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class Provider:
+    """A definition under the name that accounts and the label `provider` use for it."""
+
+    name: str
+    definition: Definition
+
+    def __hash__(self) -> int:
+        """Hash by name: equal providers have equal names, and a definition holds mappings."""
+        return hash(self.name)
+
+
+@cache
+def names() -> tuple[str, ...]:
+    """List the built-in providers."""
+    return tuple(sorted(path.stem for path in _FOLDER.glob("*.yml")))
+
+
+@cache
+def built_in(name: str) -> Provider:
+    """Load a built-in provider by its name; raise KeyError for a name that is not built in."""
+    if name not in names():
+        raise KeyError(name)
+    provider, problems = load(_FOLDER / f"{name}.yml")
+    if provider is None:
+        raise ConfigurationError(problems)
+    return provider
+
+
+def load(path: Path) -> tuple[Provider | None, list[Problem]]:
+    """Load one definition file; its name without the ending is the provider's name."""
+    try:
+        source = read(path)
+    except ConfigurationError as error:
+        return None, error.problems
+    definition, problems = checked(Definition, source.data, source)
+    return (Provider(path.stem, definition) if definition else None), problems

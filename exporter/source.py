@@ -1,0 +1,171 @@
+"""A YAML file as plain data with the position of everything in it. The only user of the YAML library."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+Location = tuple[str | int, ...]
+"""Where something stands in a document: keys and list positions from the root."""
+
+_Loader: type = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_NUMBER = re.compile(r"[-+]?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]{1,3})?")
+_WORDS: Mapping[str, bool | None] = {"true": True, "false": False, "null": None, "~": None, "": None}
+_PLAIN_TAGS = frozenset(f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool", "null", "timestamp"))
+
+
+@dataclass(frozen=True, order=True)
+class Problem:
+    """One mistake of the operator's: where it is and what to do. `path` may be empty (whole file)."""
+
+    file: str
+    line: int
+    column: int
+    path: str
+    message: str
+
+    def __str__(self) -> str:
+        """Write the problem as compilers do, so that editors can jump to it."""
+        where = f"{self.file}:{self.line}:{self.column}: " if self.line else f"{self.file}: "
+        return f"{where}{self.path}: {self.message}" if self.path else f"{where}{self.message}"
+
+
+class ConfigurationError(Exception):
+    """Everything that is wrong with a file, at once."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        self.problems = sorted(problems)
+        super().__init__("\n".join(map(str, self.problems)))
+
+
+def dotted(location: Location) -> str:
+    """Write a location as people do: `accounts[2].thresholds.critical`."""
+    text = ""
+    for part in location:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+    return text
+
+
+@dataclass
+class Source:
+    """One YAML document: its plain `data`, and `problem()` to point into it.
+
+    Only `true`, `false`, `null` and JSON-like numbers are anything but text when they stand without
+    quotes, so that a key `0123`, `yes` or `2026-01-01` stays what the operator wrote. Numbers with a
+    fraction are decimals.
+    """
+
+    file: str
+    data: Any = None
+    _values: dict[Location, tuple[int, int]] = field(default_factory=dict)
+    _keys: dict[Location, tuple[int, int]] = field(default_factory=dict)
+
+    def has(self, location: Location) -> bool:
+        """Tell whether the file has something at this location."""
+        return location in self._values
+
+    def problem(self, location: Location, message: str, *, at_key: bool = False) -> Problem:
+        """Point at a location, or at the nearest thing around it that the file has."""
+        marks = self._keys if at_key and location in self._keys else self._values
+        near = location
+        while near and near not in marks:
+            near = near[:-1]
+        line, column = marks.get(near, (1, 1))
+        return Problem(self.file, line, column, dotted(location), message)
+
+
+def read(path: Path) -> Source:
+    """Read a YAML file; raise `ConfigurationError` when it cannot be read or is not plain YAML."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise _failed(path, 0, 0, f"cannot be read: {error.strerror or 'unknown error'}") from None
+    except UnicodeDecodeError:
+        raise _failed(path, 0, 0, "is not UTF-8 text") from None
+    try:
+        root = yaml.compose(text, Loader=_Loader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line, column = (mark.line + 1, mark.column + 1) if mark else (0, 0)
+        raise _failed(path, line, column, f"is not valid YAML: {_yaml_words(error)}") from None
+    except yaml.YAMLError:
+        raise _failed(path, 0, 0, "is not valid YAML: it holds a character that YAML does not allow") from None
+    source = Source(str(path))
+    problems: list[Problem] = []
+    source.data = None if root is None else _Reader(source, problems).plain(root, ())
+    if problems:
+        raise ConfigurationError(problems)
+    return source
+
+
+def dump(data: Any) -> str:
+    """Write plain data as YAML, keys in the order given."""
+    return str(yaml.safe_dump(data, sort_keys=False, allow_unicode=True, default_flow_style=False))
+
+
+def _failed(path: Path, line: int, column: int, message: str) -> ConfigurationError:
+    return ConfigurationError([Problem(str(path), line, column, "", message)])
+
+
+def _yaml_words(error: yaml.MarkedYAMLError) -> str:
+    return " ".join(part for part in (error.problem, error.context) if part)
+
+
+class _Reader:
+    def __init__(self, source: Source, problems: list[Problem]) -> None:
+        self.source = source
+        self.problems = problems
+        self.open: list[yaml.Node] = []
+
+    def plain(self, node: yaml.Node, location: Location) -> Any:
+        self.source._values[location] = _position(node)  # noqa: SLF001 - one noun, two classes
+        if any(node is outer for outer in self.open):
+            return self.complain(location, "an alias may not stand inside what it names")
+        if isinstance(node, yaml.ScalarNode):
+            return self.scalar(node, location)
+        self.open.append(node)
+        result = self.sequence(node, location) if isinstance(node, yaml.SequenceNode) else self.mapping(node, location)
+        self.open.pop()
+        return result
+
+    def complain(self, location: Location, message: str) -> None:
+        self.problems.append(self.source.problem(location, message))
+
+    def sequence(self, node: yaml.SequenceNode, location: Location) -> list[Any]:
+        return [self.plain(item, (*location, index)) for index, item in enumerate(node.value)]
+
+    def mapping(self, node: yaml.Node, location: Location) -> dict[str, Any]:
+        result: dict[str, Any] = {}
+        for key, value in node.value:
+            if not isinstance(key, yaml.ScalarNode) or key.value == "<<":
+                self.complain(location, "a key must be plain text (merge keys are not supported)")
+                continue
+            inner = (*location, key.value)
+            if key.value in result:
+                line = self.source._keys[inner][0]  # noqa: SLF001
+                self.source._values[inner] = _position(key)  # noqa: SLF001
+                self.complain(inner, f"is given twice; first on line {line}")
+                continue
+            self.source._keys[inner] = _position(key)  # noqa: SLF001
+            result[key.value] = self.plain(value, inner)
+        return result
+
+    def scalar(self, node: yaml.ScalarNode, location: Location) -> Any:
+        if node.tag not in _PLAIN_TAGS:
+            return self.complain(location, f"has the tag {node.tag!r}, which has no meaning here")
+        if node.style or node.tag.endswith(":str"):
+            return node.value
+        if node.value in _WORDS:
+            return _WORDS[node.value]
+        if not _NUMBER.fullmatch(node.value):
+            return node.value
+        number = Decimal(node.value)
+        return int(number) if node.value.lstrip("+-").isdigit() else number
+
+
+def _position(node: yaml.Node) -> tuple[int, int]:
+    return node.start_mark.line + 1, node.start_mark.column + 1

@@ -1,0 +1,112 @@
+"""Single values out of an answer, strictly: each reader gives a value, None for "not given", or ValueError."""
+
+import json
+import re
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from exporter.mapping import Choice, Number, Timestamp
+from exporter.model import State
+
+CURRENCY = re.compile(r"[A-Z][A-Z0-9_]{0,31}")
+MAX_TEXT = 200
+"""Longest text, in characters, that becomes a label value."""
+
+_NUMBER = re.compile(r"[-+]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]{1,4})?")
+_MAX_EXPONENT = 307
+_FEW_DIGITS = 40
+_MILLI = Decimal("0.001")
+
+
+def document(body: bytes) -> Any:
+    """Parse JSON with exact numbers; raise ValueError for anything else, NaN and endless nesting included."""
+    try:
+        return json.loads(body, parse_float=_exact, parse_int=_whole, parse_constant=_refuse)
+    except RecursionError:
+        raise ValueError("is nested too deeply") from None
+    except ArithmeticError:
+        raise ValueError("has a number beyond all bounds") from None
+
+
+def _exact(digits: str) -> Decimal:
+    return Decimal(digits)
+
+
+def _whole(digits: str) -> int | Decimal:
+    return int(digits) if len(digits) < _FEW_DIGITS else Decimal(digits)
+
+
+def _refuse(constant: str) -> Any:
+    raise ValueError(f"{constant} is not JSON")
+
+
+def number(value: Any, spec: Number) -> Decimal | None:
+    """Read an amount: a JSON number or a numeric string, then scale and sign as the definition says."""
+    if value is None or (isinstance(value, str) and value.strip().lower() == "unlimited"):
+        return None
+    amount = _amount(value, spec.pattern)
+    if amount in spec.invalid:
+        return None
+    if amount and abs(amount.adjusted()) > _MAX_EXPONENT:
+        raise ValueError("is beyond what a sample can hold")
+    if spec.scale != 1:
+        amount *= spec.scale
+    return (-amount if spec.negate else amount) or Decimal(0)
+
+
+def _amount(value: Any, pattern: str | None) -> Decimal:
+    if isinstance(value, str):
+        match = re.search(pattern, value) if pattern else None
+        digits = (match[1] if match else "") if pattern else value.strip()
+        if not _NUMBER.fullmatch(digits or ""):
+            raise ValueError("is not a number")
+        return Decimal(digits)
+    if isinstance(value, bool) or not isinstance(value, int | Decimal):
+        raise ValueError("is not a number")  # noqa: TRY004 - readers have one way to refuse
+    return Decimal(value)
+
+
+def text(value: Any, _spec: Any = None) -> str | None:
+    """Read a text that may become a label value; a whole number counts as its digits."""
+    if value is None or value == "":
+        return None
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)
+    if not isinstance(value, str) or len(value) > MAX_TEXT or not value.isprintable():
+        raise ValueError("is not a short printable text")
+    return value
+
+
+def flag(value: Any, _spec: Any = None) -> bool | None:
+    """Read a JSON true or false."""
+    if value is None or isinstance(value, bool):
+        return value
+    raise ValueError("is neither true nor false")
+
+
+def state(value: Any, spec: Choice) -> State | None:
+    """Read a value of a closed list; a text that is not in the list is `unknown`."""
+    if value is None or value == "":
+        return None
+    if not isinstance(value, str):
+        raise ValueError("is not a text")  # noqa: TRY004 - readers have one way to refuse
+    return State(value if value in spec.states else "unknown", (*spec.states, "unknown"))
+
+
+def timestamp(value: Any, spec: Timestamp) -> Decimal | None:
+    """Read a time as Unix seconds; a date is its first moment, and without a zone it is UTC."""
+    if value is None or value == "":
+        return None
+    if spec.format != "iso8601":
+        seconds = _amount(value, None)
+        if seconds and abs(seconds.adjusted()) > _MAX_EXPONENT:
+            raise ValueError("is beyond what a sample can hold")
+        return seconds * _MILLI if spec.format == "unix_ms" else seconds
+    if not isinstance(value, str):
+        raise ValueError("is not a date")  # noqa: TRY004 - readers have one way to refuse
+    try:
+        moment = datetime.fromisoformat(value.strip())
+    except ValueError:
+        raise ValueError("is not a date") from None
+    return Decimal(str((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()))
