@@ -42,21 +42,16 @@ class Site:
         """Open the port, the same as before if there was one; does nothing while it is open."""
         if self._server:
             return
-        if self._reserved:
-            self._reserved.close()
-            self._reserved = None
+        self._release()
         self._server = _Server((self._host, self.port), self)
-        self.port = self._server.server_address[1]
-        thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
-        thread.start()
+        self.port = self._server.server_port
 
     def kill(self) -> None:
         """Close the port and cut all connections; the port stays reserved, so nobody else moves in."""
         if not self._server:
             return
         server, self._server = self._server, None
-        server.shutdown()
-        server.server_close()
+        server.stop()
         self._reserved = socket.socket()
         self._reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self._reserved.bind((self._host, self.port))
@@ -67,6 +62,9 @@ class Site:
     def close(self) -> None:
         """Kill the site and give its port back."""
         self.kill()
+        self._release()
+
+    def _release(self) -> None:
         if self._reserved:
             self._reserved.close()
             self._reserved = None
@@ -95,10 +93,29 @@ class _Server(ThreadingHTTPServer):
         self.dead = False
         self._connections: set[socket.socket] = set()
         super().__init__(address, _Handler)
+        self._thread = threading.Thread(target=self._accept, daemon=True)
+        self._thread.start()
+
+    def _accept(self) -> None:
+        """Accept until stopped; unlike serve_forever it does not wake up to look whether it was."""
+        while not self.dead:
+            self.handle_request()
+
+    def stop(self) -> None:
+        """Close the port; a connection of our own wakes the thread that accepts."""
+        self.dead = True
+        with suppress(OSError), socket.create_connection((str(self.server_address[0]), self.server_port)):
+            self._thread.join()
+        self.server_close()
+
+    def verify_request(self, request: Any, client_address: Any) -> bool:  # noqa: ANN401, ARG002 - the base's
+        """Turn away whoever was accepted while the server was stopping."""
+        return not self.dead
 
     def server_bind(self) -> None:
         """Bind without HTTPServer's look-up of the host's full name, which waits for DNS."""
         TCPServer.server_bind(self)
+        self.server_port = self.server_address[1]
 
     def process_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 - the base's signature
         self._connections.add(request)
@@ -115,7 +132,6 @@ class _Server(ThreadingHTTPServer):
 
     def cut(self) -> None:
         """End every connection, as the death of the process would."""
-        self.dead = True
         for connection in tuple(self._connections):
             with suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)

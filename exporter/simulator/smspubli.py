@@ -14,6 +14,7 @@ BASE_PATH = "/api/3.0"
 ACCOUNT = f"{BASE_PATH}/account/get-balance"
 SUB_ACCOUNT = f"{BASE_PATH}/subaccount/get-balance"
 CURRENCIES = {"main": "EUR", "branch-a": "CREDITS"}
+SUB_ACCOUNTS = ("branch-a",)
 
 
 def _wallets() -> dict[str, Wallet]:
@@ -61,9 +62,9 @@ def _respond(request: Request, key: str, wallets: Mapping[str, Wallet]) -> Answe
     name = fields.get("user_name")
     if name is None and request.path == SUB_ACCOUNT:
         return _error(400, "MISSING_PARAMS", "Missing parameter: user_name")
-    if name is not None and (name not in CURRENCIES or name == "main"):
+    if name is not None and name not in SUB_ACCOUNTS:
         return _error(400, "BAD_PARAMS", "Unknown user_name")
-    wallet = str(name or "main")
+    wallet = "main" if name is None else str(name)
     balance = {"balance": f"{wallets[wallet].balance:.4f}", "currency": CURRENCIES[wallet]}
     return Answer(200, {"status": "ok", "result": balance})
 
