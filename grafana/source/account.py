@@ -1,0 +1,197 @@
+"""The Account dashboard: one account in depth, from what is left to why it could not be read."""
+
+from collections.abc import Iterator, Mapping
+
+from grafana_foundation_sdk.builders import dashboard as build
+from grafana_foundation_sdk.builders import stat, table, timeseries
+from grafana_foundation_sdk.models import dashboard as model
+
+from grafana.source import panels, queries, readings, tables
+from grafana.source.frame import ACCOUNT, RechargeMarks, dashboard, finish
+from grafana.source.panels import HALF, MONEY, Text
+from grafana.source.tables import Value
+
+_WALLET_LEGEND = "{{wallet}} ({{currency}})"
+_LABELS = (
+    tables.Label("", "account"),
+    tables.Label("", "provider"),
+    tables.Label("Wallet", "wallet"),
+    tables.Label("Currency", "currency"),
+)
+_MOMENT = "dateTimeFromNow"
+
+
+def account() -> model.Dashboard:
+    """Build the dashboard."""
+    result = dashboard(ACCOUNT, "One prepaid account: its wallets, spend, runway, parts and failures.")
+    result.time("now-7d", "now").annotation(RechargeMarks())
+    for panel in _now():
+        result.with_panel(panel)
+    result.with_panel(_balances())
+    result.with_row(build.Row("Spend"))
+    result.with_panel(_spend_by_hour()).with_panel(_runway())
+    result.with_row(build.Row("What the balance is made of"))
+    result.with_panel(_breakdown()).with_panel(_deductions()).with_panel(_beside()).with_panel(_recharge())
+    result.with_row(build.Row("How the readings went"))
+    for reading in readings.panels_of_readings():
+        result.with_panel(reading)
+    return finish(result)
+
+
+def _now() -> Iterator[stat.Panel]:
+    balance = Text(
+        "Balance",
+        "What each wallet can spend, as last read, in the colour of the level that it is under.",
+        "No balance was read in the last hour: see the failures below.",
+    )
+    yield panels.wallet_numbers(balance, MONEY, 7, queries.balance())
+    runway = Text(
+        "Runway",
+        "How long each balance lasts at its recent spend.",
+        "No wallet was seen spending yet: a runway needs a balance that went down.",
+    )
+    lasts = queries.by_wallet(queries.recorded("prepaid_runway_seconds:zero"))
+    yield panels.wallet_numbers(runway, "s", 6, lasts)
+    spend = Text(
+        "Spend, 1 d",
+        "What each wallet spent in the last 24 hours, recharges left out.",
+        "No spend was recorded yet: the recording rules need two readings five minutes apart.",
+    )
+    spent = queries.by_wallet(queries.recorded("prepaid_spend:sum1d"))
+    yield panels.number(spend, MONEY, 5, [panels.instant("A", spent, _WALLET_LEGEND)])
+    answering = Text(
+        "Answering",
+        "Whether the provider gave usable wallets at the last scrape.",
+        "No exporter is scraped for this account: check the job and instance above.",
+    )
+    up = queries.by_account(queries.of_account("prepaid_account_up"))
+    panel = panels.number(answering, "none", 3, [panels.instant("A", up, "{{account}}")])
+    yield panel.mappings(panels.values({1: ("Yes", "green"), 0: ("No", "red")}))
+    age = Text(
+        "Reading age",
+        "How long ago the shown balance was read.",
+        "This account was never read: see the failures below.",
+    )
+    yield panels.number(age, "s", 3, [panels.instant("A", queries.reading_age(), "{{account}}")])
+
+
+def _balances() -> timeseries.Panel:
+    text = Text(
+        "Balance and thresholds",
+        "Each wallet's balance, with its thresholds dashed: red critical, orange warning, blue info. "
+        "A gap is a time without a reading.",
+        "No balance was read in this range.",
+    )
+    balance = queries.by_wallet(queries.of_wallet("prepaid_balance"))
+    targets = [panels.ranged("balance", balance, _WALLET_LEGEND)]
+    targets += [
+        panels.ranged(level.name, queries.threshold(level.name), f"{_WALLET_LEGEND} {level.name}")
+        for level in queries.THRESHOLD_LEVELS
+    ]
+    return panels.with_thresholds(panels.lines(text, MONEY, panels.FULL, 10, targets))
+
+
+def _spend_by_hour() -> timeseries.Panel:
+    text = Text(
+        "Spend by hour",
+        "What each wallet spent in each hour, recharges left out; each bar ends at its time.",
+        "No full hour was recorded in this range.",
+    )
+    spend = queries.by_wallet(queries.recorded("prepaid_spend:sum1h"))
+    panel = panels.lines(text, MONEY, HALF, 9, [panels.ranged("spend", spend, _WALLET_LEGEND)])
+    return panels.per_interval(panel, "1h")
+
+
+def _runway() -> timeseries.Panel:
+    text = Text(
+        "Runway over time",
+        "How long each balance would have lasted at the spend of the time; dashed, to each threshold.",
+        "No wallet was spending in this range: without spend there is no runway.",
+    )
+    zero = queries.by_wallet(queries.recorded("prepaid_runway_seconds:zero"))
+    targets = [panels.ranged("zero", zero, f"{_WALLET_LEGEND} to zero")]
+    for level in queries.THRESHOLD_LEVELS:
+        runway = queries.recorded("prepaid_runway_seconds:threshold", f'level="{level.name}"')
+        legend = f"{_WALLET_LEGEND} to {level.name}"
+        targets.append(panels.ranged(level.name, queries.by_wallet(runway), legend))
+    return panels.with_thresholds(panels.lines(text, "s", HALF, 9, targets))
+
+
+def _breakdown() -> timeseries.Panel:
+    text = Text(
+        "Credit breakdown",
+        "The parts of each balance that the provider names, such as free and purchased.",
+        "This provider does not name the parts of a balance.",
+    )
+    parts = queries.by_wallet(queries.of_wallet("prepaid_credit_breakdown"), "kind")
+    target = panels.ranged("parts", parts, f"{_WALLET_LEGEND} {{{{kind}}}}")
+    return panels.stacked(panels.lines(text, MONEY, HALF, 9, [target]))
+
+
+def _deductions() -> timeseries.Panel:
+    text = Text(
+        "Booked, pending and owed",
+        "Where the provider tells them apart: the booked balance, usage not yet booked, unpaid invoices.",
+        "This provider gives one balance only, with nothing to deduct.",
+    )
+    families = {
+        "settled": ("prepaid_settled_balance", "booked"),
+        "pending": ("prepaid_pending_usage", "pending usage"),
+        "unpaid": ("prepaid_unpaid_invoices", "unpaid invoices"),
+    }
+    targets = [
+        panels.ranged(ref, queries.by_wallet(queries.of_wallet(family)), f"{_WALLET_LEGEND} {word}")
+        for ref, (family, word) in families.items()
+    ]
+    return panels.lines(text, MONEY, HALF, 9, targets)
+
+
+def _beside() -> table.Panel:
+    text = Text(
+        "Beside the balance",
+        "What else the provider says of each wallet now. An empty cell is a thing that it does not say.",
+        "This provider says nothing but the balance.",
+    )
+    names = queries.by_wallet(
+        queries.of_wallet("prepaid_wallet_info"), "wallet_name", "wallet_type", "customer"
+    )
+    columns: list[tables.Column] = [
+        *_LABELS,
+        tables.Label("Name", "wallet_name"),
+        tables.Label("Type", "wallet_type"),
+        tables.Label("Customer", "customer"),
+        Value("", "names", names),
+        _value("Balance in credits", "credits", "prepaid_credit_balance"),
+        _value("Currency per credit", "rate", "prepaid_conversion_rate"),
+        _value("Credit limit", "limit", "prepaid_credit_limit"),
+    ]
+    return tables.rows(text, HALF, 7, columns, "Wallet")
+
+
+def _recharge() -> table.Panel:
+    text = Text(
+        "Recharge, plan and expiry",
+        "How each wallet is refilled, and when its plan renews or its credit expires.",
+        "This provider says nothing of recharges, plans or expiry.",
+    )
+    on_off = {"mappings": [m.to_json() for m in panels.values({1: ("On", "green"), 0: ("Off", "text")})]}
+    columns: list[tables.Column] = [
+        *_LABELS,
+        _value("Auto-recharge", "enabled", "prepaid_auto_recharge_enabled", on_off),
+        _value("Recharge under", "under", "prepaid_auto_recharge_threshold"),
+        _value("Recharge by", "amount", "prepaid_auto_recharge_amount"),
+        _value("Plan", "quota", "prepaid_quota"),
+        _value("Plan used", "used", "prepaid_quota_used"),
+        _moment("Plan renews", "reset", "prepaid_quota_reset_timestamp_seconds"),
+        _moment("Credit expires", "expiry", "prepaid_expiry_timestamp_seconds"),
+    ]
+    return tables.rows(text, HALF, 7, columns, "Wallet")
+
+
+def _value(title: str, ref: str, family: str, settings: Mapping[str, object] | None = None) -> Value:
+    return Value(title, ref, queries.by_wallet(queries.of_wallet(family)), MONEY, settings or {})
+
+
+def _moment(title: str, ref: str, family: str) -> Value:
+    """Show a timestamp, which Grafana takes in milliseconds."""
+    return Value(title, ref, f"1000 * {queries.by_wallet(queries.of_wallet(family))}", _MOMENT)

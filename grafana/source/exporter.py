@@ -1,0 +1,188 @@
+"""The Exporter dashboard: whether the readings come, from whom they do not, and what they cost."""
+
+from collections.abc import Iterator
+
+from grafana_foundation_sdk.builders import dashboard as build
+from grafana_foundation_sdk.builders import stat, table, timeseries
+from grafana_foundation_sdk.models import dashboard as model
+
+from grafana.source import panels, queries, tables
+from grafana.source.frame import EXPORTER, dashboard, finish
+from grafana.source.panels import HALF, Text
+from grafana.source.tables import Value
+
+_SLOWEST = 10
+_RATE = "$__rate_interval"
+# Exporters are scraped every minute or two; a rate needs several scrapes whatever Grafana was told.
+_RATE_STEP = "2m"
+_NOT_SCRAPED = "No exporter is scraped: check the job and instance above, and Prometheus' targets."
+
+
+def exporter() -> model.Dashboard:
+    """Build the dashboard."""
+    result = dashboard(
+        EXPORTER, "The exporter itself: scrapes, upstream requests, failures, reloads, memory."
+    )
+    result.time("now-24h", "now")
+    for panel in _now():
+        result.with_panel(panel)
+    result.with_panel(_exporters())
+    result.with_row(build.Row("Scrapes and collections"))
+    result.with_panel(_scrapes()).with_panel(_collections()).with_panel(_ages()).with_panel(_wallets())
+    result.with_row(build.Row("Providers"))
+    result.with_panel(_requests()).with_panel(_failures()).with_panel(_failing())
+    result.with_row(build.Row("Process"))
+    return finish(result.with_panel(_memory()).with_panel(_cpu()).with_panel(_files()))
+
+
+def _now() -> Iterator[stat.Panel]:
+    up = queries.by_account(queries.of_account("prepaid_account_up"))
+    answering = Text(
+        "Answering", "Accounts whose provider gave usable wallets at the last scrape.", _NOT_SCRAPED
+    )
+    yield panels.number(answering, "none", 4, [panels.instant("A", f"sum({up})")])
+    failing = Text(
+        "Failing", "Accounts whose provider gave no usable answer to the last scrape.", _NOT_SCRAPED
+    )
+    yield panels.count(failing, "red", 4, f"sum(1 - {up})")
+    oldest = Text(
+        "Oldest reading", "Age of the oldest reading among all accounts.", "No account was read yet."
+    )
+    yield panels.number(oldest, "s", 4, [panels.instant("A", f"max({queries.reading_age()})")])
+
+
+def _exporters() -> table.Panel:
+    text = Text(
+        "Exporters",
+        "Each exporter's version and start, and whether it runs the configuration that is on its disk.",
+        _NOT_SCRAPED,
+    )
+    loaded = {"mappings": [m.to_json() for m in panels.values({1: ("Yes", "green"), 0: ("No", "red")})]}
+    columns: list[tables.Column] = [
+        tables.Label("Instance", "instance"),
+        tables.Label("", "job"),
+        tables.Label("Version", "version"),
+        Value("", "build", _by_instance("prepaid_exporter_build_info", "version")),
+        Value("Started", "start", f"1000 * {_by_instance('process_start_time_seconds')}", "dateTimeFromNow"),
+        Value(
+            "Last reload worked",
+            "reload",
+            _by_instance("prepaid_exporter_config_last_reload_successful"),
+            settings=loaded,
+        ),
+        Value(
+            "Configuration from",
+            "loaded",
+            f"1000 * {_by_instance('prepaid_exporter_config_last_reload_success_timestamp_seconds')}",
+            "dateTimeFromNow",
+        ),
+    ]
+    return tables.rows(text, HALF, 4, columns, "Instance")
+
+
+def _scrapes() -> timeseries.Panel:
+    text = Text(
+        "Time of a scrape",
+        "How long Prometheus waited for each exporter; it must stay below the scrape timeout.",
+        _NOT_SCRAPED,
+    )
+    took = _by_instance("scrape_duration_seconds")
+    return panels.lines(text, "s", HALF, 8, [panels.ranged("took", took, "{{instance}}")])
+
+
+def _collections() -> timeseries.Panel:
+    text = Text(
+        "Slowest collections",
+        f"The {_SLOWEST} accounts whose providers took longest at the end of the range.",
+        _NOT_SCRAPED,
+    )
+    selector = queries.of_account("prepaid_account_collect_duration_seconds")
+    slowest = f"topk({_SLOWEST}, {queries.by_account(f'{selector} @ end()')})"
+    took = f"{queries.by_account(selector)} and {slowest}"
+    return panels.lines(text, "s", HALF, 8, [panels.ranged("took", took, "{{account}} ({{provider}})")])
+
+
+def _ages() -> timeseries.Panel:
+    text = Text(
+        "Oldest readings",
+        f"The {_SLOWEST} accounts that were read longest ago at the end of the range.",
+        "No account was read in this range.",
+    )
+    selector = queries.of_account("prepaid_account_last_success_timestamp_seconds")
+    oldest = f"bottomk({_SLOWEST}, {queries.by_account(f'{selector} @ end()')})"
+    age = f"(time() - {queries.by_account(selector)}) and {oldest}"
+    return panels.lines(text, "s", HALF, 8, [panels.ranged("age", age, "{{account}} ({{provider}})")])
+
+
+def _wallets() -> timeseries.Panel:
+    text = Text(
+        "Wallets read",
+        "How many wallets had a balance, by provider and currency. "
+        "A drop is a failing account or a wallet that is gone.",
+        "No balance was read in this range.",
+    )
+    balances = queries.by_wallet(queries.of_wallet("prepaid_balance"))
+    wallets = f"count by (provider, currency) ({balances})"
+    target = panels.ranged("wallets", wallets, "{{provider}} ({{currency}})")
+    return panels.lines(text, "none", HALF, 8, [target])
+
+
+def _requests() -> timeseries.Panel:
+    text = Text(
+        "Upstream requests",
+        "Requests that were sent to each provider. Compare them with the provider's quota.",
+        "No request was sent in this range, or the exporters are scraped through /probe only.",
+    )
+    rate = _upstream_rate("prepaid_exporter_upstream_requests_total", "provider")
+    target = panels.ranged("requests", rate, "{{provider}}").interval(_RATE_STEP)
+    return panels.lines(text, "reqps", 8, 8, [target])
+
+
+def _failures() -> timeseries.Panel:
+    text = Text(
+        "Upstream failures",
+        "Requests that failed, by provider and reason.",
+        "No provider ever failed, or the exporters are scraped through /probe only.",
+    )
+    rate = _upstream_rate("prepaid_exporter_upstream_failures_total", "provider", "reason")
+    target = panels.ranged("failures", rate, "{{provider}} · {{reason}}").interval(_RATE_STEP)
+    return panels.lines(text, "reqps", 8, 8, [target])
+
+
+def _failing() -> timeseries.Panel:
+    text = Text(
+        "Failing accounts",
+        "How many accounts were failing, by provider and reason.",
+        "No account failed in this range.",
+    )
+    reasons = queries.by_account(queries.of_account("prepaid_account_failure"), "reason")
+    failing = f"count by (provider, reason) ({reasons})"
+    target = panels.ranged("failing", failing, "{{provider}} · {{reason}}")
+    return panels.stacked(panels.lines(text, "none", 8, 8, [target]))
+
+
+def _memory() -> timeseries.Panel:
+    text = Text("Memory", "Resident memory of each exporter.", _NOT_SCRAPED)
+    used = _by_instance("process_resident_memory_bytes")
+    return panels.lines(text, "bytes", 8, 8, [panels.ranged("used", used, "{{instance}}")])
+
+
+def _cpu() -> timeseries.Panel:
+    text = Text("CPU", "Processor time that each exporter uses; 100 % is one core.", _NOT_SCRAPED)
+    rate = f"rate({queries.of_exporter('process_cpu_seconds_total')}[{_RATE}])"
+    used = panels.ranged("used", f"max by (job, instance) ({rate})", "{{instance}}").interval(_RATE_STEP)
+    return panels.lines(text, "percentunit", 8, 8, [used])
+
+
+def _files() -> timeseries.Panel:
+    text = Text("Open files", "Open file descriptors of each exporter, connections among them.", _NOT_SCRAPED)
+    used = _by_instance("process_open_fds")
+    return panels.lines(text, "none", 8, 8, [panels.ranged("used", used, "{{instance}}")])
+
+
+def _by_instance(family: str, *labels: str) -> str:
+    return f"max by ({', '.join(('job', 'instance', *labels))}) ({queries.of_exporter(family)})"
+
+
+def _upstream_rate(family: str, *labels: str) -> str:
+    return f"sum by ({', '.join(labels)}) (rate({queries.of_upstream(family)}[{_RATE}]))"

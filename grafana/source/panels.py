@@ -1,0 +1,162 @@
+"""The house style of each kind of panel. Owns looks and units; never a query."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from grafana_foundation_sdk.builders import bargauge, common, stat, statetimeline, table, timeseries
+from grafana_foundation_sdk.builders import dashboard as build
+from grafana_foundation_sdk.builders import prometheus as prom
+from grafana_foundation_sdk.models import common as look
+from grafana_foundation_sdk.models import dashboard as model
+
+from grafana.source.frame import DATASOURCE
+from grafana.source.queries import LEVELS, THRESHOLD_LEVELS, in_level
+
+FULL = 24
+HALF = 12
+_TILES = 12
+WALLET_LEGEND = "{{account}} · {{wallet}} ({{currency}})"
+MONEY = "locale"  # digits as they are: the currency stands in the legend, because a unit cannot be a variable
+
+
+Mapped = model.ValueMap | model.RangeMap | model.RegexMap | model.SpecialValueMap
+
+# The library's panel builders share their methods, but no base class that has them.
+PanelT = TypeVar("PanelT", bargauge.Panel, stat.Panel, statetimeline.Panel, table.Panel, timeseries.Panel)
+
+
+@dataclass(frozen=True)
+class Text:
+    """What a panel says in words: its title, what it shows, and why it may be empty."""
+
+    title: str
+    description: str
+    empty: str
+
+
+def instant(ref: str, expr: str, legend: str = "") -> prom.Dataquery:
+    """Ask for the value at the end of the range."""
+    return prom.Dataquery().ref_id(ref).expr(expr).legend_format(legend or "__auto").instant()
+
+
+def ranged(ref: str, expr: str, legend: str) -> prom.Dataquery:
+    """Ask for the values over the range."""
+    return prom.Dataquery().ref_id(ref).expr(expr).legend_format(legend).range()
+
+
+def per_level(expr: str, limit: int, legend: str = WALLET_LEGEND) -> list[prom.Dataquery]:
+    """Ask once per level, so that each wallet wears the colour of its own thresholds; worst level first."""
+    return [
+        instant(level.name, f"sort(bottomk({limit}, {in_level(expr, level)}))", legend) for level in LEVELS
+    ]
+
+
+def number(text: Text, unit: str, width: int, targets: Iterable[prom.Dataquery]) -> stat.Panel:
+    """Show one or a few large numbers."""
+    panel = described(stat.Panel(), text, unit, width, 4).targets(list(targets))
+    return panel.graph_mode(look.BigValueGraphMode.NONE).reduce_options(_last()).color_scheme(_fixed("text"))
+
+
+def count(text: Text, colour: str, width: int, expr: str) -> stat.Panel:
+    """Show a number of things that should not be, coloured as soon as there is one."""
+    steps = [model.Threshold(value=None, color="green"), model.Threshold(value=1, color=colour)]
+    scheme = build.FieldColor().mode(model.FieldColorModeId.THRESHOLDS)
+    panel = number(text, "none", width, [instant("A", expr)]).color_scheme(scheme)
+    return panel.thresholds(build.ThresholdsConfig().mode(model.ThresholdsMode.ABSOLUTE).steps(steps))
+
+
+def wallet_numbers(text: Text, unit: str, width: int, expr: str) -> stat.Panel:
+    """Show a large number per wallet, in the colour of the wallet's level."""
+    panel = number(text, unit, width, per_level(expr, _TILES, "{{wallet}} ({{currency}})"))
+    return _in_level_colours(panel.text_mode(look.BigValueTextMode.VALUE_AND_NAME))
+
+
+def bars(text: Text, unit: str, width: int, height: int, targets: Iterable[prom.Dataquery]) -> bargauge.Panel:
+    """Show horizontal bars, one per wallet, in the colour of the wallet's level."""
+    panel = described(bargauge.Panel(), text, unit, width, height).targets(list(targets)).min(0)
+    panel.orientation(look.VizOrientation.HORIZONTAL).display_mode(look.BarGaugeDisplayMode.BASIC)
+    panel.reduce_options(_last()).color_scheme(_fixed("text"))
+    return _in_level_colours(panel)
+
+
+def lines(
+    text: Text, unit: str, width: int, height: int, targets: Iterable[prom.Dataquery]
+) -> timeseries.Panel:
+    """Show lines over time with a legend that can be sorted."""
+    panel = described(timeseries.Panel(), text, unit, width, height).targets(list(targets))
+    panel.draw_style(look.GraphDrawStyle.LINE).line_width(1).fill_opacity(0)
+    panel.show_points(look.VisibilityMode.AUTO).span_nulls(span_nulls=False)
+    legend = common.VizLegendOptions().display_mode(look.LegendDisplayMode.TABLE).calcs(["lastNotNull"])
+    panel.legend(legend.placement(look.LegendPlacement.BOTTOM).show_legend(show_legend=True))
+    return panel.tooltip(
+        common.VizTooltipOptions().mode(look.TooltipDisplayMode.MULTI).sort(look.SortOrder.ASCENDING)
+    )
+
+
+def stacked(panel: timeseries.Panel) -> timeseries.Panel:
+    """Stack the lines of a panel as areas."""
+    return panel.fill_opacity(40).stacking(common.StackingConfig().mode(look.StackingMode.NORMAL).group("A"))
+
+
+def per_interval(panel: timeseries.Panel, interval: str) -> timeseries.Panel:
+    """Draw a panel as stacked bars, one for each interval."""
+    panel.interval(interval).draw_style(look.GraphDrawStyle.BARS).show_points(look.VisibilityMode.NEVER)
+    return stacked(panel).fill_opacity(80).bar_alignment(look.BarAlignment.BEFORE)
+
+
+def with_thresholds(panel: timeseries.Panel) -> timeseries.Panel:
+    """Draw the series of the queries named after a level as dashed lines in its colour, without a legend."""
+    for level in THRESHOLD_LEVELS:
+        panel.override_by_query(
+            level.name,
+            properties(
+                {
+                    "color": {"mode": "fixed", "fixedColor": level.colour},
+                    "custom.lineStyle": {"fill": "dash", "dash": [6, 6]},
+                    "custom.hideFrom": {"legend": True, "tooltip": False, "viz": False},
+                }
+            ),
+        )
+    return panel
+
+
+def timeline(text: Text, height: int, targets: Iterable[prom.Dataquery]) -> statetimeline.Panel:
+    """Show coloured stretches of time in which something held."""
+    panel = described(statetimeline.Panel(), text, "none", HALF, height).targets(list(targets))
+    return panel.show_value(look.VisibilityMode.NEVER).merge_values(merge_values=True).row_height(0.8)
+
+
+def values(named: Mapping[int, tuple[str, str]]) -> list[Mapped]:
+    """Show numbers as coloured words."""
+    results = {
+        str(value): model.ValueMappingResult(text=word, color=colour, index=index)
+        for index, (value, (word, colour)) in enumerate(named.items())
+    }
+    return [model.ValueMap(options=results)]
+
+
+def properties(settings: Mapping[str, Any]) -> list[model.DynamicConfigValue]:
+    """Spell the settings of a field override."""
+    return [model.DynamicConfigValue(id_val=name, value=value) for name, value in settings.items()]
+
+
+def described(panel: PanelT, text: Text, unit: str, width: int, height: int) -> PanelT:
+    """Give any panel its words, unit, size and data source."""
+    panel.title(text.title).description(text.description).no_value(text.empty).unit(unit)
+    return panel.span(width).height(height).datasource(DATASOURCE)
+
+
+def _in_level_colours(panel: PanelT) -> PanelT:
+    for level in LEVELS:
+        colour = {"color": {"mode": "fixed", "fixedColor": level.colour}}
+        panel.override_by_query(level.name, properties(colour))
+    return panel
+
+
+def _last() -> common.ReduceDataOptions:
+    return common.ReduceDataOptions().calcs(["lastNotNull"]).values(values=False)
+
+
+def _fixed(colour: str) -> build.FieldColor:
+    return build.FieldColor().mode(model.FieldColorModeId.FIXED).fixed_color(colour)

@@ -1,0 +1,135 @@
+"""The PromQL that the panels share: selectors, thresholds, levels. Owns every matcher; never a panel.
+
+Series of one wallet may come from several exporters (a highly available pair) or jobs, so every expression
+aggregates them to the wallet, or to the account, before it compares or joins.
+"""
+
+from dataclasses import dataclass
+
+WALLET = "provider, account, wallet, currency"
+ACCOUNT = "provider, account"
+
+# As far back as wallet:prepaid_balance:last reads, so that a failing account keeps its thresholds as well.
+LOOKBACK = "1h"
+
+_OF_ACCOUNT = 'job=~"$job", instance=~"$instance", provider=~"$provider", account=~"$account"'
+_OF_WALLET = f'{_OF_ACCOUNT}, currency=~"$currency"'
+_OF_RECORD = 'job=~"$job", provider=~"$provider", account=~"$account", currency=~"$currency"'
+_OF_EXPORTER = 'job=~"$job", instance=~"$instance"'
+_OF_UPSTREAM = f'{_OF_EXPORTER}, provider=~"$provider"'
+
+
+@dataclass(frozen=True)
+class Level:
+    """A state of a wallet as the dashboards show it: worst first in LEVELS."""
+
+    name: str
+    title: str
+    number: int
+    colour: str
+
+
+CRITICAL = Level("critical", "Critical", 3, "red")
+WARNING = Level("warning", "Warning", 2, "orange")
+INFO = Level("info", "Info", 1, "blue")
+FINE = Level("fine", "Fine", 0, "green")
+UNGUARDED = Level("unguarded", "No threshold", -1, "text")
+THRESHOLD_LEVELS = (CRITICAL, WARNING, INFO)
+LEVELS = (*THRESHOLD_LEVELS, FINE, UNGUARDED)
+
+
+def of_account(family: str, *matchers: str) -> str:
+    """Select a family that has a sample per account."""
+    return _selector(family, _OF_ACCOUNT, *matchers)
+
+
+def of_wallet(family: str, *matchers: str) -> str:
+    """Select a family that has a sample per wallet, as the exporters gave it."""
+    return _selector(family, _OF_WALLET, *matchers)
+
+
+def of_exporter(family: str) -> str:
+    """Select a family that an exporter has about itself."""
+    return _selector(family, _OF_EXPORTER)
+
+
+def of_upstream(family: str) -> str:
+    """Select a family that an exporter has per provider."""
+    return _selector(family, _OF_UPSTREAM)
+
+
+def recorded(series: str, *matchers: str) -> str:
+    """Select a series of the recording rules, which have no instance label."""
+    return _selector(f"wallet:{series}", _OF_RECORD, *matchers)
+
+
+def by_wallet(expression: str, *labels: str) -> str:
+    """Aggregate to one sample per wallet (and further labels)."""
+    return f"max by ({', '.join((WALLET, *labels))}) ({expression})"
+
+
+def by_account(expression: str, *labels: str) -> str:
+    """Aggregate to one sample per account (and further labels)."""
+    return f"max by ({', '.join((ACCOUNT, *labels))}) ({expression})"
+
+
+def balance() -> str:
+    """Give the last balance of each wallet, also while its account fails."""
+    return by_wallet(recorded("prepaid_balance:last"))
+
+
+def threshold(level: str) -> str:
+    """Give the threshold of a level (a regular expression) per wallet; the largest where it names several."""
+    selector = of_wallet("prepaid_balance_threshold", f'level=~"{level}"')
+    return by_wallet(f"last_over_time({selector}[{LOOKBACK}])")
+
+
+def state() -> str:
+    """Give the number of the worst level that each wallet is under, as LEVELS has them."""
+    under = [f"0 * ({balance()} < {threshold(level.name)}) + {level.number}" for level in THRESHOLD_LEVELS]
+    fine = f"0 * ({balance()} and {threshold('.+')})"
+    return "\nor ".join([*under, fine, f"0 * {balance()} - 1"])
+
+
+def in_level(expression: str, level: Level) -> str:
+    """Keep the wallets of an expression (one sample per wallet) whose worst level is this one."""
+    if level is UNGUARDED:
+        return f"({expression}) unless {threshold('.+')}"
+    if level is FINE:
+        return f"({expression}) and ({balance()} >= {threshold('.+')})"
+    worse = "".join(
+        f" unless ({balance()} < {threshold(other.name)})"
+        for other in THRESHOLD_LEVELS
+        if other.number > level.number
+    )
+    return f"({expression}) and ({balance()} < {threshold(level.name)}){worse}"
+
+
+def share(at: str = "") -> str:
+    """Give each wallet's balance as a share of its gravest threshold: critical, else warning, else info."""
+    ratios = [
+        by_wallet(recorded("prepaid_balance:threshold_ratio", f'level="{level.name}"') + at)
+        for level in THRESHOLD_LEVELS
+    ]
+    return " or ".join(ratios)
+
+
+def lowest(count: int) -> str:
+    """Select, steadily over the whole range, the wallets that end nearest to their threshold."""
+    unguarded = f"(0 * {by_wallet(recorded('prepaid_balance:last') + ' @ end()')} + Inf)"
+    return f"bottomk({count}, {share(' @ end()')} or {unguarded})"
+
+
+def reading_age() -> str:
+    """Give the seconds since each account's wallets were read."""
+    return f"time() - {by_account(of_account('prepaid_account_last_success_timestamp_seconds'))}"
+
+
+def on_wallets(account_expression: str, *labels: str) -> str:
+    """Repeat an account's value (and text labels) on each of its wallets."""
+    wallets = f"group by ({WALLET}) ({recorded('prepaid_balance:last')})"
+    return f"{wallets} * on ({ACCOUNT}) group_left ({', '.join(labels)}) ({account_expression})"
+
+
+def _selector(name: str, *matchers: str) -> str:
+    return f"{name}{{{', '.join(matchers)}}}"
