@@ -34,7 +34,7 @@ def values(text: str) -> Iterator[Value]:
 
 
 def _inside(
-    node: yaml.MappingNode, path: tuple[str, ...], lines: list[str], defaults: Any
+    node: yaml.MappingNode, path: tuple[str, ...], lines: list[str], defaults: dict[str, Any]
 ) -> Iterator[Value]:
     for key, value in node.value:
         here = (*path, key.value)

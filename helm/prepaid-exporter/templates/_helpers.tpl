@@ -13,14 +13,20 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end -}}
 
 {{- define "prepaid-exporter.labels" -}}
-{{ include "prepaid-exporter.selectorLabels" . }}
-app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
-app.kubernetes.io/managed-by: {{ .Release.Service }}
-app.kubernetes.io/part-of: prepaid-exporter
-helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
-{{- with .Values.commonLabels }}
-{{ toYaml . }}
-{{- end }}
+{{ include "prepaid-exporter.labelsWith" (list . dict) }}
+{{- end -}}
+
+{{- /* Labels of an object with more of its own. What selects the pods is never replaced. Input: root, labels. */ -}}
+{{- define "prepaid-exporter.labelsWith" -}}
+{{- $root := index . 0 -}}
+{{- $standard := dict
+  "app.kubernetes.io/version" $root.Chart.AppVersion
+  "app.kubernetes.io/managed-by" $root.Release.Service
+  "app.kubernetes.io/part-of" "prepaid-exporter"
+  "helm.sh/chart" (printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-")
+-}}
+{{- $selector := include "prepaid-exporter.selectorLabels" $root | fromYaml -}}
+{{- merge $selector (index . 1) $root.Values.commonLabels $standard | toYaml -}}
 {{- end -}}
 
 {{- /* Name, namespace and labels of an object of the Prometheus operator or of Grafana's sidecar.
@@ -29,10 +35,7 @@ Input: root and values (the section with namespace and labels), optionally suffi
 name: {{ include "prepaid-exporter.fullname" .root }}{{ with .suffix }}-{{ . }}{{ end }}
 namespace: {{ .values.namespace | default .root.Release.Namespace }}
 labels:
-  {{- include "prepaid-exporter.labels" .root | nindent 2 }}
-  {{- with .values.labels }}
-  {{- toYaml . | nindent 2 }}
-  {{- end }}
+  {{- include "prepaid-exporter.labelsWith" (list .root .values.labels) | nindent 2 }}
 {{- end -}}
 
 {{- define "prepaid-exporter.serviceAccountName" -}}

@@ -39,7 +39,7 @@
   {{- $severity := pick $change "severity" -}}
   {{- $_ := set $rule "labels" (merge $severity ($change.labels | default dict) $settings.alertLabels ($rule.labels | default dict)) -}}
   {{- $annotations := dict -}}
-  {{- range $name, $text := merge ($change.annotations | default dict) ($rule.annotations | default dict) -}}
+  {{- range $name, $text := merge (dict) ($change.annotations | default dict) ($rule.annotations | default dict) -}}
     {{- $_ := set $annotations $name ($text | replace "https://grafana.example.com" $settings.grafanaUrl) -}}
   {{- end -}}
   {{- $_ := set $rule "annotations" $annotations -}}

@@ -1,0 +1,76 @@
+"""The chart, loaded once and rendered by Helm's own engine, and its manifests read as strictly as a cluster does."""
+
+from collections.abc import Callable, Hashable, Iterator
+from pathlib import Path
+from typing import Any, Protocol
+
+import helm_python as helm
+import pytest
+import yaml
+
+Manifest = dict[str, Any]
+
+
+class Render(Protocol):
+    """Renders the chart with values."""
+
+    def __call__(self, values: dict[str, Any], *, name: str = "demo") -> list[Manifest]: ...
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """Refuses a key that stands twice in a mapping, as the API server does."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:  # noqa: FBT001, FBT002
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        doubles = {key for key in keys if keys.count(key) > 1}
+        assert not doubles, f"{doubles} stands twice in the mapping{node.start_mark}"
+        return super().construct_mapping(node, deep=deep)
+
+
+@pytest.fixture(scope="session")
+def chart_path(root: Path) -> Path:
+    return root / "helm" / "prepaid-exporter"
+
+
+@pytest.fixture(scope="session")
+def chart(chart_path: Path) -> Iterator[helm.Chart]:
+    with helm.Chart.load(chart_path) as loaded:
+        yield loaded
+
+
+@pytest.fixture(scope="session")
+def render(chart: helm.Chart) -> Render:
+    def rendered(values: dict[str, Any], *, name: str = "demo") -> list[Manifest]:
+        texts = chart.render(values, name=name, namespace="monitoring")
+        return [
+            manifest
+            for file, text in texts.items()
+            if not file.endswith("NOTES.txt")
+            for manifest in yaml.load_all(text, Loader=_StrictLoader)  # noqa: S506 - a subclass of the safe loader
+            if manifest
+        ]
+
+    return rendered
+
+
+@pytest.fixture(scope="session")
+def kind(render: Render) -> Callable[..., Manifest]:
+    """Give the one manifest of a kind that the chart renders with values."""
+
+    def only(name: str, values: dict[str, Any], **options: str) -> Manifest:
+        found = [manifest for manifest in render(values, **options) if manifest["kind"] == name]
+        assert len(found) == 1, f"{len(found)} manifests of kind {name}"
+        return found[0]
+
+    return only
+
+
+@pytest.fixture(
+    scope="session",
+    params=sorted((Path(__file__).parents[2] / "helm/prepaid-exporter/ci").glob("*-values.yaml")),
+    ids=lambda path: path.name.removesuffix("-values.yaml"),
+)
+def ci_values(request: pytest.FixtureRequest) -> dict[str, Any]:
+    """Give each of the values files that the chart is tried with."""
+    values: dict[str, Any] = helm.values_from_yaml(request.param.read_text(encoding="utf-8"))
+    return values

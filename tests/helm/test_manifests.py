@@ -1,0 +1,149 @@
+"""Every manifest of every values file is one that a cluster would take."""
+
+from pathlib import Path
+from typing import Any
+
+import helm_python as helm
+import jsonschema
+import kubernetes_validate
+import pytest
+from cloudcoil.models.prometheus_operator import v1, v1alpha1
+
+OPERATOR_MODELS = {
+    "PrometheusRule": v1.PrometheusRule,
+    "Probe": v1.Probe,
+    "ScrapeConfig": v1alpha1.ScrapeConfig,
+    "ServiceMonitor": v1.ServiceMonitor,
+}
+# What the Gateway API says of the parts that the chart itself writes; matches and filters are the user's.
+HTTP_ROUTE_SPEC = {
+    "type": "object",
+    "additionalProperties": False,
+    "required": ["parentRefs", "rules"],
+    "properties": {
+        "hostnames": {"type": "array", "items": {"type": "string"}, "minItems": 1},
+        "parentRefs": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "additionalProperties": False,
+                "required": ["name"],
+                "properties": {
+                    key: {} for key in ("group", "kind", "name", "namespace", "port", "sectionName")
+                },
+            },
+        },
+        "rules": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "additionalProperties": False,
+                "properties": {
+                    "matches": {"type": "array", "maxItems": 64},
+                    "filters": {"type": "array", "maxItems": 16},
+                    "backendRefs": {
+                        "type": "array",
+                        "items": {
+                            "type": "object",
+                            "additionalProperties": False,
+                            "required": ["name", "port"],
+                            "properties": {"name": {"type": "string"}, "port": {"type": "integer"}},
+                        },
+                    },
+                },
+            },
+        },
+    },
+}
+
+
+def accept_as_operator(manifest: dict[str, Any]) -> None:
+    """Demand that the operator's own model keeps every key: what it does not know, it would drop."""
+    model = OPERATOR_MODELS[manifest["kind"]].model_validate(manifest)
+    known = model.model_dump(mode="json", by_alias=True, exclude_unset=True)
+    assert known == manifest
+
+
+def accept(manifest: dict[str, Any], version: str) -> None:
+    if manifest["apiVersion"].startswith("monitoring.coreos.com/"):
+        accept_as_operator(manifest)
+    elif manifest["kind"] == "HTTPRoute":
+        jsonschema.validate(manifest["spec"], HTTP_ROUTE_SPEC)
+    else:
+        kubernetes_validate.validate(manifest, version, strict=True)
+
+
+def test_the_chart_lints_without_a_warning(chart_path: Path, ci_values: dict[str, Any]) -> None:
+    report = helm.lint(chart_path, ci_values, strict=True)
+    assert report["errors"] == []
+    assert [m["error"] for m in report["messages"] if m["severity"] > 1] == []
+
+
+@pytest.mark.parametrize("version", ["1.25", "1.31", "1.37"])
+def test_kubernetes_takes_every_manifest(render: Any, ci_values: dict[str, Any], version: str) -> None:
+    manifests = render(ci_values)
+    assert {"Deployment", "Service"} <= {manifest["kind"] for manifest in manifests}
+    for manifest in manifests:
+        accept(manifest, version)
+
+
+def test_every_kind_of_object_is_tried_by_some_values_file(chart_path: Path, render: Any) -> None:
+    tried = {
+        manifest["kind"]
+        for file in (chart_path / "ci").glob("*-values.yaml")
+        for manifest in render(helm.values_from_yaml(file.read_text(encoding="utf-8")))
+    }
+    written = {
+        line.removeprefix("kind:").strip()
+        for template in (chart_path / "templates").glob("*.yaml")
+        for line in template.read_text(encoding="utf-8").splitlines()
+        if line.startswith("kind:")
+    }
+    assert tried == written
+
+
+def test_no_two_objects_share_a_name(render: Any, ci_values: dict[str, Any]) -> None:
+    manifests = render(ci_values)
+    names = [(m["kind"], m["metadata"].get("namespace"), m["metadata"]["name"]) for m in manifests]
+    assert len(names) == len(set(names))
+
+
+def test_names_stay_within_what_kubernetes_allows(render: Any) -> None:
+    values = {"nameOverride": "n" * 63, "serviceMonitor": {"enabled": True}, "dashboards": {"enabled": True}}
+    for manifest in render(values, name="r" * 53):
+        assert len(manifest["metadata"]["name"]) <= 253
+        assert all(len(value) <= 63 for value in manifest["metadata"]["labels"].values())
+    services = [m for m in render(values, name="r" * 53) if m["kind"] == "Service"]
+    assert len(services[0]["metadata"]["name"]) <= 63
+
+
+@pytest.mark.parametrize(
+    ("values", "where", "key"),
+    [
+        ({"serviceMonitor": {"enabled": True}}, ("spec",), "jobLable"),
+        ({"serviceMonitor": {"enabled": True}}, ("spec", "endpoints", 0), "scrapeTimout"),
+        ({"scrapeConfig": {"enabled": True}}, ("spec", "httpSDConfigs", 0), "refresh"),
+        ({"prometheusRule": {"enabled": True}}, ("spec", "groups", 0, "rules", 0), "severity"),
+    ],
+)
+def test_a_key_that_the_operator_does_not_know_would_be_noticed(
+    render: Any, values: dict[str, Any], where: tuple[str | int, ...], key: str
+) -> None:
+    manifest = next(m for m in render(values) if m["kind"] in OPERATOR_MODELS)
+    accept_as_operator(manifest)
+    inner = manifest
+    for step in where:
+        inner = inner[step]
+    inner[key] = "x"
+    with pytest.raises(AssertionError):
+        accept_as_operator(manifest)
+
+
+def test_the_packaged_chart_carries_the_files_behind_its_links(chart_path: Path, tmp_path: Path) -> None:
+    with helm.Chart.load(helm.package(chart_path, destination=tmp_path)) as packaged:
+        carried = {file["name"]: file["data"] for file in packaged.files}
+    shipped = [*chart_path.glob("files/rules/*.yml"), *chart_path.glob("files/dashboards/*.json")]
+    assert shipped
+    assert {str(file.relative_to(chart_path)) for file in shipped} == {
+        name for name in carried if name.startswith("files/")
+    }
