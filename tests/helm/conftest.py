@@ -1,4 +1,4 @@
-"""The chart, loaded once and rendered by Helm's own engine, and its manifests read as strictly as a cluster does."""
+"""The chart, loaded once and rendered by Helm's own engine; its manifests are read as strictly as a cluster does."""
 
 from collections.abc import Callable, Hashable, Iterator
 from pathlib import Path
@@ -46,7 +46,7 @@ def render(chart: helm.Chart) -> Render:
             manifest
             for file, text in texts.items()
             if not file.endswith("NOTES.txt")
-            for manifest in yaml.load_all(text, Loader=_StrictLoader)  # noqa: S506 - a subclass of the safe loader
+            for manifest in yaml.load_all(text, Loader=_StrictLoader)
             if manifest
         ]
 

@@ -1,5 +1,6 @@
 """Every manifest of every values file is one that a cluster would take."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,8 @@ import jsonschema
 import kubernetes_validate
 import pytest
 from cloudcoil.models.prometheus_operator import v1, v1alpha1
+
+Render = Callable[..., list[dict[str, Any]]]
 
 OPERATOR_MODELS = {
     "PrometheusRule": v1.PrometheusRule,
@@ -80,14 +83,14 @@ def test_the_chart_lints_without_a_warning(chart_path: Path, ci_values: dict[str
 
 
 @pytest.mark.parametrize("version", ["1.25", "1.31", "1.37"])
-def test_kubernetes_takes_every_manifest(render: Any, ci_values: dict[str, Any], version: str) -> None:
+def test_kubernetes_takes_every_manifest(render: Render, ci_values: dict[str, Any], version: str) -> None:
     manifests = render(ci_values)
     assert {"Deployment", "Service"} <= {manifest["kind"] for manifest in manifests}
     for manifest in manifests:
         accept(manifest, version)
 
 
-def test_every_kind_of_object_is_tried_by_some_values_file(chart_path: Path, render: Any) -> None:
+def test_every_kind_of_object_is_tried_by_some_values_file(chart_path: Path, render: Render) -> None:
     tried = {
         manifest["kind"]
         for file in (chart_path / "ci").glob("*-values.yaml")
@@ -102,13 +105,13 @@ def test_every_kind_of_object_is_tried_by_some_values_file(chart_path: Path, ren
     assert tried == written
 
 
-def test_no_two_objects_share_a_name(render: Any, ci_values: dict[str, Any]) -> None:
+def test_no_two_objects_share_a_name(render: Render, ci_values: dict[str, Any]) -> None:
     manifests = render(ci_values)
     names = [(m["kind"], m["metadata"].get("namespace"), m["metadata"]["name"]) for m in manifests]
     assert len(names) == len(set(names))
 
 
-def test_names_stay_within_what_kubernetes_allows(render: Any) -> None:
+def test_names_stay_within_what_kubernetes_allows(render: Render) -> None:
     values = {"nameOverride": "n" * 63, "serviceMonitor": {"enabled": True}, "dashboards": {"enabled": True}}
     for manifest in render(values, name="r" * 53):
         assert len(manifest["metadata"]["name"]) <= 253
@@ -127,7 +130,7 @@ def test_names_stay_within_what_kubernetes_allows(render: Any) -> None:
     ],
 )
 def test_a_key_that_the_operator_does_not_know_would_be_noticed(
-    render: Any, values: dict[str, Any], where: tuple[str | int, ...], key: str
+    render: Render, values: dict[str, Any], where: tuple[str | int, ...], key: str
 ) -> None:
     manifest = next(m for m in render(values) if m["kind"] in OPERATOR_MODELS)
     accept_as_operator(manifest)
