@@ -1,0 +1,69 @@
+"""What the pages tell a reader to type is what the program takes."""
+
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import promql_parser
+import pytest
+import yaml
+
+from exporter.model import Reason
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCS = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "docs").glob("*.md"))
+COMMAND = re.compile(r"(?:^|[/\s])prepaid-exporter (serve|check|validate|providers|demo)\b([^|]*)")
+FLAG = re.compile(r"(?<![\w-])--[a-z][\w.-]*")
+
+
+def program(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "exporter.cli", *arguments]
+    return subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=60
+    )
+
+
+@pytest.mark.parametrize("name", [*DOCS, "README.md"])
+def test_every_configuration_shown_is_valid(name: str, page: Callable[[str], Any], tmp_path: Path) -> None:
+    blocks = page(name).blocks("yaml")
+    for block in blocks:
+        if own := re.match(r"# (providers/[\w-]+\.yml)\n", block):
+            (tmp_path / own[1]).parent.mkdir(exist_ok=True)
+            (tmp_path / own[1]).write_text(block)
+    for block in blocks:
+        data = yaml.safe_load(block)
+        if not isinstance(data, dict) or "accounts" not in data:
+            continue
+        environment = {}
+        for account in data["accounts"]:
+            if "api_key_file" in account:
+                account["api_key_file"] = str(tmp_path / "key")
+            if "api_key_env" in account:
+                environment[account["api_key_env"]] = "an-invented-key"
+        (tmp_path / "key").write_text("an-invented-key\n")
+        (tmp_path / "prepaid.yml").write_text(yaml.safe_dump(data))
+        result = program("validate", "--config.file", tmp_path / "prepaid.yml", **environment)
+        assert result.returncode == 0, f"{name}: {result.stdout}{result.stderr}\n{block}"
+
+
+@pytest.mark.parametrize("name", [*DOCS, "README.md"])
+def test_every_flag_shown_is_a_flag_of_its_subcommand(name: str, page: Callable[[str], Any]) -> None:
+    for line in page(name).code():
+        for subcommand, rest in COMMAND.findall(line):
+            offered = set(FLAG.findall(program(subcommand, "--help").stdout))
+            assert set(FLAG.findall(rest)) <= offered, f"{name}: {line}"
+
+
+@pytest.mark.parametrize("name", DOCS)
+def test_every_query_shown_is_promql(name: str, page: Callable[[str], Any]) -> None:
+    for block in page(name).blocks("promql"):
+        for query in block.split("\n\n"):
+            promql_parser.parse(re.sub(r"^#.*\n", "", query, flags=re.MULTILINE))
+
+
+def test_every_reason_of_a_failure_is_explained(page: Callable[[str], Any]) -> None:
+    section = page("docs/metrics.md").path.read_text().split("## Reasons of a failure")[1].split("\n## ")[0]
+    assert set(re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE)) == {reason.value for reason in Reason}
