@@ -18,9 +18,9 @@ NOT_SOURCE = shutil.ignore_patterns(
 )
 
 
-def build(root: Path, folder: Path) -> list[Path]:
-    """Build sdist and wheel in a copy of the checkout whose files have other times than the checkout's."""
-    source = shutil.copytree(root, folder / "source", ignore=NOT_SOURCE, copy_function=shutil.copyfile)
+def build(checkout: Path, folder: Path) -> list[Path]:
+    """Build sdist and wheel in a copy of the checkout, in which every file has a new time."""
+    source = shutil.copytree(checkout, folder / "source", symlinks=True, copy_function=shutil.copy)
     command = [sys.executable, "-m", "build", "--outdir", folder / "dist", source]
     environment = os.environ | {"SOURCE_DATE_EPOCH": "1700000000"}
     result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
@@ -29,8 +29,16 @@ def build(root: Path, folder: Path) -> list[Path]:
 
 
 @pytest.fixture(scope="module")
-def built(root: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    return build(root, tmp_path_factory.mktemp("first"))
+def checkout(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Take the checkout as it is now, without what tools left in it."""
+    return shutil.copytree(
+        root, tmp_path_factory.mktemp("checkout") / "source", symlinks=True, ignore=NOT_SOURCE
+    )
+
+
+@pytest.fixture(scope="module")
+def built(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    return build(checkout, tmp_path_factory.mktemp("first"))
 
 
 @pytest.fixture(scope="module")
@@ -65,10 +73,10 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable
 
 
 def test_two_builds_give_the_same_bytes(
-    root: Path, built: list[Path], tmp_path_factory: pytest.TempPathFactory
+    checkout: Path, built: list[Path], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    again = build(root, tmp_path_factory.mktemp("second"))
-    assert [path.suffixes[-1] for path in built] == [".gz", ".whl"]
+    again = build(checkout, tmp_path_factory.mktemp("second"))
+    assert {path.suffix for path in built} == {".gz", ".whl"}
     assert {path.name: sha256(path.read_bytes()).hexdigest() for path in built} == {
         path.name: sha256(path.read_bytes()).hexdigest() for path in again
     }
@@ -81,12 +89,8 @@ def test_the_package_index_would_take_both(built: list[Path]) -> None:
     assert result.stdout.count("PASSED") == 2
 
 
-def test_the_wheel_has_the_whole_program_and_nothing_else(root: Path, wheel: Path) -> None:
-    files = {
-        str(path.relative_to(root))
-        for path in (root / "exporter").rglob("*")
-        if path.is_file() and "__pycache__" not in path.parts
-    }
+def test_the_wheel_has_the_whole_program_and_nothing_else(checkout: Path, wheel: Path) -> None:
+    files = {str(path.relative_to(checkout)) for path in (checkout / "exporter").rglob("*") if path.is_file()}
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
     assert "exporter/py.typed" in files
