@@ -25,6 +25,7 @@ ARG VERSION=development
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="prepaid-exporter" \
       org.opencontainers.image.description="Prometheus exporter for prepaid balances" \
+      org.opencontainers.image.source="https://github.com/prepaid-exporter/prepaid-exporter" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"

@@ -9,6 +9,8 @@ cache=$1
 suite=$(. /etc/os-release && echo "$VERSION_CODENAME")
 base=localhost/python-base:$suite
 mkdir -p "$cache"
+exec 9>"$cache/lock"
+flock 9
 
 buildah() {
   command buildah --root "$cache/storage" --runroot "$cache/run" --storage-driver vfs "$@"
@@ -45,3 +47,5 @@ pip_settings >"$cache/pip.conf"
 buildah build --isolation chroot --pull-never --quiet \
   --build-arg "PYTHON_IMAGE=$base" --secret "id=pip,src=$cache/pip.conf" \
   --tag localhost/prepaid-exporter "$here"
+# The image that had the name before.
+buildah rmi --prune >/dev/null

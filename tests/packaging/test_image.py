@@ -1,0 +1,156 @@
+"""The image, built on a base made here, and its root file system started as a container engine would."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from exporter.simulator import Simulator
+
+USER = 65532
+IMAGE = "localhost/prepaid-exporter"
+# A mount namespace of its own, a read-only root and the numeric user: what `docker run --read-only` comes to.
+CONTAINER = """
+set -e
+root=$1 configuration=$2
+shift 2
+mount --bind "$root" "$root"
+mount -t proc proc "$root/proc"
+mount --bind -o ro "$configuration" "$root/etc/prepaid-exporter"
+mount -o remount,bind,ro "$root"
+exec chroot --userspec=65532:65532 "$root" "$@"
+"""
+
+
+@dataclass(frozen=True)
+class Image:
+    """The built image: its configuration, and its root file system in a working container."""
+
+    config: dict[str, Any]
+    rootfs: Path
+
+    @contextmanager
+    def started(self, configuration: Path, *flags: str) -> Iterator[subprocess.Popen[bytes]]:
+        command = [*self.config["Entrypoint"], *self.config["Cmd"], *flags]
+        environment = dict(variable.split("=", 1) for variable in self.config["Env"])
+        process = subprocess.Popen(
+            [
+                "/usr/bin/unshare",
+                "--mount",
+                "/bin/sh",
+                "-c",
+                CONTAINER,
+                "sh",
+                self.rootfs,
+                configuration,
+                *command,
+            ],
+            env=environment | {"PATH": f"{environment['PATH']}:/usr/sbin:/sbin"},
+        )
+        try:
+            yield process
+        finally:
+            process.kill()
+            process.wait()
+
+
+@pytest.fixture(scope="module")
+def image(root: Path, tool: Callable[[str], str]) -> Iterator[Image]:
+    tool("debootstrap")
+    if os.geteuid() != 0:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(
+            "only root can make and start a root file system"
+        )
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "prepaid-exporter/image"
+    storage = ["--root", cache / "storage", "--runroot", cache / "run", "--storage-driver", "vfs"]
+
+    def buildah(*arguments: str) -> str:
+        command = [tool("buildah"), *storage, *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+    built = subprocess.run(
+        [root / "tests/packaging/build-image.sh", cache], capture_output=True, text=True, check=False
+    )
+    assert built.returncode == 0, built.stdout + built.stderr
+    config = json.loads(buildah("inspect", "--type", "image", IMAGE))["OCIv1"]["config"]
+    container = buildah("from", "--pull-never", IMAGE)
+    try:
+        rootfs = Path(buildah("mount", container))
+        (rootfs / "etc/prepaid-exporter").mkdir()
+        yield Image(config, rootfs)
+    finally:
+        buildah("rm", container)
+
+
+@pytest.fixture(scope="module")
+def configuration(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    folder = tmp_path_factory.mktemp("configuration")
+    folder.chmod(0o755)
+    with Simulator() as simulator:
+        (folder / "prepaid.yml").write_text(simulator.configuration())
+        yield folder
+
+
+def metrics(process: subprocess.Popen[bytes], port: int) -> str:
+    """Scrape as soon as the exporter is ready."""
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        assert process.poll() is None, "the exporter ended"
+        try:
+            requests.get(f"http://127.0.0.1:{port}/-/ready", timeout=5).raise_for_status()
+        except requests.ConnectionError:
+            time.sleep(0.05)
+            continue
+        response = requests.get(f"http://127.0.0.1:{port}/metrics", timeout=15)
+        response.raise_for_status()
+        return response.text
+    raise TimeoutError
+
+
+def test_it_serves_the_balances_as_a_numeric_user_on_a_read_only_root_without_a_shell(
+    image: Image, configuration: Path, free_port: int
+) -> None:
+    for shell in ("sh", "dash", "bash", "rbash"):
+        (image.rootfs / "bin" / shell).unlink(missing_ok=True)
+    with image.started(configuration, f"--web.listen-address=127.0.0.1:{free_port}") as process:
+        page = metrics(process, free_port)
+        assert re.findall(r"^prepaid_account_up\{.*\} (\S+)$", page, re.MULTILINE) == ["1.0"] * 6
+        balance = r'^prepaid_balance\{provider="coldmailreseller",account="outreach",.*\} 3334\.95$'
+        assert re.search(balance, page, re.MULTILINE), page
+        status = Path(f"/proc/{process.pid}/status").read_text()
+        assert re.search(rf"^Uid:(\s{USER}){{4}}$", status, re.MULTILINE), status
+        mounts = Path(f"/proc/{process.pid}/mountinfo").read_text()
+        assert re.search(r"^\S+ \S+ \S+ \S+ / ro[, ]", mounts, re.MULTILINE), mounts
+        process.send_signal(getattr(signal, image.config["StopSignal"]))
+        assert process.wait(timeout=2) == 0
+
+
+def test_its_configuration_says_what_an_orchestrator_needs(image: Image) -> None:
+    config = image.config
+    assert config["User"] == f"{USER}:{USER}"
+    assert config["StopSignal"] == "SIGTERM"
+    assert list(config["ExposedPorts"]) == ["10710/tcp"]
+    assert config["Entrypoint"] == ["/opt/prepaid-exporter/bin/prepaid-exporter"]
+    assert config["Cmd"][0] == "serve"
+    assert "Healthcheck" not in config
+    labels = {key.removeprefix("org.opencontainers.image.") for key in config["Labels"]}
+    assert {"title", "description", "licenses", "source", "version", "revision"} <= labels
+
+
+def test_it_adds_little_to_its_base_and_no_tools_for_building(image: Image) -> None:
+    program = image.rootfs / "opt/prepaid-exporter"
+    size = sum(path.lstat().st_size for path in program.rglob("*") if not path.is_symlink())
+    assert size < 40e6
+    assert not list(program.glob("lib/python*/site-packages/pip*"))
+    assert not (image.rootfs / "tools").exists()
+    assert not (image.rootfs / "wheels").exists()
