@@ -13,6 +13,7 @@ from grafana.source.tables import Value
 
 _WALLET_LEGEND = "{{wallet}} ({{currency}})"
 _LABELS = (
+    tables.Label("", "job"),
     tables.Label("", "account"),
     tables.Label("", "provider"),
     tables.Label("Wallet", "wallet"),
@@ -42,7 +43,7 @@ def _now() -> Iterator[stat.Panel]:
     balance = Text(
         "Balance",
         "What each wallet can spend, as last read, in the colour of the level that it is under.",
-        "No balance was read in the last hour: see the failures below.",
+        "No balance was read yet: see the failures below.",
     )
     yield panels.wallet_numbers(balance, MONEY, 7, queries.balance())
     runway = Text(
@@ -50,14 +51,14 @@ def _now() -> Iterator[stat.Panel]:
         "How long each balance lasts at its recent spend.",
         "No wallet was seen spending yet: a runway needs a balance that went down.",
     )
-    lasts = queries.by_wallet(queries.recorded("prepaid_runway_seconds:zero"))
+    lasts = queries.recorded("prepaid_runway_seconds:zero")
     yield panels.wallet_numbers(runway, "s", 6, lasts)
     spend = Text(
         "Spend, 1 d",
         "What each wallet spent in the last 24 hours, recharges left out.",
         "No spend was recorded yet: the recording rules need two readings five minutes apart.",
     )
-    spent = queries.by_wallet(queries.recorded("prepaid_spend:sum1d"))
+    spent = queries.recorded("prepaid_spend:sum1d")
     yield panels.number(spend, MONEY, 5, [panels.instant("A", spent, _WALLET_LEGEND)])
     answering = Text(
         "Answering",
@@ -85,7 +86,7 @@ def _balances() -> timeseries.Panel:
     balance = queries.by_wallet(queries.of_wallet("prepaid_balance"))
     targets = [panels.ranged("balance", balance, _WALLET_LEGEND)]
     targets += [
-        panels.ranged(level.name, queries.threshold(level.name), f"{_WALLET_LEGEND} {level.name}")
+        panels.ranged(level.name, queries.threshold(level), f"{_WALLET_LEGEND} {level.name}")
         for level in queries.THRESHOLD_LEVELS
     ]
     return panels.with_thresholds(panels.lines(text, MONEY, panels.FULL, 10, targets))
@@ -97,7 +98,7 @@ def _spend_by_hour() -> timeseries.Panel:
         "What each wallet spent in each hour, recharges left out; each bar ends at its time.",
         "No full hour was recorded in this range.",
     )
-    spend = queries.by_wallet(queries.recorded("prepaid_spend:sum1h"))
+    spend = queries.recorded("prepaid_spend:sum1h")
     panel = panels.lines(text, MONEY, HALF, 9, [panels.ranged("spend", spend, _WALLET_LEGEND)])
     return panels.per_interval(panel, "1h")
 
@@ -108,12 +109,12 @@ def _runway() -> timeseries.Panel:
         "How long each balance would have lasted at the spend of the time; dashed, to each threshold.",
         "No wallet was spending in this range: without spend there is no runway.",
     )
-    zero = queries.by_wallet(queries.recorded("prepaid_runway_seconds:zero"))
+    zero = queries.recorded("prepaid_runway_seconds:zero")
     targets = [panels.ranged("zero", zero, f"{_WALLET_LEGEND} to zero")]
     for level in queries.THRESHOLD_LEVELS:
         runway = queries.recorded("prepaid_runway_seconds:threshold", f'level="{level.name}"')
         legend = f"{_WALLET_LEGEND} to {level.name}"
-        targets.append(panels.ranged(level.name, queries.by_wallet(runway), legend))
+        targets.append(panels.ranged(level.name, runway, legend))
     return panels.with_thresholds(panels.lines(text, "s", HALF, 9, targets))
 
 

@@ -32,7 +32,7 @@ class RechargeMarks(Builder[model.AnnotationQuery]):
 
     def build(self) -> model.AnnotationQuery:
         """Give the query of the marks."""
-        expr = f"{queries.by_wallet(queries.recorded('prepaid_recharge:step5m'))} > 0"
+        expr = f"{queries.recorded('prepaid_recharge:step5m')} > 0"
         return _PrometheusMarks(name="Recharges", datasource=DATASOURCE, icon_color="green", expr=expr)
 
 

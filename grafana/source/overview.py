@@ -74,7 +74,7 @@ def _runway() -> bargauge.Panel:
         "The colour is the level of the wallet's own threshold that it is under.",
         "No wallet was seen spending yet: a runway needs a balance that went down.",
     )
-    runway = queries.by_wallet(queries.recorded("prepaid_runway_seconds:zero"))
+    runway = queries.recorded("prepaid_runway_seconds:zero")
     return panels.bars(text, "s", 9, 10, panels.per_level(runway, limit=_WORST))
 
 
@@ -110,21 +110,21 @@ def _wallets() -> table.Panel:
         "All wallets",
         "The last known balance of every wallet in its currency, its thresholds, share and runway, "
         "and how old the reading is. Click an account for its history; filter and sort in the column heads.",
-        "No balance was read in the last hour.",
+        "No balance was read yet.",
     )
     age = {"color": {"mode": "fixed", "fixedColor": "text"}}
     auto = {"mappings": [m.to_json() for m in panels.values({1: ("On", "green"), 0: ("Off", "text")})]}
     info = queries.by_account(queries.of_account("prepaid_account_info"), "topup_url")
-    enabled = queries.by_wallet(queries.of_wallet("prepaid_auto_recharge_enabled"))
+    enabled = queries.by_wallet(queries.recorded("prepaid_auto_recharge_enabled:last"))
     columns: list[tables.Column] = [
         *tables.WALLET_LABELS,
-        Value("Level", "level", queries.state(), settings=tables.LEVEL_CELL),
-        Value("Balance", "balance", queries.balance(), panels.MONEY),
+        Value("Level", "level", queries.by_wallet(queries.state()), settings=tables.LEVEL_CELL),
+        Value("Balance", "balance", queries.by_wallet(queries.balance()), panels.MONEY),
         *(
-            Value(level.title, level.name, queries.threshold(level.name), panels.MONEY)
+            Value(level.title, level.name, queries.by_wallet(queries.threshold(level)), panels.MONEY)
             for level in queries.THRESHOLD_LEVELS
         ),
-        Value("Share", "share", queries.share(), "percentunit"),
+        Value("Share", "share", queries.by_wallet(queries.share()), "percentunit"),
         Value("Runway", "runway", queries.by_wallet(queries.recorded("prepaid_runway_seconds:zero")), "s"),
         Value(
             "Spend, 1 d", "spend", queries.by_wallet(queries.recorded("prepaid_spend:sum1d")), panels.MONEY
@@ -146,10 +146,12 @@ def _balances() -> timeseries.Panel:
     )
     drawn = queries.lowest(_DRAWN)
     balance = queries.by_wallet(queries.of_wallet("prepaid_balance"))
-    targets = [panels.ranged("balance", f"{balance} and {drawn}", panels.WALLET_LEGEND)]
+    targets = [panels.ranged("balance", f"{balance}\nand ignoring (level) {drawn}", panels.WALLET_LEGEND)]
     targets += [
         panels.ranged(
-            level.name, f"{queries.threshold(level.name)} and {drawn}", f"{panels.WALLET_LEGEND} {level.name}"
+            level.name,
+            f"{queries.threshold(level)}\nand ignoring (level) {drawn}",
+            f"{panels.WALLET_LEGEND} {level.name}",
         )
         for level in queries.THRESHOLD_LEVELS
     ]
@@ -163,12 +165,12 @@ def _spend() -> timeseries.Panel:
         f"out: the {_DRAWN} wallets that spent most in the last day, and all others together.",
         "No full day was recorded yet: the first bar comes at midnight UTC.",
     )
-    spend = queries.by_wallet(queries.recorded("prepaid_spend:sum1d"))
-    latest = queries.by_wallet(queries.recorded("prepaid_spend:sum1d") + " @ end()")
+    spend = queries.recorded("prepaid_spend:sum1d")
+    latest = f"{spend} @ end()"
     most = f"topk({_DRAWN}, {latest})"
     targets = [
-        panels.ranged("most", f"{spend} and {most}", panels.WALLET_LEGEND),
-        panels.ranged("others", f"sum({spend} unless {most})", "all others"),
+        panels.ranged("most", f"{spend}\nand {most}", panels.WALLET_LEGEND),
+        panels.ranged("others", f"sum({spend}\nunless {most})", "all others"),
     ]
     panel = panels.lines(text, panels.MONEY, 6, 11, targets)
     return panels.per_interval(panel, "1d").time_from("30d")

@@ -1,16 +1,13 @@
 """The PromQL that the panels share: selectors, thresholds, levels. Owns every matcher; never a panel.
 
-Series of one wallet may come from several exporters (a highly available pair) or jobs, so every expression
-aggregates them to the wallet, or to the account, before it compares or joins.
+Several exporters may read one wallet (a highly available pair), so what comes from exporters is aggregated to
+the wallet or the account before it is shown or joined; the recording rules have done that already.
 """
 
 from dataclasses import dataclass
 
-WALLET = "provider, account, wallet, currency"
-ACCOUNT = "provider, account"
-
-# As far back as wallet:prepaid_balance:last reads, so that a failing account keeps its thresholds as well.
-LOOKBACK = "1h"
+WALLET = "job, provider, account, wallet, currency"
+ACCOUNT = "job, provider, account"
 
 _OF_ACCOUNT = 'job=~"$job", instance=~"$instance", provider=~"$provider", account=~"$account"'
 _OF_WALLET = f'{_OF_ACCOUNT}, currency=~"$currency"'
@@ -64,7 +61,7 @@ def recorded(series: str, *matchers: str) -> str:
 
 
 def by_wallet(expression: str, *labels: str) -> str:
-    """Aggregate to one sample per wallet (and further labels)."""
+    """Aggregate to one sample per wallet (and further labels); rows of a table join by exactly these."""
     return f"max by ({', '.join((WALLET, *labels))}) ({expression})"
 
 
@@ -75,49 +72,49 @@ def by_account(expression: str, *labels: str) -> str:
 
 def balance() -> str:
     """Give the last balance of each wallet, also while its account fails."""
-    return by_wallet(recorded("prepaid_balance:last"))
+    return recorded("prepaid_balance:last")
 
 
-def threshold(level: str) -> str:
-    """Give the threshold of a level (a regular expression) per wallet; the largest where it names several."""
-    selector = of_wallet("prepaid_balance_threshold", f'level=~"{level}"')
-    return by_wallet(f"last_over_time({selector}[{LOOKBACK}])")
+def threshold(level: Level) -> str:
+    """Give the thresholds of a level, also while their account fails; they keep the label level."""
+    return recorded("prepaid_balance_threshold:last", f'level="{level.name}"')
 
 
 def state() -> str:
     """Give the number of the worst level that each wallet is under, as LEVELS has them."""
-    under = [f"0 * ({balance()} < {threshold(level.name)}) + {level.number}" for level in THRESHOLD_LEVELS]
-    fine = f"0 * ({balance()} and {threshold('.+')})"
-    return "\nor ".join([*under, fine, f"0 * {balance()} - 1"])
+    under = [f"0 * ({_under(level)}) + {level.number}" for level in THRESHOLD_LEVELS]
+    guarded = f"0 * ({balance()} and ignoring (level) {recorded('prepaid_balance_threshold:last')})"
+    return "\nor ".join([*under, guarded, f"0 * {balance()} - 1"])
 
 
 def in_level(expression: str, level: Level) -> str:
     """Keep the wallets of an expression (one sample per wallet) whose worst level is this one."""
+    every = recorded("prepaid_balance_threshold:last")
     if level is UNGUARDED:
-        return f"({expression}) unless {threshold('.+')}"
+        return f"({expression})\nunless ignoring (level) {every}"
     if level is FINE:
-        return f"({expression}) and ({balance()} >= {threshold('.+')})"
-    worse = "".join(
-        f" unless ({balance()} < {threshold(other.name)})"
-        for other in THRESHOLD_LEVELS
-        if other.number > level.number
+        return f"({expression})\nand ignoring (level) ({balance()} >= max without (level) ({every}))"
+    worse = [other for other in THRESHOLD_LEVELS if other.number > level.number]
+    return "".join(
+        [
+            f"({expression})\nand ignoring (level) ({_under(level)})",
+            *(f"\nunless ignoring (level) ({_under(other)})" for other in worse),
+        ]
     )
-    return f"({expression}) and ({balance()} < {threshold(level.name)}){worse}"
 
 
 def share(at: str = "") -> str:
     """Give each wallet's balance as a share of its gravest threshold: critical, else warning, else info."""
     ratios = [
-        by_wallet(recorded("prepaid_balance:threshold_ratio", f'level="{level.name}"') + at)
+        recorded("prepaid_balance:threshold_ratio", f'level="{level.name}"') + at
         for level in THRESHOLD_LEVELS
     ]
-    return " or ".join(ratios)
+    return "\nor ignoring (level) ".join(ratios)
 
 
 def lowest(count: int) -> str:
     """Select, steadily over the whole range, the wallets that end nearest to their threshold."""
-    unguarded = f"(0 * {by_wallet(recorded('prepaid_balance:last') + ' @ end()')} + Inf)"
-    return f"bottomk({count}, {share(' @ end()')} or {unguarded})"
+    return f"bottomk({count}, {share(' @ end()')}\nor ignoring (level) (0 * {balance()} @ end() + Inf))"
 
 
 def reading_age() -> str:
@@ -127,8 +124,12 @@ def reading_age() -> str:
 
 def on_wallets(account_expression: str, *labels: str) -> str:
     """Repeat an account's value (and text labels) on each of its wallets."""
-    wallets = f"group by ({WALLET}) ({recorded('prepaid_balance:last')})"
+    wallets = f"group by ({WALLET}) ({balance()})"
     return f"{wallets} * on ({ACCOUNT}) group_left ({', '.join(labels)}) ({account_expression})"
+
+
+def _under(level: Level) -> str:
+    return f"{balance()} < ignoring (level) {threshold(level)}"
 
 
 def _selector(name: str, *matchers: str) -> str:

@@ -37,6 +37,7 @@ class Value:
 Column = Label | Value
 
 ACCOUNT_LABELS = (
+    Label("", "job"),
     Label("Account", "account", {"links": [account_link("${__value.raw}", "Open the account")]}),
     Label("Provider", "provider"),
 )

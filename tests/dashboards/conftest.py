@@ -1,0 +1,61 @@
+"""The generated dashboards as tests read them, and their variables as Grafana fills them in."""
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Json = dict[str, Any]
+Target = tuple[str, Json, Json]
+
+FILES = sorted((Path(__file__).resolve().parent.parent.parent / "grafana" / "dashboards").glob("*.json"))
+
+
+@pytest.fixture(params=FILES, ids=lambda path: path.stem)
+def dashboard(request: pytest.FixtureRequest) -> Json:
+    """Give each dashboard in turn."""
+    loaded: Json = json.loads(request.param.read_text(encoding="utf-8"))
+    return loaded
+
+
+@pytest.fixture(scope="session")
+def dashboards() -> dict[str, Json]:
+    """Give all dashboards by their uid."""
+    loaded = [json.loads(path.read_text(encoding="utf-8")) for path in FILES]
+    return {dashboard["uid"]: dashboard for dashboard in loaded}
+
+
+@pytest.fixture(scope="session")
+def panels() -> Callable[[Json], list[Json]]:
+    """Give the panels of a dashboard, rows left out."""
+    return lambda dashboard: [panel for panel in dashboard["panels"] if panel["type"] != "row"]
+
+
+@pytest.fixture(scope="session")
+def targets(panels: Callable[[Json], list[Json]]) -> Callable[[Json], list[Target]]:
+    """Give every query of a dashboard with a name for messages and its panel; the recharge marks last."""
+
+    def listed(dashboard: Json) -> list[Target]:
+        found = [
+            (f"{panel['title']}/{target['refId']}", panel, target)
+            for panel in panels(dashboard)
+            for target in panel["targets"]
+        ]
+        marks = dashboard["annotations"].get("list", [])
+        return found + [(mark["name"], {"type": "marks"}, mark["target"]) for mark in marks]
+
+    return listed
+
+
+@pytest.fixture(scope="session")
+def expand() -> Callable[..., str]:
+    """Fill variables in as Grafana does in a Prometheus query; one that has no value given is on "All"."""
+
+    def fill(expr: str, **values: str) -> str:
+        known = {"__rate_interval": "8m", **values}
+        return re.sub(r"\$\{?(\w+)\}?", lambda match: known.get(match[1], ".+"), expr)
+
+    return fill

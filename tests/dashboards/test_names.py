@@ -1,0 +1,99 @@
+"""Every series, label and legend that the dashboards name is in the exporter's table or the rules file."""
+
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import promql_parser as promql
+import pytest
+import yaml
+from prometheus_client import ProcessCollector
+
+from exporter.families import FAMILIES
+
+Json = dict[str, Any]
+Targets = Callable[[Json], list[tuple[str, Json, Json]]]
+Expand = Callable[..., str]
+
+OF_THE_SCRAPE = {"job", "instance"}
+
+
+@pytest.fixture(scope="module")
+def labels_of(root: Path) -> Mapping[str, set[str]]:
+    """Give the labels of every series that a dashboard may name."""
+    known = {family.name: {*family.labels, *OF_THE_SCRAPE} for family in FAMILIES}
+    for metric in ProcessCollector(registry=None).collect():  # type: ignore[arg-type]
+        known |= {sample.name: OF_THE_SCRAPE for sample in metric.samples}
+    known["scrape_duration_seconds"] = OF_THE_SCRAPE  # Prometheus' own word on each scrape
+    of_wallet = {"job", "provider", "account", "wallet", "currency"}
+    rules = yaml.safe_load((root / "grafana/rules/recording.yml").read_text(encoding="utf-8"))
+    for rule in (rule for group in rules["groups"] for rule in group["rules"]):
+        by_level = "threshold" in rule["record"].split(":", 1)[1] and "recharge" not in rule["record"]
+        known[rule["record"]] = of_wallet | {"level"} if by_level else of_wallet
+    return known
+
+
+def tree(expr: str) -> list[promql.Expr]:
+    found: list[promql.Expr] = []
+    promql.walk(promql.parse(expr), pre_visit=lambda node: found.append(node))  # noqa: PLW0108 - None goes on
+    return found
+
+
+def selectors(expr: str) -> list[promql.VectorSelector]:
+    return [node for node in tree(expr) if isinstance(node, promql.VectorSelector)]
+
+
+def test_every_series_and_matcher_is_known(
+    dashboard: Json, targets: Targets, expand: Expand, labels_of: Mapping[str, set[str]]
+) -> None:
+    for name, _, target in targets(dashboard):
+        for selector in selectors(expand(target["expr"])):
+            assert selector.name in labels_of, f"{name}: nothing gives {selector.name}"
+            matched = {matcher.name for matcher in selector.matchers.matchers}
+            assert matched <= labels_of[selector.name], f"{name}: {selector.name} has not all of {matched}"
+
+
+def test_every_label_that_is_grouped_or_joined_by_is_known(
+    dashboard: Json, targets: Targets, expand: Expand, labels_of: Mapping[str, set[str]]
+) -> None:
+    for name, _, target in targets(dashboard):
+        expr = expand(target["expr"])
+        known = {label for selector in selectors(expr) for label in labels_of[selector.name]}
+        clauses = re.findall(r"\b(?:by|on|ignoring|without|group_left|group_right) \(([^)]*)\)", expr)
+        named = {label for clause in clauses for label in clause.replace(" ", "").split(",") if label}
+        assert named <= known, f"{name}: {named - known}"
+
+
+def test_every_label_of_a_legend_is_known(
+    dashboard: Json, targets: Targets, expand: Expand, labels_of: Mapping[str, set[str]]
+) -> None:
+    for name, _, target in targets(dashboard):
+        known = {label for s in selectors(expand(target["expr"])) for label in labels_of[s.name]}
+        shown = set(re.findall(r"\{\{(\w+)\}\}", target.get("legendFormat", "")))
+        assert shown <= known, f"{name}: {shown - known}"
+
+
+def test_every_variable_lists_a_label_of_a_known_family(
+    dashboard: Json, expand: Expand, labels_of: Mapping[str, set[str]]
+) -> None:
+    for variable in (v for v in dashboard["templating"]["list"] if v["type"] == "query"):
+        match = re.fullmatch(r"label_values\((.+), (\w+)\)", variable["query"])
+        assert match
+        [selector] = selectors(expand(match[1]))
+        matched = {matcher.name for matcher in selector.matchers.matchers}
+        assert matched | {match[2]} <= labels_of[selector.name]
+
+
+def test_every_family_of_accounts_and_wallets_is_shown_somewhere(
+    dashboards: dict[str, Json], targets: Targets, expand: Expand
+) -> None:
+    shown = {
+        selector.name
+        for dashboard in dashboards.values()
+        for _, _, target in targets(dashboard)
+        for selector in selectors(expand(target["expr"]))
+    }
+    # Shown as the rules hold them: a failing account keeps its last threshold.
+    held = {series.split(":")[1] for series in shown if series.endswith(":last")}
+    assert {family.name for family in FAMILIES} - shown - held == set()
