@@ -1,0 +1,115 @@
+"""The Compose file: valid, pinned, and made of the files that the rest of the repository ships."""
+
+import re
+import subprocess
+from collections.abc import Callable
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import pytest
+import yaml
+
+
+@pytest.fixture(scope="module")
+def services(root: Path) -> dict[str, Any]:
+    services: dict[str, Any] = yaml.safe_load((root / "compose.yaml").read_text())["services"]
+    return services
+
+
+def mounts(service: dict[str, Any]) -> dict[PurePosixPath, str]:
+    """Give what a service mounts: path in the container -> path in the checkout."""
+    volumes = [volume.split(":") for volume in service.get("volumes", [])]
+    assert all(mode == "ro" for _, _, mode in volumes)
+    return {PurePosixPath(inside): outside for outside, inside, _ in volumes}
+
+
+def shipped(root: Path, service: dict[str, Any], inside: str) -> Path:
+    """Give the file or folder of the checkout that a service sees under a path."""
+    path = PurePosixPath(inside)
+    for mounted, outside in mounts(service).items():
+        if path.is_relative_to(mounted):
+            return root / outside / path.relative_to(mounted)
+    raise AssertionError(f"{inside} is not mounted")
+
+
+def test_compose_takes_the_file(root: Path, tool: Callable[[str], str]) -> None:
+    command = [tool("docker-compose"), "--file", "compose.yaml", "config", "--quiet"]
+    result = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+
+
+def test_everything_mounted_is_shipped(root: Path, services: dict[str, Any]) -> None:
+    outside = [path for service in services.values() for path in mounts(service).values()]
+    assert outside
+    for path in outside:
+        files = [root / path] if (root / path).is_file() else list((root / path).rglob("*.*"))
+        assert files, f"{path} is missing or empty"
+
+
+def test_every_image_but_our_own_is_pinned_by_version_and_digest(services: dict[str, Any]) -> None:
+    for name, service in services.items():
+        if "build" not in service:
+            assert re.fullmatch(r"\S+/\S+:v?\d+\.\d+\.\d+@sha256:[0-9a-f]{64}", service["image"]), name
+
+
+def test_nothing_is_open_to_the_network(services: dict[str, Any]) -> None:
+    ports = [port for service in services.values() for port in service["ports"]]
+    assert len(ports) == 4
+    assert all(port.startswith("127.0.0.1:") for port in ports)
+
+
+def test_the_exporter_is_started_with_flags_that_it_has(
+    services: dict[str, Any], program: Callable[..., subprocess.CompletedProcess[str]]
+) -> None:
+    subcommand, *flags = services["exporter"]["command"]
+    offered = program(subcommand, "--help").stdout
+    assert {flag.split("=")[0] for flag in flags} <= set(re.findall(r"--[\w.-]+", offered))
+
+
+def test_prometheus_loads_the_shipped_rules_and_finds_the_others(
+    root: Path, services: dict[str, Any], tool: Callable[[str], str], tmp_path: Path
+) -> None:
+    prometheus = services["prometheus"]
+    configuration = yaml.safe_load(shipped(root, prometheus, "/etc/prometheus/prometheus.yml").read_text())
+    configuration["rule_files"] = [
+        str(shipped(root, prometheus, path)) for path in configuration["rule_files"]
+    ]
+    (tmp_path / "prometheus.yml").write_text(yaml.safe_dump(configuration))
+    command = [tool("promtool"), "check", "config", tmp_path / "prometheus.yml"]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.count("rules found") == len(list((root / "grafana/rules").glob("*.yml")))
+    text = yaml.safe_dump(configuration)
+    for target in re.findall(r"- ([a-z]+:\d+)$", text, re.MULTILINE):
+        host, port = target.split(":")
+        assert services[host]["ports"] == [f"127.0.0.1:{port}:{port}"]
+
+
+def test_alertmanager_loads_the_shipped_example(
+    root: Path, services: dict[str, Any], tool: Callable[[str], str]
+) -> None:
+    path = shipped(root, services["alertmanager"], "/etc/alertmanager/alertmanager.yml")
+    command = [tool("amtool"), "check-config", path]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_grafana_finds_its_dashboards_and_asks_the_prometheus_beside_it(
+    root: Path, services: dict[str, Any]
+) -> None:
+    grafana = services["grafana"]
+    folder = shipped(root, grafana, "/etc/grafana/provisioning")
+    providers = [
+        provider
+        for path in (folder / "dashboards").glob("*.y*ml")
+        for provider in yaml.safe_load(path.read_text())["providers"]
+    ]
+    assert providers
+    for provider in providers:
+        assert list(shipped(root, grafana, provider["options"]["path"]).glob("*.json"))
+    sources = [
+        source
+        for path in (folder / "datasources").glob("*.y*ml")
+        for source in yaml.safe_load(path.read_text())["datasources"]
+    ]
+    assert [source["url"] for source in sources] == ["http://prometheus:9090"]
