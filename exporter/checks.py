@@ -47,7 +47,9 @@ class AccountCheck:
             given = [key for key in (f"{name}{form}" for form in FORMS) if key in raw]
             if len(given) != 1:
                 problem = "is missing; give" if not given else "is given more than once; give exactly"
-                self._complain(given[-1] if given else (), f"{name} {problem} one of {name}_file, {name}_env, {name}")
+                self._complain(
+                    given[-1] if given else (), f"{name} {problem} one of {name}_file, {name}_env, {name}"
+                )
                 continue
             secret = self._secret(given[0], given[0].removeprefix(name), raw[given[0]])
             if secret:
@@ -59,7 +61,9 @@ class AccountCheck:
             self._complain(key, "must be text (a number or true/false needs quotes)")
             return None
         if FORMS[form] == "literal" and _VARIABLE.fullmatch(value):
-            self._complain(key, f"looks like a variable, which is not replaced here; use {key}_env or {key}_file")
+            self._complain(
+                key, f"looks like a variable, which is not replaced here; use {key}_env or {key}_file"
+            )
             return None
         secret = {
             "file": lambda: Secret(file=self.folder / value),
@@ -79,7 +83,9 @@ class AccountCheck:
             if name not in definition.params:
                 hint = near_miss(name, definition.params) or self._declared(definition)
                 self._complain(("params", name), f"unknown parameter{hint}")
-        values = {name: param.default for name, param in definition.params.items() if param.default is not None}
+        values = {
+            name: param.default for name, param in definition.params.items() if param.default is not None
+        }
         for name, value in given.items():
             if value in _OFF:
                 values.pop(name, None)
@@ -97,16 +103,28 @@ class AccountCheck:
 
     @staticmethod
     def _declared(definition: Definition) -> str:
-        return f"; this provider has {', '.join(definition.params)}" if definition.params else "; this provider has none"
+        return (
+            f"; this provider has {', '.join(definition.params)}"
+            if definition.params
+            else "; this provider has none"
+        )
 
     def currency(self, definition: Definition, raw: Mapping[str, Any]) -> None:
         """Demand a currency where the answer gives none, and refuse one that contradicts the definition."""
         given = raw.get("currency")
         if definition.needs_currency and given is None:
-            self._complain((), f"{definition.title} does not say its currency; add one, such as currency: EUR")
-        fixed = {wallet.currency.literal for wallet in definition.wallets if wallet.currency and wallet.currency.literal}
+            self._complain(
+                (), f"{definition.title} does not say its currency; add one, such as currency: EUR"
+            )
+        fixed = {
+            wallet.currency.literal
+            for wallet in definition.wallets
+            if wallet.currency and wallet.currency.literal
+        }
         if isinstance(given, str) and fixed and given.upper() not in fixed:
-            self._complain("currency", f"{definition.title} counts in {', '.join(sorted(fixed))}; leave currency out")
+            self._complain(
+                "currency", f"{definition.title} counts in {', '.join(sorted(fixed))}; leave currency out"
+            )
 
     def thresholds(self, raw: Mapping[str, Any]) -> None:
         """Demand that a milder level is not below a more severe one."""
@@ -116,7 +134,9 @@ class AccountCheck:
             groups += [(("wallet_thresholds", name), group) for name, group in by_wallet.items()]
         for where, group in groups:
             levels = group if isinstance(group, dict) else {}
-            values = [(level, levels[level]) for level in Level if isinstance(levels.get(level), int | Decimal)]
+            values = [
+                (level, levels[level]) for level in Level if isinstance(levels.get(level), int | Decimal)
+            ]
             for (milder, high), (severer, low) in zip(values, values[1:], strict=False):
                 if low > high:
                     self._complain((*where, severer.value), f"{severer} ({low}) is above {milder} ({high})")
@@ -126,7 +146,9 @@ class AccountCheck:
         url = raw.get("base_url")
         if isinstance(url, str) and url.startswith("http://") and urlsplit(url).hostname not in LOOPBACK:
             if raw.get("allow_http") is not True:
-                self._complain("base_url", "http would send the key in clear; use https, or say allow_http: true")
+                self._complain(
+                    "base_url", "http would send the key in clear; use https, or say allow_http: true"
+                )
         ca_file = raw.get("ca_file")
         if isinstance(ca_file, str):
             try:

@@ -124,16 +124,25 @@ class Sender:
 
     def _send(self, end: float) -> requests.Response:
         limit = urllib3.Timeout(total=max(end - time.monotonic(), 0.001))
-        return self._adapter.send(self._request, stream=True, timeout=limit, proxies=self._proxies)
+        return self._adapter.send(
+            self._request,
+            stream=True,
+            timeout=limit,  # type: ignore[arg-type] # its docstring allows this type
+            proxies=self._proxies,
+        )
 
     @staticmethod
     def _read(response: requests.Response) -> bytes:
         length = response.headers.get("Content-Length", "")
         if length.isdigit() and int(length) > MAX_SIZE:
-            raise ExchangeError(Reason.TOO_LARGE, f"the answer is over {MAX_SIZE} bytes", response.status_code)
+            raise ExchangeError(
+                Reason.TOO_LARGE, f"the answer is over {MAX_SIZE} bytes", response.status_code
+            )
         body: bytes = response.raw.read(MAX_SIZE + 1, decode_content=True)
         if len(body) > MAX_SIZE:
-            raise ExchangeError(Reason.TOO_LARGE, f"the answer is over {MAX_SIZE} bytes", response.status_code)
+            raise ExchangeError(
+                Reason.TOO_LARGE, f"the answer is over {MAX_SIZE} bytes", response.status_code
+            )
         return body
 
 
@@ -157,7 +166,9 @@ def _classified(error: BaseException) -> tuple[Reason, str]:
 
 
 def _tls_detail(error: BaseException) -> str:
-    code = next((link.verify_message for link in _chain(error) if isinstance(link, ssl.SSLCertVerificationError)), "")
+    code = next(
+        (link.verify_message for link in _chain(error) if isinstance(link, ssl.SSLCertVerificationError)), ""
+    )
     return f"the certificate is not trusted: {code}" if code else "the TLS handshake failed"
 
 

@@ -47,8 +47,13 @@ class Collector:
         except Exception as error:  # noqa: BLE001 - the boundary: one account's bug must not cost the others
             # The exception's own text is left out: it may quote a request or an answer.
             trace = "".join(traceback.format_tb(error.__traceback__))
-            _log.error("bug while collecting", account=self.account.name, error=type(error).__name__, traceback=trace)
-            facts |= {"reason": Reason.INTERNAL, "detail": f"{type(error).__name__} in the exporter, see its log"}
+            _log.error(
+                "bug while collecting", account=self.account.name, error=type(error).__name__, traceback=trace
+            )
+            facts |= {
+                "reason": Reason.INTERNAL,
+                "detail": f"{type(error).__name__} in the exporter, see its log",
+            }
         return Outcome(
             at=time.time(),
             duration=time.monotonic() - begun,

@@ -14,6 +14,7 @@ from exporter.settings import AccountSettings, DefaultSettings, FileSettings
 from exporter.source import ConfigurationError, Location, Problem, Source, read
 from exporter.validation import checked, near_miss, unknown_key
 
+
 @dataclass(frozen=True)
 class Account:
     """One account, complete: defaults applied, every key checked. Durations are in seconds."""
@@ -80,7 +81,10 @@ class _Loader:
         if settings:
             self._load_own(settings.provider_files)
         defaults = settings.defaults if settings else DefaultSettings()
-        accounts = [self._account(index, item, defaults) for index, item in enumerate(raw if isinstance(raw, list) else [])]
+        accounts = [
+            self._account(index, item, defaults)
+            for index, item in enumerate(raw if isinstance(raw, list) else [])
+        ]
         if isinstance(raw, list):
             self._refuse_doubles(raw)
         if self.problems:
@@ -91,7 +95,11 @@ class _Loader:
         for index, pattern in enumerate(patterns):
             where: Location = ("provider_files", index)
             try:
-                files = sorted(self.path.parent.glob(pattern)) if not Path(pattern).is_absolute() else _absolute(pattern)
+                files = (
+                    sorted(self.path.parent.glob(pattern))
+                    if not Path(pattern).is_absolute()
+                    else _absolute(pattern)
+                )
             except ValueError:
                 files = []
             if not files:
@@ -101,7 +109,9 @@ class _Loader:
 
     def _load_definition(self, file: Path, where: Location) -> None:
         if file.stem in providers.names():
-            self._complain(where, f"{file.name} has the name of a built-in provider; give the file another name")
+            self._complain(
+                where, f"{file.name} has the name of a built-in provider; give the file another name"
+            )
         provider, problems = providers.load(file)
         self.problems += problems
         if provider:
@@ -114,7 +124,9 @@ class _Loader:
         for index, item in enumerate(raw):
             name = item.get("name") if isinstance(item, dict) else None
             if isinstance(name, str) and first.setdefault(name, index) != index:
-                self._complain(("accounts", index, "name"), f"{name!r} is already the name of accounts[{first[name]}]")
+                self._complain(
+                    ("accounts", index, "name"), f"{name!r} is already the name of accounts[{first[name]}]"
+                )
 
     def _complain(self, location: Location, message: str) -> None:
         self.problems.append(self.source.problem(location, message))

@@ -161,14 +161,20 @@ class Definition(Strict):
 
     def _auth_variables(self) -> list[str]:
         if isinstance(self.auth, BasicAuth):
-            return [name for part in (self.auth.username, self.auth.password) for name in Template(part).get_identifiers()]
+            return [
+                name
+                for part in (self.auth.username, self.auth.password)
+                for name in Template(part).get_identifiers()
+            ]
         return [self.auth.credential]
 
     @staticmethod
     def _declared(names: list[str], known: set[str]) -> None:
         for name in names:
             if name not in known:
-                raise ValueError(f"uses {name!r}, which is not declared (declared: {', '.join(sorted(known)) or 'none'})")
+                raise ValueError(
+                    f"uses {name!r}, which is not declared (declared: {', '.join(sorted(known)) or 'none'})"
+                )
 
     @property
     def needs_currency(self) -> bool:

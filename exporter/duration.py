@@ -19,7 +19,11 @@ def parse(text: object) -> float:
     match = _DURATION.fullmatch(text) if isinstance(text, str) and text else None
     if match is None and text != "0":
         raise ValueError("is not a duration: write it as 500ms, 10s, 5m or 1h30m")
-    return float(sum(int(count) * _UNITS[unit] for unit, count in match.groupdict("0").items())) if match else 0.0
+    return (
+        float(sum(int(count) * _UNITS[unit] for unit, count in match.groupdict("0").items()))
+        if match
+        else 0.0
+    )
 
 
 def text(seconds: float) -> str:
@@ -36,6 +40,8 @@ def text(seconds: float) -> str:
 Duration = Annotated[
     float,
     BeforeValidator(parse),
-    WithJsonSchema({"type": ["string", "integer"], "pattern": "^(0|([0-9]+(y|w|d|h|m|s|ms))+)$", "maximum": 0}),
+    WithJsonSchema(
+        {"type": ["string", "integer"], "pattern": "^(0|([0-9]+(y|w|d|h|m|s|ms))+)$", "maximum": 0}
+    ),
 ]
 """Seconds, read from a Prometheus duration."""

@@ -13,15 +13,18 @@ Search = Callable[[Any], Any]
 """A compiled expression: document in, value or None out; raises `Failure` (malformed)."""
 
 
-class _Functions(functions.Functions):  # type: ignore[misc] # the library has no types of its own
+class _Functions(functions.Functions):
     """The standard functions, which know a decimal for the number that it is."""
 
     def _type_check_single(self, current: Any, types: Any, function_name: str) -> None:
-        super()._type_check_single(float(current) if isinstance(current, Decimal) else current, types, function_name)
+        known = float(current) if isinstance(current, Decimal) else current
+        super()._type_check_single(known, types, function_name)  # type: ignore[misc] # missing in its stubs
 
-    @functions.signature({"types": []})  # type: ignore[untyped-decorator]
+    @functions.signature({"types": []})
     def _func_to_number(self, arg: Any) -> Any:
-        return arg if isinstance(arg, Decimal) else super()._func_to_number(arg)
+        if isinstance(arg, Decimal):
+            return arg
+        return super()._func_to_number(arg)  # type: ignore[misc] # missing in its stubs
 
 
 _INTERPRETER = visitor.TreeInterpreter(jmespath.Options(custom_functions=_Functions()))

@@ -138,7 +138,8 @@ class _Mapping:
     def _wallet(self, reading: "_Reading", operators_currency: str | None) -> Wallet:
         unit = self._currency(reading, operators_currency)
         parts = {
-            kind: reading.optional(f"credit_breakdown.{kind}", field, number) for kind, field in self.breakdown.items()
+            kind: reading.optional(f"credit_breakdown.{kind}", field, number)
+            for kind, field in self.breakdown.items()
         }
         credit_unit = self.mapping.credit_unit or unit
         values = {name: reading.optional(name, field, _READERS[name]) for name, field in self.fields.items()}
@@ -157,13 +158,18 @@ class _Mapping:
     def _currency(self, reading: "_Reading", operators: str | None) -> str:
         given = reading.value(self.currency) if self.currency else None
         code = operators if given is None else given
-        if not isinstance(code, str) or not CURRENCY.fullmatch(code.strip().upper()) or code in reading.secrets:
+        if (
+            not isinstance(code, str)
+            or not CURRENCY.fullmatch(code.strip().upper())
+            or code in reading.secrets
+        ):
             raise Failure(Reason.MALFORMED, f"{reading.where}.currency is missing or not a currency code")
         return code.strip().upper()
 
     def _thresholds(self, reading: "_Reading") -> Thresholds:
         read: dict[Level, Any] = {
-            level: reading.optional(f"thresholds.{level}", field, number) for level, field in self.thresholds.items()
+            level: reading.optional(f"thresholds.{level}", field, number)
+            for level, field in self.thresholds.items()
         }
         return {level: value for level, value in read.items() if value is not None}
 
@@ -229,7 +235,11 @@ def _first(paths: list[Search], document: Any) -> Any:
 
 
 def _kind(value: Any) -> str:
-    return "number" if isinstance(value, int | float | Decimal) and not isinstance(value, bool) else type(value).__name__
+    return (
+        "number"
+        if isinstance(value, int | float | Decimal) and not isinstance(value, bool)
+        else type(value).__name__
+    )
 
 
 def _among(value: Any, known: list[Scalar]) -> bool:

@@ -93,5 +93,3 @@ class WalletMapping(Strict):
     customer: TextField | None = None
     status: Choice | None = None
     alert_state: Choice | None = None
-
-

@@ -111,4 +111,6 @@ def _quoted(variables: Mapping[str, str]) -> dict[str, str]:
 def _url(base: str, path: str, query: Mapping[str, str]) -> str:
     parts = urlsplit(base + path)
     fixed = [parts.query] if parts.query else []
-    return urlunsplit(parts._replace(query="&".join([*fixed, urlencode(query, safe="*")] if query else fixed)))
+    return urlunsplit(
+        parts._replace(query="&".join([*fixed, urlencode(query, safe="*")] if query else fixed))
+    )

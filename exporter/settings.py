@@ -73,13 +73,19 @@ class AccountSettings(Strict):
     )
     timeout: Timeout | None = Field(default=None, description="in place of `defaults.timeout`")
     min_interval: Duration | None = Field(default=None, description="in place of `defaults.min_interval`")
-    base_url: Url | None = Field(default=None, description="replaces everything before the endpoint's own path")
+    base_url: Url | None = Field(
+        default=None, description="replaces everything before the endpoint's own path"
+    )
     allow_http: Boolean = Field(default=False, description="let the key travel unencrypted to another host")
-    ca_file: str | None = Field(default=None, description="PEM file of the authorities to trust, in place of the public ones")
+    ca_file: str | None = Field(
+        default=None, description="PEM file of the authorities to trust, in place of the public ones"
+    )
     proxy_url: Annotated[str, AfterValidator(_proxy)] | None = Field(
         default=None, description="HTTP proxy; without it HTTPS_PROXY, HTTP_PROXY and NO_PROXY count"
     )
-    dashboard_url: Url | None = Field(default=None, description="where people see the account; in place of the provider's")
+    dashboard_url: Url | None = Field(
+        default=None, description="where people see the account; in place of the provider's"
+    )
     topup_url: Url | None = Field(default=None, description="where people top up; in place of the provider's")
 
 
@@ -87,5 +93,7 @@ class FileSettings(Strict):
     """The operator's file."""
 
     defaults: DefaultSettings = Field(default=DefaultSettings(), description="what holds for every account")
-    provider_files: list[str] = Field(default=[], description="own definitions; patterns relative to this file")
+    provider_files: list[str] = Field(
+        default=[], description="own definitions; patterns relative to this file"
+    )
     accounts: list[AccountSettings] = Field(description="the accounts to ask; names must differ")

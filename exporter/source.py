@@ -15,7 +15,9 @@ Location = tuple[str | int, ...]
 _Loader: type = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _NUMBER = re.compile(r"[-+]?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]{1,3})?")
 _WORDS: Mapping[str, bool | None] = {"true": True, "false": False, "null": None, "~": None, "": None}
-_PLAIN_TAGS = frozenset(f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool", "null", "timestamp"))
+_PLAIN_TAGS = frozenset(
+    f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool", "null", "timestamp")
+)
 
 
 @dataclass(frozen=True, order=True)
@@ -93,7 +95,9 @@ def read(path: Path) -> Source:
         line, column = (mark.line + 1, mark.column + 1) if mark else (0, 0)
         raise _failed(path, line, column, f"is not valid YAML: {_yaml_words(error)}") from None
     except yaml.YAMLError:
-        raise _failed(path, 0, 0, "is not valid YAML: it holds a character that YAML does not allow") from None
+        raise _failed(
+            path, 0, 0, "is not valid YAML: it holds a character that YAML does not allow"
+        ) from None
     source = Source(str(path))
     problems: list[Problem] = []
     source.data = None if root is None else _Reader(source, problems).plain(root, ())
@@ -128,7 +132,11 @@ class _Reader:
         if isinstance(node, yaml.ScalarNode):
             return self.scalar(node, location)
         self.open.append(node)
-        result = self.sequence(node, location) if isinstance(node, yaml.SequenceNode) else self.mapping(node, location)
+        result = (
+            self.sequence(node, location)
+            if isinstance(node, yaml.SequenceNode)
+            else self.mapping(node, location)
+        )
         self.open.pop()
         return result
 

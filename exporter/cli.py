@@ -1,0 +1,275 @@
+"""The command line. Every mistake of an operator's ends in a message and an exit status, never in a traceback."""
+
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+import structlog
+
+from exporter import __version__, config, log, providers, service
+from exporter.duration import parse as parse_duration
+from exporter.exposition import TEXT_0, Page
+from exporter.runtime import Runtime
+from exporter.schema_file import schema
+from exporter.scrape import Reading, Scraper
+from exporter.source import ConfigurationError
+from exporter.validation import near_miss
+from exporter.web.application import PATHS, Options
+
+_UNKNOWN = 3
+
+
+class _Duration(click.ParamType):
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        try:
+            return value if isinstance(value, float) else parse_duration(value)
+        except ValueError as error:
+            self.fail(f"{value!r} {error}", param, ctx)
+
+
+class _Plugin(click.Command):
+    """A command whose wrong use is "unknown", as monitoring plugins say it; click's own 2 would be "critical"."""
+
+    def make_context(self, *args: Any, **extra: Any) -> click.Context:
+        try:
+            return super().make_context(*args, **extra)
+        except click.UsageError as error:
+            error.exit_code = _UNKNOWN
+            raise
+
+
+def _option(flag: str, **settings: Any) -> Callable[[Any], Any]:
+    """Declare a flag spelt as other Prometheus programs spell theirs, with its environment variable."""
+    name = flag.split("/")[0].removeprefix("--").replace(".", "_").replace("-", "_")
+    settings.setdefault("show_default", True)
+    return click.option(flag, name, envvar=f"PREPAID_EXPORTER_{name.upper()}", show_envvar=True, **settings)
+
+
+_config_file = _option(
+    "--config.file", type=click.Path(path_type=Path), default="prepaid.yml", help="Configuration to read."
+)
+_log_level = _option("--log.level", type=click.Choice(log.LEVELS), default="info", help="Least level to log.")
+_log_format = _option(
+    "--log.format", type=click.Choice(log.FORMATS), default="logfmt", help="How a line looks."
+)
+
+
+@contextmanager
+def _explained(status: int) -> Iterator[None]:
+    """Turn the mistakes of an operator's into messages and an exit status."""
+    try:
+        yield
+    except ConfigurationError as error:
+        for problem in error.problems:
+            click.echo(problem, err=True)
+        count = len(error.problems)
+        click.echo(f"{count} problem{'' if count == 1 else 's'}; nothing was started", err=True)
+        sys.exit(status)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="prepaid-exporter", message="%(prog)s %(version)s")
+def main() -> None:
+    """Tell Prometheus what is left on prepaid accounts."""
+
+
+@main.command()
+@_config_file
+@_option("--web.listen-address", default=":10710", help="Address to listen on.")
+@_option("--web.telemetry-path", default="/metrics", help="Path of the page with every account.")
+@_option("--web.enable-lifecycle", is_flag=True, help="Let POST /-/reload reload the configuration.")
+@_option(
+    "--metrics.accounts/--no-metrics.accounts", default=True, help="Show accounts on the telemetry path."
+)
+@_option("--scrape.timeout", type=_Duration(), default="10s", help="Time for a scrape that names none.")
+@_option(
+    "--scrape.timeout-offset", type=_Duration(), default="500ms", help="Taken off what Prometheus grants."
+)
+@_log_level
+@_log_format
+def serve(  # noqa: PLR0913 - one argument a flag
+    config_file: Path,
+    web_listen_address: str,
+    web_telemetry_path: str,
+    web_enable_lifecycle: bool,  # noqa: FBT001 - click passes it
+    metrics_accounts: bool,  # noqa: FBT001 - click passes it
+    scrape_timeout: float,
+    scrape_timeout_offset: float,
+    log_level: str,
+    log_format: Any,
+) -> None:
+    """Listen for scrapes."""
+    log.configure(log_level, log_format)
+    if not web_telemetry_path.startswith("/") or web_telemetry_path in PATHS:
+        raise click.BadParameter(
+            f"{web_telemetry_path!r} must begin with / and not be one of {', '.join(PATHS)}",
+            param_hint="--web.telemetry-path",
+        )
+    options = Options(
+        telemetry_path=web_telemetry_path,
+        enable_lifecycle=web_enable_lifecycle,
+        metrics_accounts=metrics_accounts,
+        scrape_timeout=scrape_timeout,
+        timeout_offset=scrape_timeout_offset,
+    )
+    listen = _address(web_listen_address)
+    with _explained(1):
+        service.serve(Runtime(config_file), options, listen, _log_ready)
+    service.end()
+
+
+def _address(text: str) -> tuple[str, int]:
+    try:
+        return service.address(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--web.listen-address") from None
+
+
+def _log_ready(url: str) -> None:
+    structlog.get_logger().info("listening", url=url, version=__version__)
+
+
+@main.command(cls=_Plugin)
+@click.argument("account", nargs=-1)
+@_config_file
+@_option(
+    "--output", type=click.Choice(["table", "json", "prometheus"]), default="table", help="What to print."
+)
+@_option("--textfile", type=click.Path(path_type=Path), help="Also write the families to this file.")
+def check(account: tuple[str, ...], config_file: Path, output: str, textfile: Path | None) -> NoReturn:
+    """Ask the providers now, for all accounts or the named ones.
+
+    Exit status, as monitoring plugins have it: 0 fine, 1 a balance is under its warning threshold,
+    2 under its critical one, 3 an account could not be asked.
+    """
+    from exporter import report  # noqa: PLC0415 - tables are drawn only here
+
+    log.configure("error", "logfmt")
+    with _explained(_UNKNOWN):
+        loaded = config.load(config_file)
+        names = {one.name for one in loaded.accounts}
+        for name in account:
+            if name not in names:
+                _give_up(f"no account {name!r} is configured{near_miss(name, names)}")
+        with report.console(sys.stderr).status(f"asking {len(account) or len(names)} accounts"):
+            readings = _asked(loaded, set(account) or names)
+    families = Page().render(readings, (), TEXT_0).decode()
+    if textfile:
+        _replace(textfile, families)
+    if output == "table":
+        report.console(sys.stdout).print(report.table(readings))
+    else:
+        click.echo(report.as_json(readings) if output == "json" else families.rstrip("\n"))
+    sys.exit(report.exit_status(readings))
+
+
+def _give_up(message: str) -> NoReturn:
+    click.echo(message, err=True)
+    sys.exit(_UNKNOWN)
+
+
+def _asked(loaded: config.Config, names: set[str]) -> list[Reading]:
+    longest = max((one.timeout for one in loaded.accounts if one.name in names), default=0.0)
+    return Scraper(loaded).scrape(names, longest + 1)
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write a file whole or not at all: the textfile collector reads at any moment."""
+    try:
+        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+                file.write(text)
+            Path(name).chmod(0o644)
+            Path(name).replace(path)
+        except OSError:
+            Path(name).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        _give_up(f"--textfile: {path} cannot be written: {error.strerror}")
+
+
+@main.command()
+@_config_file
+@click.option("--schema", "print_schema", is_flag=True, help="Print the JSON Schema of the file instead.")
+def validate(config_file: Path, print_schema: bool) -> None:  # noqa: FBT001 - click passes it
+    """Check the configuration, its secrets and own definitions, without asking any provider."""
+    if print_schema:
+        click.echo(json.dumps(schema(), indent=2))
+        return
+    with _explained(1):
+        loaded = config.load(config_file)
+    for account in loaded.accounts:
+        recommended = account.provider.definition.min_interval or 0
+        if account.min_interval < recommended:
+            click.echo(
+                f"note: {account.name}: {account.provider.name} recommends min_interval: {recommended:.0f}s"
+            )
+    count = len(loaded.accounts)
+    click.echo(f"{config_file}: {count} account{'' if count == 1 else 's'}, no problems")
+
+
+@main.command("providers")
+@click.argument("name", required=False)
+def list_providers(name: str | None) -> None:
+    """List the built-in providers, or show one with the fields that it needs."""
+    from exporter import report  # noqa: PLC0415 - tables are drawn only here
+
+    known = providers.names()
+    if name is None:
+        report.console(sys.stdout).print(report.providers_table([providers.built_in(one) for one in known]))
+    elif name in known:
+        click.echo(report.provider_sheet(providers.built_in(name)))
+    else:
+        click.echo(f"no provider {name!r} is built in{near_miss(name, known)}", err=True)
+        sys.exit(1)
+
+
+@main.command()
+@_option(
+    "--speed",
+    type=click.FloatRange(min=0),
+    default=60.0,
+    help="Simulated seconds in a second; 0 stands still.",
+)
+@_option("--web.listen-address", default="127.0.0.1:10710", help="Address to listen on.")
+@_log_level
+@_log_format
+def demo(speed: float, web_listen_address: str, log_level: str, log_format: Any) -> None:
+    """Run the exporter on simulated providers: no key, no configuration, nothing leaves this machine."""
+    from exporter.simulator import PROVIDERS, Simulator  # noqa: PLC0415 - not needed to serve
+
+    log.configure(log_level, log_format)
+    listen = _address(web_listen_address)
+    with Simulator(speed=speed) as simulator, tempfile.TemporaryDirectory() as folder, _explained(1):
+        file = Path(folder, "prepaid.yml")
+        file.write_text(simulator.configuration(), encoding="utf-8")
+
+        def ready(url: str) -> None:
+            click.echo(f"Four simulated providers, {speed:g} simulated seconds in a second:")
+            for provider in PROVIDERS:
+                click.echo(f"  {provider:<17} {simulator.base_url(provider)}")
+            click.echo("Open in a browser, or scrape:")
+            for path, what in _DEMO_PAGES:
+                click.echo(f"  {url + path:<54} {what}")
+            click.echo("Stop with Ctrl-C.")
+
+        service.serve(Runtime(file), Options(enable_lifecycle=True), listen, ready)
+    service.end()
+
+
+_DEMO_PAGES = (
+    ("/metrics", "what Prometheus scrapes; asks every provider"),
+    ("/", "status page; shows the last readings"),
+    ("/probe?target=mall&debug=true", "how one account is asked"),
+    ("/config", "the configuration, keys masked"),
+    ("/sd", "service discovery for Prometheus"),
+)

@@ -1,0 +1,95 @@
+"""Families as pages: Prometheus text 0.0.4 and 1.0.0 and OpenMetrics 1.0.0. Nothing but rendering."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from threading import Lock
+
+from prometheus_client import Metric, exposition
+from prometheus_client.openmetrics import exposition as openmetrics
+from prometheus_client.registry import Collector
+
+from exporter.families import of_accounts
+from exporter.scrape import Reading
+
+_END = b"# EOF\n"
+
+
+@dataclass(frozen=True)
+class Format:
+    """An exposition format: its content type, and whether it is OpenMetrics."""
+
+    content_type: str
+    openmetrics: bool = False
+
+
+TEXT_0 = Format("text/plain; version=0.0.4; charset=utf-8")
+TEXT_1 = Format("text/plain; version=1.0.0; charset=utf-8; escaping=underscores")
+OPENMETRICS = Format(
+    "application/openmetrics-text; version=1.0.0; charset=utf-8; escaping=underscores", openmetrics=True
+)
+
+
+def choose(accepted: Iterable[tuple[str, dict[str, str]]]) -> Format:
+    """Give the first format that we have out of what a client accepts, best first; else the oldest.
+
+    `accepted` holds media types with their parameters. A version that we do not speak is passed over, as it
+    must be: an answer in one format under another's name would be misread.
+    """
+    for media, parameters in accepted:
+        version = parameters.get("version")
+        if media == "application/openmetrics-text" and version in (None, "1.0.0"):
+            return OPENMETRICS
+        if media == "text/plain" and version == "1.0.0":
+            return TEXT_1
+        if media == "text/plain" and version in (None, "0.0.4"):
+            return TEXT_0
+    return TEXT_0
+
+
+class Page:
+    """Renders account families; while no reading changes, the rendered text is used again."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._kept: dict[Format, tuple[list[Reading], bytes]] = {}
+
+    def render(self, readings: Sequence[Reading], more: Iterable[Metric], chosen: Format) -> bytes:
+        """Render the readings, then `more` families."""
+        page = self._accounts(list(readings), chosen) + _rendered(more, chosen)
+        return page + _END if chosen.openmetrics else page
+
+    def _accounts(self, readings: list[Reading], chosen: Format) -> bytes:
+        with self._lock:
+            kept, text = self._kept.get(chosen, ([], b""))
+        if len(kept) == len(readings) and all(map(_same, kept, readings)):
+            return text
+        text = _rendered(of_accounts(readings), chosen)
+        with self._lock:
+            self._kept[chosen] = (readings, text)
+        return text
+
+
+def _same(one: Reading, other: Reading) -> bool:
+    return (
+        one.outcome is other.outcome
+        and one.account is other.account
+        and one.last_success == other.last_success
+    )
+
+
+class _Collected(Collector):
+    """The client library renders what a registry collects."""
+
+    def __init__(self, families: Iterable[Metric]) -> None:
+        self._families = families
+
+    def collect(self) -> Iterable[Metric]:
+        return self._families
+
+
+def _rendered(families: Iterable[Metric], chosen: Format) -> bytes:
+    collected = _Collected(families)
+    if not chosen.openmetrics:
+        return exposition.generate_latest(collected)
+    page: bytes = openmetrics.generate_latest(collected, version="1.0.0")  # type: ignore[no-untyped-call]
+    return page.removesuffix(_END)

@@ -1,0 +1,71 @@
+"""The exporter as a process: what listens, what signals mean, and how it ends."""
+
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from threading import Thread
+from typing import NoReturn
+
+import structlog
+
+from exporter.runtime import Runtime
+from exporter.source import ConfigurationError
+from exporter.web.application import Application, Options
+from exporter.web.server import Server
+
+_SIGNALS = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
+
+_log = structlog.get_logger()
+
+
+def address(text: str) -> tuple[str, int]:
+    """Read `HOST:PORT`, `[IPV6]:PORT` or `:PORT` (every interface); raise ValueError."""
+    host, colon, port = text.rpartition(":")
+    if not colon or not port.isascii() or not port.isdigit() or int(port) > 65535:  # noqa: PLR2004 - the last port
+        raise ValueError(f"{text!r} is not an address; write HOST:PORT or :PORT")
+    bare = host.strip("[]")
+    if ":" in bare and not host.startswith("["):
+        raise ValueError(f"{text!r} is not an address; write an IPv6 host in brackets")
+    return bare or ("::" if socket.has_dualstack_ipv6() else "0.0.0.0"), int(port)  # noqa: S104 - asked for
+
+
+def serve(
+    runtime: Runtime,
+    options: Options,
+    listen: tuple[str, int],
+    ready: Callable[[str], None],
+) -> None:
+    """Listen, call `ready` with the exporter's URL, and run until SIGTERM or SIGINT; SIGHUP reloads.
+
+    Returns when everything in flight is answered; `end` the process then. Raises `ConfigurationError` when the
+    address cannot be had.
+    """
+    server = Server(Application(runtime, options), listen, runtime.scraper.release)
+    host, port = server.listen()
+    # Blocked in every thread, so that the one waiting below is the only one to get them.
+    signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+    Thread(target=server.serve, name="web", daemon=True).start()
+    ready(url(host, port))
+    while signal.sigwait(_SIGNALS) == signal.SIGHUP:
+        try:
+            runtime.reload()
+        except ConfigurationError:
+            _log.warning("the old configuration stays")
+    _log.info("stopping")
+    server.stop()
+
+
+def end() -> NoReturn:
+    """End the process at once: calls to providers may still be under way in threads, and nobody waits for them."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
+
+
+def url(host: str, port: int) -> str:
+    """Write the URL under which people on this machine reach the exporter."""
+    if host in ("::", "0.0.0.0"):  # noqa: S104 - compared, not bound
+        host = "localhost"
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

@@ -1,0 +1,31 @@
+"""Which low-balance thresholds are in force for a wallet."""
+
+from exporter.config import Account
+from exporter.model import Level, Thresholds, Wallet
+
+
+def in_force(account: Account, wallet: Wallet) -> Thresholds:
+    """Give the thresholds of a wallet by level, mildest level first.
+
+    For each level: the operator's (for the wallet id, else for the currency, else for the account); else the
+    provider's own; else, for `warning`, the balance under which the provider recharges.
+    """
+    sources = [
+        account.wallet_thresholds.get(wallet.id, {}),
+        account.wallet_thresholds.get(wallet.currency, {}),
+        account.thresholds,
+        wallet.thresholds,
+    ]
+    if wallet.auto_recharge_threshold is not None:
+        sources.append({Level.WARNING: wallet.auto_recharge_threshold})
+    return {
+        level: next(source[level] for source in sources if level in source)
+        for level in Level
+        if any(level in source for source in sources)
+    }
+
+
+def breached(account: Account, wallet: Wallet) -> Level | None:
+    """Give the most severe level whose threshold the balance is under, None where it is under none."""
+    under = [level for level, value in in_force(account, wallet).items() if wallet.balance < value]
+    return under[-1] if under else None

@@ -1,0 +1,193 @@
+"""The routes, as a WSGI application. Answers from the scraper; asks providers only where a scrape is asked for."""
+
+import gzip
+import json
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from werkzeug.exceptions import BadRequest, Forbidden, HTTPException, NotFound
+from werkzeug.http import parse_options_header
+from werkzeug.routing import Map, Rule
+from werkzeug.wrappers import Request, Response
+
+from exporter.exposition import Page, choose
+from exporter.families import ExporterState, of_exporter
+from exporter.runtime import Runtime
+from exporter.scrape import Reading
+from exporter.source import ConfigurationError
+from exporter.web import pages
+from exporter.web.trace import trace
+
+_log = structlog.get_logger()
+
+PATHS = ("/", "/probe", "/sd", "/config", "/-/healthy", "/-/ready", "/-/reload")
+"""The paths that are taken, whatever the telemetry path is."""
+
+TIMEOUT_HEADER = "X-Prometheus-Scrape-Timeout-Seconds"
+
+_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+}
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command line says of the web side; times in seconds."""
+
+    telemetry_path: str = "/metrics"
+    enable_lifecycle: bool = False
+    metrics_accounts: bool = True
+    scrape_timeout: float = 10.0
+    timeout_offset: float = 0.5
+
+
+class Application:
+    """The exporter's HTTP interface."""
+
+    def __init__(self, runtime: Runtime, options: Options) -> None:
+        self._runtime = runtime
+        self._options = options
+        self._page = Page()
+        routes: Mapping[str, tuple[Callable[[Request], Response], tuple[str, ...]]] = {
+            options.telemetry_path: (self._metrics, ("GET",)),
+            "/probe": (self._probe, ("GET",)),
+            "/sd": (self._service_discovery, ("GET",)),
+            "/": (self._status, ("GET",)),
+            "/config": (self._config, ("GET",)),
+            "/-/healthy": (self._alive, ("GET",)),
+            "/-/ready": (self._alive, ("GET",)),
+            "/-/reload": (self._reload, ("POST", "PUT")),
+        }
+        self._routes = Map(
+            [Rule(path, endpoint=endpoint, methods=methods) for path, (endpoint, methods) in routes.items()],
+            merge_slashes=False,
+            strict_slashes=False,
+            redirect_defaults=False,
+        )
+
+    def __call__(self, environ: Any, start_response: Any) -> Iterable[bytes]:
+        """Answer one request (PEP 3333)."""
+        request = Request(environ)
+        try:
+            endpoint, _ = self._routes.bind_to_environ(environ).match()
+            response: Response = endpoint(request)
+        except HTTPException as error:
+            response = _plain(f"{error.description}\n", error.code or 500)
+            allowed = dict(error.get_headers()).get("Allow")
+            if allowed:
+                response.headers["Allow"] = allowed
+        for name, value in _HEADERS.items():
+            response.headers.setdefault(name, value)
+        return response(environ, start_response)
+
+    def _metrics(self, request: Request) -> Response:
+        names = self._restricted(request) if self._options.metrics_accounts else set()
+        readings = self._runtime.scraper.scrape(names, self._time_limit(request))
+        return self._exposition(request, self._page, readings, of_exporter(self._state()))
+
+    def _restricted(self, request: Request) -> set[str] | None:
+        """Give the accounts that `account` and `provider` in the query leave; None for all."""
+        wanted, providers = request.args.getlist("account"), request.args.getlist("provider")
+        if not wanted and not providers:
+            return None
+        accounts = {account.name: account.provider.name for account in self._runtime.scraper.config.accounts}
+        for kind, given, known in (
+            ("account", wanted, accounts.keys()),
+            ("provider", providers, accounts.values()),
+        ):
+            for name in given:
+                if name not in known:
+                    raise BadRequest(f"no {kind} {name!r} is configured")
+        return {
+            name
+            for name, provider in accounts.items()
+            if (not wanted or name in wanted) and (not providers or provider in providers)
+        }
+
+    def _probe(self, request: Request) -> Response:
+        targets = request.args.getlist("target")
+        if len(targets) != 1 or not targets[0]:
+            raise BadRequest("give one account: /probe?target=ACCOUNT")
+        readings = self._runtime.scraper.scrape({targets[0]}, self._time_limit(request))
+        if not readings:
+            raise NotFound(f"no account {targets[0]!r} is configured")
+        if request.args.get("debug") == "true":
+            return _plain(trace(readings[0]))
+        return self._exposition(request, Page(), readings, ())
+
+    def _exposition(
+        self, request: Request, page: Page, readings: list[Reading], more: Iterable[Any]
+    ) -> Response:
+        accepted = [parse_options_header(media) for media in request.accept_mimetypes.values()]
+        chosen = choose(accepted)
+        response = Response(page.render(readings, more, chosen), content_type=chosen.content_type)
+        response.headers["Vary"] = "Accept, Accept-Encoding"
+        if request.accept_encodings["gzip"] > 0 and "gzip" in request.headers.get("Accept-Encoding", ""):
+            response.data = gzip.compress(response.data, compresslevel=1)
+            response.headers["Content-Encoding"] = "gzip"
+        return response
+
+    def _time_limit(self, request: Request) -> float:
+        """Give the seconds that a scrape may take: what Prometheus grants, less what the answer's way takes."""
+        try:
+            granted = float(request.headers.get(TIMEOUT_HEADER, ""))
+        except ValueError:
+            granted = math.nan
+        if not math.isfinite(granted) or granted <= 0:
+            return self._options.scrape_timeout
+        return max(granted - self._options.timeout_offset, granted / 2)
+
+    def _state(self) -> ExporterState:
+        runtime = self._runtime
+        providers = sorted({account.provider.name for account in runtime.scraper.config.accounts})
+        return ExporterState(
+            runtime.reload_successful,
+            runtime.reload_success_timestamp,
+            runtime.scraper.upstream_requests(providers),
+            runtime.scraper.upstream_failures(providers),
+        )
+
+    def _service_discovery(self, request: Request) -> Response:
+        entries = [
+            {
+                "targets": [request.host],
+                "labels": {
+                    "__metrics_path__": "/probe",
+                    "__param_target": account.name,
+                    "account": account.name,
+                    "provider": account.provider.name,
+                },
+            }
+            for account in self._runtime.scraper.config.accounts
+        ]
+        return Response(json.dumps(entries, indent=2) + "\n", content_type="application/json")
+
+    def _status(self, _: Request) -> Response:
+        page = pages.status(self._runtime.scraper.known(), self._options.telemetry_path)
+        return Response(page, content_type="text/html; charset=utf-8")
+
+    def _config(self, _: Request) -> Response:
+        return _plain(pages.configuration(self._runtime.scraper.config))
+
+    def _alive(self, _: Request) -> Response:
+        return _plain("prepaid-exporter is up\n")
+
+    def _reload(self, _: Request) -> Response:
+        if not self._options.enable_lifecycle:
+            raise Forbidden(
+                "reloading over HTTP is off; --web.enable-lifecycle turns it on, and SIGHUP always works"
+            )
+        try:
+            self._runtime.reload()
+        except ConfigurationError as error:
+            raise BadRequest(f"the configuration was not reloaded, the old one stays:\n{error}") from None
+        return _plain("reloaded\n")
+
+
+def _plain(text: str, status: int = 200) -> Response:
+    return Response(text, status, content_type="text/plain; charset=utf-8")

@@ -1,0 +1,132 @@
+"""The pages for people: the status of every account, and the running configuration without its secrets."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+from urllib.parse import urlsplit
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from exporter import __version__
+from exporter.config import Account, Config
+from exporter.duration import text as duration_text
+from exporter.model import Level, Wallet
+from exporter.scrape import Reading
+from exporter.secret import MASK
+from exporter.source import dump
+from exporter.thresholds import breached, in_force
+
+_templates = Environment(
+    loader=PackageLoader("exporter.web"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+_ORDER = (Level.CRITICAL, Level.WARNING, Level.INFO)
+
+
+@dataclass(frozen=True)
+class _Row:
+    """One wallet, or an account that has none to show."""
+
+    reading: Reading
+    wallet: Wallet | None
+
+    @property
+    def account(self) -> Account:
+        return self.reading.account
+
+    @property
+    def state(self) -> str:
+        """Say in one word how urgent the row is."""
+        outcome = self.reading.outcome
+        if outcome is None:
+            return "unasked"
+        if not outcome.up:
+            return "down"
+        return (self.wallet and breached(self.account, self.wallet)) or "ok"
+
+    @property
+    def thresholds(self) -> list[tuple[Level, Decimal]]:
+        return list(in_force(self.account, self.wallet).items()) if self.wallet else []
+
+
+def status(readings: Sequence[Reading], telemetry_path: str) -> str:
+    """Draw the status page, most urgent rows first."""
+    rows = [
+        _Row(reading, wallet)
+        for reading in readings
+        for wallet in (reading.outcome.wallets if reading.outcome and reading.outcome.wallets else (None,))
+    ]
+    order = ["down", *_ORDER, "unasked", "ok"]
+    rows.sort(key=lambda row: order.index(row.state))
+    counts = {state: sum(row.state == state for row in rows) for state in order}
+    return _templates.get_template("status.html").render(
+        rows=rows,
+        accounts=len(readings),
+        down=sum(bool(reading.outcome and not reading.outcome.up) for reading in readings),
+        counts=counts,
+        levels=_ORDER,
+        now=time.time(),
+        telemetry_path=telemetry_path,
+        version=__version__,
+        amount=amount,
+        age=age,
+    )
+
+
+def amount(value: Decimal) -> str:
+    """Write an amount with all the digits that the provider gave, in groups of three."""
+    return f"{value:,f}"
+
+
+def age(seconds: float) -> str:
+    """Write how long ago something was, to its largest unit."""
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{int(seconds // size)} {unit}"
+    return f"{int(max(seconds, 0))} s"
+
+
+def configuration(config: Config) -> str:
+    """Write the running configuration as YAML, with a mask in the place of every secret."""
+    return dump({"accounts": [_account(account) for account in config.accounts]})
+
+
+def _account(account: Account) -> dict[str, Any]:
+    entry: dict[str, Any] = {"name": account.name, "provider": account.provider.name}
+    for name, secret in account.secrets.items():
+        if secret.file is not None:
+            entry[f"{name}_file"] = str(secret.file)
+        elif secret.env is not None:
+            entry[f"{name}_env"] = secret.env
+        else:
+            entry[name] = MASK
+    entry |= {
+        "params": dict(account.params),
+        "currency": account.currency,
+        "thresholds": _plain(account.thresholds),
+        "wallet_thresholds": {key: _plain(value) for key, value in account.wallet_thresholds.items()},
+        "base_url": account.base_url,
+        "timeout": duration_text(account.timeout),
+        "min_interval": duration_text(account.min_interval),
+        "ca_file": account.ca_file,
+        "proxy_url": _without_user(account.proxy_url),
+        "dashboard_url": account.dashboard_url,
+        "topup_url": account.topup_url,
+    }
+    return {key: value for key, value in entry.items() if value not in (None, "", {})}
+
+
+def _plain(thresholds: Any) -> dict[str, str]:
+    return {str(level): str(value) for level, value in thresholds.items()}
+
+
+def _without_user(url: str | None) -> str | None:
+    parts = urlsplit(url or "")
+    if "@" not in parts.netloc:
+        return url
+    return parts._replace(netloc=f"{MASK}@{parts.netloc.rpartition('@')[2]}").geturl()

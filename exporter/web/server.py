@@ -1,0 +1,75 @@
+"""The WSGI server: threads, limits, and an end that answers what is in flight."""
+
+from collections.abc import Callable
+from threading import Timer
+from typing import Any
+
+import structlog
+from cheroot import wsgi
+
+from exporter.source import ConfigurationError, Problem
+
+MAX_HEADER = 16 * 1024
+"""Longest request line and headers together, in bytes."""
+
+IDLE_TIME = 10
+"""Seconds that a connection may keep silent."""
+
+THREADS = 64
+"""Requests answered at a time; a scrape that waits for others' calls takes one of them too."""
+
+_GRACE = 1.0
+_END = 1.6
+
+_log = structlog.get_logger()
+
+
+class Server:
+    """Serves the application on one address until it is told to stop."""
+
+    def __init__(
+        self, application: Callable[..., Any], address: tuple[str, int], release: Callable[[], None]
+    ) -> None:
+        """Prepare to listen; `release` makes scrapes that still wait answer at once."""
+        self._release = release
+        self._server = wsgi.Server(
+            address,
+            application,
+            numthreads=THREADS,
+            max=THREADS,
+            request_queue_size=256,
+            timeout=IDLE_TIME,
+            shutdown_timeout=_END,
+            server_name="prepaid-exporter",
+        )
+        self._server.max_request_header_size = MAX_HEADER
+        self._server.max_request_body_size = MAX_HEADER
+        self._server.error_log = _report
+
+    def listen(self) -> tuple[str, int]:
+        """Take the address, and give the one that was taken; raise `ConfigurationError` when it cannot be had."""
+        host, port = self._server.bind_addr
+        try:
+            self._server.prepare()
+        except OSError as error:
+            message = f"cannot listen on {host or '*'}:{port}: {error.args[-1]}"
+            raise ConfigurationError([Problem("--web.listen-address", 0, 0, "", message)]) from None
+        bound = self._server.bind_addr
+        return bound[0], bound[1]
+
+    def serve(self) -> None:
+        """Answer requests until `stop`."""
+        self._server.serve()
+
+    def stop(self) -> None:
+        """Take no more connections and answer what is in flight, within two seconds."""
+        timer = Timer(_GRACE, self._release)
+        timer.daemon = True
+        timer.start()
+        self._server.stop()
+        timer.cancel()
+
+
+def _report(msg: str = "", level: int = 20, traceback: bool = False) -> None:  # noqa: ARG001, FBT001, FBT002
+    """Log what the server says of itself; the text of a client's mistake stays out of the log."""
+    _log.debug("web server", note=msg.splitlines()[0] if msg else "")

@@ -1,0 +1,46 @@
+"""One collection told in plain text, for people who look for the cause. Secrets and bodies are not in it."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+from exporter.scrape import Reading
+from exporter.thresholds import in_force
+
+
+def trace(reading: Reading) -> str:
+    """Tell what was asked, what came back and what was made of it."""
+    return "\n".join(_lines(reading)) + "\n"
+
+
+def _lines(reading: Reading) -> Iterator[str]:
+    account, outcome = reading.account, reading.outcome
+    yield f"account   {account.name}"
+    yield f"provider  {account.provider.name} ({account.provider.definition.title})"
+    if outcome is None:
+        yield "outcome   not asked yet"
+        return
+    for exchange in outcome.exchanges:
+        yield f"request   {exchange.method} {exchange.url}"
+        yield f"headers   {', '.join(exchange.headers)}"
+        answer = "none" if exchange.status is None else f"HTTP status {exchange.status}"
+        size = "" if exchange.size is None else f", {exchange.size} bytes"
+        yield f"answer    {answer}{size}, after {exchange.seconds:.3f} s"
+    yield f"outcome   {'up' if outcome.up else f'down: {outcome.reason}'}"
+    if outcome.detail:
+        yield f"detail    {outcome.detail}"
+    if outcome.hint:
+        yield f"hint      {outcome.hint}"
+    yield f"took      {outcome.duration:.3f} s, ended {_moment(outcome.at)}"
+    yield f"last good {_moment(reading.last_success)}"
+    for wallet in outcome.wallets:
+        yield f"wallet    {wallet.id}: {wallet.balance} {wallet.currency}"
+        for level, value in in_force(account, wallet).items():
+            yield f"          {level} under {value}"
+    for note in outcome.notes:
+        yield f"note      {note}"
+
+
+def _moment(timestamp: float | None) -> str:
+    return (
+        "never" if timestamp is None else datetime.fromtimestamp(timestamp, UTC).isoformat(timespec="seconds")
+    )
