@@ -14,7 +14,7 @@ def program(root: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Run the program of the checkout with the given arguments."""
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "exporter.cli", *arguments]
+        command = [Path(sys.executable).parent / "prepaid-exporter", *arguments]
         return subprocess.run(command, cwd=root, capture_output=True, text=True, check=False, timeout=60)
 
     return run
