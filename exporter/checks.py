@@ -8,6 +8,7 @@ import re
 import ssl
 from collections.abc import Mapping
 from decimal import Decimal
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -137,18 +138,16 @@ class AccountCheck:
             values = [
                 (level, levels[level]) for level in Level if isinstance(levels.get(level), int | Decimal)
             ]
-            for (milder, high), (severer, low) in zip(values, values[1:], strict=False):
+            for (milder, high), (severer, low) in pairwise(values):
                 if low > high:
                     self._complain((*where, severer.value), f"{severer} ({low}) is above {milder} ({high})")
 
     def transport(self, raw: Mapping[str, Any]) -> None:
         """Refuse a key in clear over a network, and authorities that cannot be read."""
         url = raw.get("base_url")
-        if isinstance(url, str) and url.startswith("http://") and urlsplit(url).hostname not in LOOPBACK:
-            if raw.get("allow_http") is not True:
-                self._complain(
-                    "base_url", "http would send the key in clear; use https, or say allow_http: true"
-                )
+        clear = isinstance(url, str) and url.startswith("http://") and urlsplit(url).hostname not in LOOPBACK
+        if clear and raw.get("allow_http") is not True:
+            self._complain("base_url", "http would send the key in clear; use https, or say allow_http: true")
         ca_file = raw.get("ca_file")
         if isinstance(ca_file, str):
             try:

@@ -25,7 +25,7 @@ from exporter.web.application import PATHS, Options
 _UNKNOWN = 3
 
 
-class _Duration(click.ParamType):
+class _Duration(click.ParamType):  # type: ignore[type-arg] # generic in its stubs alone
     name = "duration"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
@@ -42,13 +42,13 @@ class _Plugin(click.Command):
         try:
             return super().make_context(*args, **extra)
         except click.UsageError as error:
-            error.exit_code = _UNKNOWN
+            error.exit_code = _UNKNOWN  # type: ignore[misc] # meant to be set, says its documentation
             raise
 
 
 def _option(flag: str, **settings: Any) -> Callable[[Any], Any]:
     """Declare a flag spelt as other Prometheus programs spell theirs, with its environment variable."""
-    name = flag.split("/")[0].removeprefix("--").replace(".", "_").replace("-", "_")
+    name = flag.partition("/")[0].removeprefix("--").replace(".", "_").replace("-", "_")
     settings.setdefault("show_default", True)
     return click.option(flag, name, envvar=f"PREPAID_EXPORTER_{name.upper()}", show_envvar=True, **settings)
 

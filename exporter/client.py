@@ -146,30 +146,39 @@ class Sender:
         return body
 
 
+_CAUSES: tuple[tuple[tuple[type[BaseException], ...], Reason, str], ...] = (
+    ((ssl.SSLError, urllib3.exceptions.SSLError), Reason.TLS, "the TLS handshake failed"),
+    (
+        (TimeoutError, urllib3.exceptions.TimeoutError, requests.Timeout),
+        Reason.TIMEOUT,
+        "no complete answer in time",
+    ),
+    ((urllib3.exceptions.DecodeError,), Reason.MALFORMED, "the answer's compression is broken"),
+    (
+        (socket.gaierror, urllib3.exceptions.NameResolutionError),
+        Reason.UNREACHABLE,
+        "the host's name does not resolve",
+    ),
+    ((ConnectionRefusedError,), Reason.UNREACHABLE, "the connection was refused"),
+    ((ConnectionError, http.client.IncompleteRead), Reason.UNREACHABLE, "the connection was cut"),
+    ((http.client.HTTPException,), Reason.MALFORMED, "the answer is not HTTP"),
+)
+"""What an exception means, the more particular first."""
+
+
 def _classified(error: BaseException) -> tuple[Reason, str]:
     for link in _chain(error):
-        if isinstance(link, ssl.SSLError | urllib3.exceptions.SSLError):
-            return Reason.TLS, _tls_detail(link)
-        if isinstance(link, TimeoutError | urllib3.exceptions.TimeoutError | requests.Timeout):
-            return Reason.TIMEOUT, "no complete answer in time"
-        if isinstance(link, urllib3.exceptions.DecodeError):
-            return Reason.MALFORMED, "the answer's compression is broken"
-        if isinstance(link, socket.gaierror | urllib3.exceptions.NameResolutionError):
-            return Reason.UNREACHABLE, "the host's name does not resolve"
-        if isinstance(link, ConnectionRefusedError):
-            return Reason.UNREACHABLE, "the connection was refused"
-        if isinstance(link, ConnectionError | http.client.IncompleteRead):
-            return Reason.UNREACHABLE, "the connection was cut"
-        if isinstance(link, http.client.HTTPException):
-            return Reason.MALFORMED, "the answer is not HTTP"
+        for kinds, reason, detail in _CAUSES:
+            if isinstance(link, kinds):
+                return reason, _tls_detail(error) or detail if reason is Reason.TLS else detail
     return Reason.UNREACHABLE, "the host cannot be reached"
 
 
 def _tls_detail(error: BaseException) -> str:
-    code = next(
-        (link.verify_message for link in _chain(error) if isinstance(link, ssl.SSLCertVerificationError)), ""
-    )
-    return f"the certificate is not trusted: {code}" if code else "the TLS handshake failed"
+    for link in _chain(error):
+        if isinstance(link, ssl.SSLCertVerificationError):
+            return f"the certificate is not trusted: {link.verify_message}"
+    return ""
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

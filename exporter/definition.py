@@ -151,9 +151,9 @@ class Definition(Strict):
         self._declared(self._auth_variables(), set(self.credentials) | set(self.params))
         self._declared([name for group in self.exactly_one for name in group], set(self.params))
         self._declared(list(self.request.path_with), set(self.params))
-        if isinstance(self.auth, FieldAuth) and self.auth.type == "body":
-            if self.request.json_body is None and self.request.form is None:
-                raise ValueError("auth in the body needs request.json or request.form")
+        bodiless = self.request.json_body is None and self.request.form is None
+        if self.auth.type == "body" and bodiless:
+            raise ValueError("auth in the body needs request.json or request.form")
         parts = urlsplit(self.base_url)
         if parts.scheme == "http" and parts.hostname not in LOOPBACK:
             raise ValueError("base_url must begin with https://")

@@ -5,7 +5,7 @@ The table is also the source of the families' documentation.
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 from prometheus_client.core import Metric
@@ -43,13 +43,13 @@ class _Label(str):
     __slots__ = ("place",)
     place: int
 
-    def __new__(cls, name: str, place: int) -> "_Label":
+    def __new__(cls, name: str, place: int) -> Self:
         label = super().__new__(cls, name)
         label.place = place
         return label
 
     def __lt__(self, other: Any) -> bool:
-        return self.place < other.place
+        return bool(self.place < other.place)
 
 
 @dataclass(frozen=True)

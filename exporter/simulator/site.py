@@ -108,7 +108,7 @@ class _Server(ThreadingHTTPServer):
             self._thread.join()
         self.server_close()
 
-    def verify_request(self, request: Any, client_address: Any) -> bool:  # noqa: ANN401, ARG002 - the base's
+    def verify_request(self, request: Any, client_address: Any) -> bool:  # noqa: ARG002 - the base's
         """Turn away whoever was accepted while the server was stopping."""
         return not self.dead
 
@@ -117,15 +117,15 @@ class _Server(ThreadingHTTPServer):
         TCPServer.server_bind(self)
         self.server_port = self.server_address[1]
 
-    def process_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 - the base's signature
+    def process_request(self, request: Any, client_address: Any) -> None:
         self._connections.add(request)
         super().process_request(request, client_address)
 
-    def shutdown_request(self, request: Any) -> None:  # noqa: ANN401 - the base's signature
+    def shutdown_request(self, request: Any) -> None:
         self._connections.discard(request)
         super().shutdown_request(request)
 
-    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 - the base's signature
+    def handle_error(self, request: Any, client_address: Any) -> None:
         """Say nothing of a client that went away; anything else is our bug and is shown."""
         if not isinstance(sys.exception(), ConnectionError):
             super().handle_error(request, client_address)

@@ -18,8 +18,8 @@ IDLE_TIME = 10
 THREADS = 64
 """Requests answered at a time; a scrape that waits for others' calls takes one of them too."""
 
-_GRACE = 1.0
-_END = 1.6
+_GRACE = 0.8
+_END = 1
 
 _log = structlog.get_logger()
 
@@ -32,7 +32,7 @@ class Server:
     ) -> None:
         """Prepare to listen; `release` makes scrapes that still wait answer at once."""
         self._release = release
-        self._server = wsgi.Server(
+        self._server = _Quiet(
             address,
             application,
             numthreads=THREADS,
@@ -44,7 +44,6 @@ class Server:
         )
         self._server.max_request_header_size = MAX_HEADER
         self._server.max_request_body_size = MAX_HEADER
-        self._server.error_log = _report
 
     def listen(self) -> tuple[str, int]:
         """Take the address, and give the one that was taken; raise `ConfigurationError` when it cannot be had."""
@@ -70,6 +69,9 @@ class Server:
         timer.cancel()
 
 
-def _report(msg: str = "", level: int = 20, traceback: bool = False) -> None:  # noqa: ARG001, FBT001, FBT002
-    """Log what the server says of itself; the text of a client's mistake stays out of the log."""
-    _log.debug("web server", note=msg.splitlines()[0] if msg else "")
+class _Quiet(wsgi.Server):
+    """Says what happens in our log; the text of a client's mistake stays out of it."""
+
+    def error_log(self, msg: str = "", level: int = 20, traceback: bool = False) -> None:  # noqa: ARG002, FBT001, FBT002
+        """Log the first line, as the server's own method would print it."""
+        _log.debug("web server", note=msg.partition("\n")[0])
