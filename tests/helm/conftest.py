@@ -1,5 +1,6 @@
-"""The chart, loaded once and rendered by Helm's own engine; its manifests are read as strictly as a cluster does."""
+"""The chart, loaded once and rendered by Helm's own engine; manifests are read as strictly as by clusters."""
 
+import socket
 from collections.abc import Callable, Hashable, Iterator
 from pathlib import Path
 from typing import Any, Protocol
@@ -8,6 +9,7 @@ import helm_python as helm
 import pytest
 import yaml
 
+FOLDER = "/etc/prepaid-exporter"
 Manifest = dict[str, Any]
 
 
@@ -66,7 +68,6 @@ def kind(render: Render) -> Callable[..., Manifest]:
 
 
 @pytest.fixture(
-    scope="session",
     params=sorted((Path(__file__).parents[2] / "helm/prepaid-exporter/ci").glob("*-values.yaml")),
     ids=lambda path: path.name.removesuffix("-values.yaml"),
 )
@@ -74,3 +75,37 @@ def ci_values(request: pytest.FixtureRequest) -> dict[str, Any]:
     """Give each of the values files that the chart is tried with."""
     values: dict[str, Any] = helm.values_from_yaml(request.param.read_text(encoding="utf-8"))
     return values
+
+
+@pytest.fixture
+def mount(render: Render, tmp_path: Path) -> Callable[..., Path]:
+    """Fill a folder as the kubelet fills the configuration volume; every secret holds the same key.
+
+    Secrets that `missing` names as SECRET/ENTRY do not exist. Paths in the configuration lead to the folder.
+    """
+
+    def mounted(values: Manifest, missing: frozenset[str] = frozenset()) -> Path:
+        manifests = render(values)
+        (deployment,) = [m for m in manifests if m["kind"] == "Deployment"]
+        (volume,) = [v for v in deployment["spec"]["template"]["spec"]["volumes"] if v["name"] == "config"]
+        data = {m["metadata"]["name"]: m.get("data", {}) for m in manifests if m["kind"] == "ConfigMap"}
+        for source in volume["projected"]["sources"]:
+            for item in next(iter(source.values()))["items"]:
+                if "secret" in source and f"{source['secret']['name']}/{item['key']}" in missing:
+                    continue
+                text = "canary-key" if "secret" in source else data[source["configMap"]["name"]][item["key"]]
+                file = tmp_path / item["path"]
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.write_text(text.replace(FOLDER, str(tmp_path)), encoding="utf-8")
+        return tmp_path / "prepaid.yml"
+
+    return mounted
+
+
+@pytest.fixture
+def unused_tcp_port() -> int:
+    """Give a port of loopback that was free a moment ago."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+    return port

@@ -155,8 +155,8 @@ def test_a_changed_configuration_replaces_the_pod(kind: Kind) -> None:
 def test_the_demo_needs_no_configuration_and_no_secret(pod: Kind, render: Render) -> None:
     spec = pod({"demo": {"enabled": True}})
     assert spec["containers"][0]["args"][0] == "demo"
-    assert "volumes" not in spec
-    assert "volumeMounts" not in spec["containers"][0]
+    assert spec["volumes"] == [{"name": "tmp", "emptyDir": {"sizeLimit": "1Mi"}}]
+    assert spec["containers"][0]["volumeMounts"] == [{"name": "tmp", "mountPath": "/tmp"}]  # noqa: S108 - not ours
     assert [m["kind"] for m in render({"demo": {"enabled": True}}) if m["kind"] == "ConfigMap"] == []
 
 

@@ -109,7 +109,9 @@ def test_a_weaker_pod_would_be_noticed(pod: Pod, where: str, value: object, expe
 def test_the_container_cannot_write_to_its_image(kind: Kind, ci_values: dict[str, Any]) -> None:
     spec = kind("Deployment", ci_values)["spec"]["template"]["spec"]
     assert spec["containers"][0]["securityContext"]["readOnlyRootFilesystem"] is True
-    assert all(mount["readOnly"] for mount in spec["containers"][0].get("volumeMounts", []))
+    writable = {mount["name"] for mount in spec["containers"][0]["volumeMounts"] if not mount.get("readOnly")}
+    assert {name for name in writable if name != "tmp"} == set()
+    assert [v["name"] for v in spec["volumes"] if "emptyDir" in v] == sorted(writable)
 
 
 def test_the_pod_has_no_token_of_the_cluster(kind: Kind, render: Render, ci_values: dict[str, Any]) -> None:

@@ -61,7 +61,7 @@ A key never passes through here: an account's `secrets` become paths of mounted 
     {{- fail (printf "%s.%s: refused, since a key written here would stand in a ConfigMap; put it into a secret and name that in existingSecret or %s.secrets.%s" $path $key $path $key) -}}
   {{- end -}}
   {{- if and (hasSuffix "_url" $key) (regexMatch "^[^/]*//[^/]*@" (toString $value)) -}}
-    {{- fail (printf "%s.%s: refused, since a user in a URL would stand in a ConfigMap" $path $key) -}}
+    {{- fail (printf "%s.%s: refused, since a user in a URL would stand in a ConfigMap; give a proxy by HTTPS_PROXY in extraEnv, from a secret" $path $key) -}}
   {{- end -}}
 {{- end -}}
 {{- end -}}
@@ -69,8 +69,8 @@ A key never passes through here: an account's `secrets` become paths of mounted 
 {{- /* Refuse values that contradict each other. */ -}}
 {{- define "prepaid-exporter.checkValues" -}}
 {{- with .Values -}}
-{{- if and .demo.enabled .config.accounts -}}
-  {{- fail "demo.enabled: the demo asks no real provider; leave config.accounts empty or switch it off" -}}
+{{- if and .demo.enabled (or .config.accounts .webConfig.existingSecret .probe.enabled .scrapeConfig.enabled) -}}
+  {{- fail "demo.enabled: the demo has accounts of its own and /metrics alone; switch it off for config.accounts, webConfig, probe or scrapeConfig" -}}
 {{- end -}}
 {{- if and .probe.enabled .scrapeConfig.enabled -}}
   {{- fail "scrapeConfig.enabled: probe.enabled would ask every account as well; choose one of the two" -}}

@@ -56,9 +56,11 @@ labels:
 {{- printf "%s.%s.svc:%v" (include "prepaid-exporter.fullname" .) .Release.Namespace .Values.service.port -}}
 {{- end -}}
 
-{{- /* The job label, the same whichever way Prometheus comes. */ -}}
+{{- /* The job label, the same whichever way Prometheus comes: one of its own for each release, since rules tell exporters
+apart by it, and with "prepaid" in it, by which the alerts on the exporter itself find its targets. */ -}}
 {{- define "prepaid-exporter.job" -}}
-{{- .Values.nameOverride | default .Chart.Name -}}
+{{- $name := include "prepaid-exporter.fullname" . -}}
+{{- ternary $name (printf "prepaid-%s" $name) (contains "prepaid" $name) -}}
 {{- end -}}
 
 {{- define "prepaid-exporter.scrapeCredentials" -}}

@@ -1,10 +1,10 @@
 {{- define "prepaid-exporter.args" -}}
 {{- if .Values.demo.enabled }}
 - demo
+- --web.listen-address=:10710
 {{- else }}
 - serve
 - --config.file=/etc/prepaid-exporter/prepaid.yml
-{{- end }}
 - --web.listen-address=:10710
 {{- if .Values.webConfig.existingSecret }}
 - --web.config.file=/etc/prepaid-exporter-web/{{ .Values.webConfig.key }}
@@ -14,6 +14,7 @@
 {{- end }}
 {{- if or .Values.probe.enabled .Values.scrapeConfig.enabled }}
 - --no-metrics.accounts
+{{- end }}
 {{- end }}
 - --log.level={{ .Values.log.level }}
 - --log.format={{ .Values.log.format }}
@@ -37,8 +38,7 @@ httpGet:
 
 {{- /* The sources of the one volume at /etc/prepaid-exporter. The secrets are optional, so that one that is missing
 is told by the exporter, for that account, with a path that names the secret and its entry. */ -}}
-{{- define "prepaid-exporter.volumeSources" -}}
-{{- if not .Values.demo.enabled }}
+{{- define "prepaid-exporter.configSources" -}}
 - configMap:
     name: {{ include "prepaid-exporter.fullname" . }}
     items:
@@ -58,16 +58,19 @@ is told by the exporter, for that account, with a path that names the secret and
         path: {{ printf "secrets/%s/%s" $secret . | quote }}
       {{- end }}
 {{- end }}
-{{- end }}
 {{- end -}}
 
 {{- define "prepaid-exporter.volumes" -}}
-{{- with include "prepaid-exporter.volumeSources" . | trim }}
+{{- if .Values.demo.enabled }}
+- name: tmp
+  emptyDir:
+    sizeLimit: 1Mi
+{{- else }}
 - name: config
   projected:
     defaultMode: 0440
     sources:
-      {{- . | nindent 6 }}
+      {{- include "prepaid-exporter.configSources" . | trim | nindent 6 }}
 {{- end }}
 {{- with .Values.webConfig }}
 {{- if .existingSecret }}
@@ -89,7 +92,10 @@ is told by the exporter, for that account, with a path that names the secret and
 {{- end -}}
 
 {{- define "prepaid-exporter.volumeMounts" -}}
-{{- if not .Values.demo.enabled }}
+{{- if .Values.demo.enabled }}
+- name: tmp
+  mountPath: /tmp
+{{- else }}
 - name: config
   mountPath: /etc/prepaid-exporter
   readOnly: true

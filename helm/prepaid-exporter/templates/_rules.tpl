@@ -35,14 +35,23 @@
 {{- $rule := index . 1 -}}
 {{- $change := index . 2 -}}
 {{- if $rule.alert -}}
-  {{- $rule = merge (pick $change "expr" "for" "keep_firing_for") $rule -}}
-  {{- $severity := pick $change "severity" -}}
-  {{- $_ := set $rule "labels" (merge $severity ($change.labels | default dict) $settings.alertLabels ($rule.labels | default dict)) -}}
-  {{- $annotations := dict -}}
-  {{- range $name, $text := merge (dict) ($change.annotations | default dict) ($rule.annotations | default dict) -}}
-    {{- $_ := set $annotations $name ($text | replace "https://grafana.example.com" $settings.grafanaUrl) -}}
+  {{- $labels := merge (pick $change "severity") ($change.labels | default dict) $settings.alertLabels $rule.labels -}}
+  {{- $texts := merge (dict "expr" $rule.expr) $rule.annotations -}}
+  {{- range $old, $new := $change.replace -}}
+    {{- $found := false -}}
+    {{- range $name, $text := $texts -}}
+      {{- $found = or $found (contains $old $text) -}}
+      {{- $_ := set $texts $name ($text | replace $old $new) -}}
+    {{- end -}}
+    {{- if not $found -}}
+      {{- fail (printf "prometheusRule.alerts.%s.replace: %q stands neither in the expression nor in an annotation" $rule.alert $old) -}}
+    {{- end -}}
   {{- end -}}
-  {{- $_ := set $rule "annotations" $annotations -}}
+  {{- $texts = merge (pick $change "expr") ($change.annotations | default dict) $texts -}}
+  {{- range $name, $text := $texts -}}
+    {{- $_ := set $texts $name ($text | replace "https://grafana.example.com" $settings.grafanaUrl) -}}
+  {{- end -}}
+  {{- $rule = merge (pick $texts "expr") (pick $change "for" "keep_firing_for") (dict "labels" $labels "annotations" (omit $texts "expr")) $rule -}}
 {{- end -}}
 {{- toJson $rule -}}
 {{- end -}}

@@ -1,0 +1,161 @@
+"""The PrometheusRule and the dashboards: what is shipped, with the changes that the values ask for."""
+
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import helm_python as helm
+import pytest
+import yaml
+
+Rules = Callable[..., dict[str, dict[str, Any]]]
+Render = Callable[..., list[dict[str, Any]]]
+Kind = Callable[..., dict[str, Any]]
+
+
+def shipped_groups(root: Path) -> list[dict[str, Any]]:
+    files = sorted((root / "grafana" / "rules").glob("*.yml"))
+    return [group for file in files for group in yaml.safe_load(file.read_text(encoding="utf-8"))["groups"]]
+
+
+@pytest.fixture
+def groups(kind: Kind) -> Callable[..., list[dict[str, Any]]]:
+    """Give the groups of the PrometheusRule for its values."""
+
+    def rendered(**values: object) -> list[dict[str, Any]]:
+        manifest = kind("PrometheusRule", {"prometheusRule": {"enabled": True, **values}})
+        found: list[dict[str, Any]] = manifest["spec"]["groups"]
+        return found
+
+    return rendered
+
+
+@pytest.fixture
+def alerts(groups: Callable[..., list[dict[str, Any]]]) -> Rules:
+    """Give the alerts by name for the values of the PrometheusRule."""
+    return lambda **values: {
+        rule["alert"]: rule for group in groups(**values) for rule in group["rules"] if "alert" in rule
+    }
+
+
+@pytest.fixture
+def shipped(root: Path) -> dict[str, dict[str, Any]]:
+    """Give the alerts as shipped, by name."""
+    rules = [rule for group in shipped_groups(root) for rule in group["rules"]]
+    return {rule["alert"]: rule for rule in rules if "alert" in rule}
+
+
+def test_without_changes_the_rules_are_those_shipped(root: Path, groups: Callable[..., Any]) -> None:
+    rendered = {group["name"]: group for group in groups()}
+    wanted = {group["name"]: group for group in shipped_groups(root)}
+    assert len(wanted) >= 2
+    assert rendered == wanted
+
+
+def test_prometheus_takes_the_rules_of_every_values_file(
+    tool: Callable[[str], str], render: Render, ci_values: dict[str, Any], tmp_path: Path
+) -> None:
+    ruled = {**ci_values, "prometheusRule": {**ci_values.get("prometheusRule", {}), "enabled": True}}
+    (rule,) = [m for m in render(ruled) if m["kind"] == "PrometheusRule"]
+    file = tmp_path / "rules.yml"
+    file.write_text(yaml.safe_dump(rule["spec"]), encoding="utf-8")
+    command = [tool("promtool"), "check", "rules", "--lint=all", "--lint-fatal", str(file)]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    count = sum(len(group["rules"]) for group in rule["spec"]["groups"])
+    assert f"{count} rules found" in result.stdout
+
+
+def test_an_alert_is_switched_off_by_its_name(alerts: Rules, shipped: dict[str, Any]) -> None:
+    for name in shipped:
+        assert set(alerts(alerts={name: {"enabled": False}})) == set(shipped) - {name}
+
+
+def test_a_group_without_rules_is_left_out(groups: Callable[..., Any], root: Path) -> None:
+    last = shipped_groups(root)[0]
+    names = [rule["alert"] for rule in last["rules"] if "alert" in rule]
+    assert names, "the first group is expected to hold alerts only"
+    remaining = groups(alerts={name: {"enabled": False} for name in names})
+    assert last["name"] not in [group["name"] for group in remaining]
+
+
+def test_recording_rules_stay_when_alerts_go(groups: Callable[..., Any], shipped: dict[str, Any]) -> None:
+    remaining = groups(alerts={name: {"enabled": False} for name in shipped})
+    recorded = [rule["record"] for group in remaining for rule in group["rules"]]
+    assert "wallet:prepaid_spend:step5m" in recorded
+
+
+@pytest.mark.parametrize(
+    ("change", "where", "expected"),
+    [
+        ({"severity": "info"}, ("labels", "severity"), "info"),
+        ({"for": "42m"}, ("for",), "42m"),
+        ({"keep_firing_for": "42m"}, ("keep_firing_for",), "42m"),
+        ({"expr": "vector(1)"}, ("expr",), "vector(1)"),
+        ({"labels": {"team": "growth"}}, ("labels", "team"), "growth"),
+        ({"annotations": {"summary": "Low."}}, ("annotations", "summary"), "Low."),
+    ],
+)
+def test_a_change_touches_nothing_but_itself(
+    alerts: Rules, shipped: dict[str, Any], change: dict[str, Any], where: tuple[str, ...], expected: str
+) -> None:
+    name = "PrepaidRunwayCritical"
+    changed = alerts(alerts={name: change})
+    wanted = json.loads(json.dumps(shipped[name]))
+    inner = wanted
+    for step in where[:-1]:
+        inner = inner[step]
+    inner[where[-1]] = expected
+    assert changed.pop(name) == wanted
+    assert changed == {other: rule for other, rule in shipped.items() if other != name}
+
+
+def test_a_threshold_and_the_words_for_it_are_changed_together(alerts: Rules) -> None:
+    changes = {"PrepaidRunwayCritical": {"replace": {"86400": "172800", "24 hours": "48 hours"}}}
+    rule = alerts(alerts=changes)["PrepaidRunwayCritical"]
+    assert "172800" in rule["expr"]
+    assert "86400" not in rule["expr"]
+    assert "48 hours" in rule["annotations"]["summary"]
+
+
+def test_a_text_that_is_not_there_is_not_replaced_in_silence(alerts: Rules) -> None:
+    with pytest.raises(helm.HelmError) as refusal:
+        alerts(alerts={"PrepaidRunwayCritical": {"replace": {"24 ours": "48 hours"}}})
+    assert "prometheusRule.alerts.PrepaidRunwayCritical.replace" in str(refusal.value)
+    assert "24 ours" in str(refusal.value)
+
+
+def test_labels_for_all_alerts_never_change_a_severity(alerts: Rules, shipped: dict[str, Any]) -> None:
+    labelled = alerts(alertLabels={"team": "growth"})
+    assert {name: rule["labels"] for name, rule in labelled.items()} == {
+        name: {**rule["labels"], "team": "growth"} for name, rule in shipped.items()
+    }
+
+
+def test_links_lead_to_the_user_s_own_grafana(alerts: Rules) -> None:
+    text = json.dumps(alerts(grafanaUrl="https://grafana.acme.test/sub"))
+    assert "https://grafana.acme.test/sub/d/prepaid-account" in text
+    assert "grafana.example.com" not in text
+
+
+def test_what_prometheus_fills_in_passes_unharmed(alerts: Rules, shipped: dict[str, Any]) -> None:
+    texts = [text for rule in alerts().values() for text in rule["annotations"].values()]
+    assert texts == [
+        text for name in alerts() for text in dict(sorted(shipped[name]["annotations"].items())).values()
+    ]
+    assert any("{{ $labels.account }}" in text for text in texts)
+
+
+def test_every_dashboard_is_a_config_map_that_the_sidecar_finds(root: Path, render: Render) -> None:
+    values = {"dashboards": {"enabled": True, "namespace": "grafana", "annotations": {"folder": "Prepaid"}}}
+    maps = [m for m in render(values) if m["metadata"]["labels"].get("grafana_dashboard") == "1"]
+    files = {file.name: file for file in (root / "grafana" / "dashboards").glob("*.json")}
+    assert len(files) == 3
+    assert {name for m in maps for name in m["data"]} == set(files)
+    for manifest in maps:
+        assert manifest["metadata"]["namespace"] == "grafana"
+        assert manifest["metadata"]["annotations"] == {"folder": "Prepaid"}
+        for name, text in manifest["data"].items():
+            assert json.loads(text) == json.loads(files[name].read_text(encoding="utf-8"))
