@@ -1,0 +1,56 @@
+# make demo   the exporter on simulated providers; no key needed
+# make test   every check and every test
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SPEED ?= 60
+
+.PHONY: demo test lint unit bench docs dashboards lock tools clean help
+
+help:
+	@grep '^# make' Makefile | cut -c3-
+
+demo: $(VENV)/product
+	$(BIN)/prepaid-exporter demo --speed $(SPEED)
+
+test: lint unit
+
+lint: $(VENV)/development
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python docs/generate.py --check
+
+# Coverage is of the whole run: the laws, the command line and the real programs reach different parts.
+unit: $(VENV)/development tools
+	$(BIN)/pytest --cov --cov-report=term
+
+bench: $(VENV)/development tools
+	$(BIN)/python benchmarks/run.py
+
+docs: $(VENV)/development
+	$(BIN)/python docs/generate.py
+
+lock: $(VENV)/development
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-emit-find-links \
+		--generate-hashes --custom-compile-command "make lock" pyproject.toml --group dev -o requirements-dev.lock
+
+tools:
+	scripts/tools
+
+$(VENV)/python:
+	scripts/venv $(PYTHON) $(VENV)
+	touch $@
+
+$(VENV)/product: pyproject.toml $(VENV)/python
+	$(BIN)/pip install --quiet --editable .
+	touch $@
+
+$(VENV)/development: requirements-dev.lock pyproject.toml $(VENV)/python
+	$(BIN)/pip install --quiet --requirement requirements-dev.lock
+	$(BIN)/pip install --quiet --no-deps --editable .
+	touch $@ $(VENV)/product
+
+clean:
+	rm -rf $(VENV) .coverage* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,0 +1,138 @@
+"""Write the blocks of the documentation that the code knows better: `python docs/generate.py [--check]`.
+
+A block stands between `<!-- BEGIN GENERATED name -->` and `<!-- END GENERATED name -->` in any page here or in
+the README; what is in it is replaced.
+"""
+
+import json
+import re
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from exporter import providers, report
+from exporter.cli import main as command_line
+from exporter.duration import text as duration_text
+from exporter.families import FAMILIES
+from exporter.schema_file import schema
+from exporter.settings import AccountSettings, DefaultSettings, FileSettings
+
+ROOT = Path(__file__).resolve().parent.parent
+_BLOCK = re.compile(r"(<!-- BEGIN GENERATED (\w+) -->\n).*?(<!-- END GENERATED \2 -->)", re.DOTALL)
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Draw a Markdown table."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |\n" for line in lines)
+
+
+def families() -> str:
+    """List every family with its type, labels and meaning."""
+    return table(
+        ("family", "type", "labels", "meaning"),
+        [
+            (f"`{family.name}`", family.type, ", ".join(f"`{label}`" for label in family.labels), family.help)
+            for family in FAMILIES
+        ],
+    )
+
+
+def provider_list() -> str:
+    """List every built-in provider with what an account needs, then its notes."""
+    known = [providers.built_in(name) for name in providers.names()]
+    rows = []
+    for provider in known:
+        definition = provider.definition
+        rows.append(
+            (
+                f"`{provider.name}`",
+                f"[{definition.title}]({definition.documentation[0]})",
+                ", ".join(f"`{name}`" for name in definition.credentials),
+                ", ".join(f"`{name}`" for name in definition.params),
+                report.currency(provider),
+                definition.confidence,
+                duration_text(definition.min_interval) if definition.min_interval else "",
+            )
+        )
+    head = ("name", "provider", "credentials", "params", "currency", "how sure", "recommended `min_interval`")
+    notes = "".join(
+        f"\n### {provider.name}\n\n" + "".join(f"- {note}\n" for note in provider.definition.notes)
+        for provider in known
+        if provider.definition.notes
+    )
+    return table(head, rows) + notes
+
+
+def configuration() -> str:
+    """List every key of the configuration, by section."""
+    sections = (("", FileSettings), ("defaults.", DefaultSettings), ("accounts[].", AccountSettings))
+    rows = [
+        (f"`{prefix}{name}`", _default(field), field.description or "")
+        for prefix, model in sections
+        for name, field in model.model_fields.items()
+    ]
+    return table(("key", "default", "meaning"), rows)
+
+
+def _default(field: Any) -> str:
+    if field.is_required():
+        return "required"
+    value = field.default
+    if isinstance(value, float):
+        return f"`{duration_text(value)}`"
+    return f"`{str(value).lower()}`" if isinstance(value, bool) else ""
+
+
+def commands() -> str:
+    """Give the help of every command, as a terminal shows it."""
+    return "\n".join(
+        f"```console\n$ prepaid-exporter {words}--help\n{text}\n```\n" for words, text in _helps()
+    )
+
+
+def _helps() -> Iterator[tuple[str, str]]:
+    context = command_line.context_class(
+        command_line, info_name="prepaid-exporter", **{**command_line.context_settings, "terminal_width": 100}
+    )
+    yield "", command_line.get_help(context)
+    for name, command in command_line.commands.items():
+        inner = command.context_class(command, info_name=name, parent=context, terminal_width=100)
+        yield f"{name} ", command.get_help(inner)
+
+
+BLOCKS: dict[str, Callable[[], str]] = {
+    "families": families,
+    "providers": provider_list,
+    "configuration": configuration,
+    "cli": commands,
+}
+
+
+def pages() -> Iterator[tuple[Path, str]]:
+    """Yield every generated file with the text that it should have."""
+    for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))):
+        text = path.read_text(encoding="utf-8")
+        if _BLOCK.search(text):
+            yield path, _BLOCK.sub(lambda match: f"{match[1]}\n{BLOCKS[match[2]]()}\n{match[3]}", text)
+    yield ROOT / "docs" / "prepaid.schema.json", json.dumps(schema(), indent=2) + "\n"
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Write the pages, or with `--check` only tell which differ."""
+    differing = [
+        (path, text)
+        for path, text in pages()
+        if not path.exists() or path.read_text(encoding="utf-8") != text
+    ]
+    for path, text in differing:
+        if "--check" in arguments:
+            print(f"{path.relative_to(ROOT)} differs from what the code says; run: make docs")  # noqa: T201
+        else:
+            path.write_text(text, encoding="utf-8")
+    return int(bool(differing) and "--check" in arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
