@@ -128,7 +128,7 @@ def main(arguments: Sequence[str]) -> int:
     ]
     for path, text in differing:
         if "--check" in arguments:
-            print(f"{path.relative_to(ROOT)} differs from what the code says; run: make docs")  # noqa: T201
+            print(f"{path.relative_to(ROOT)} differs from what the code says; run: make docs")
         else:
             path.write_text(text, encoding="utf-8")
     return int(bool(differing) and "--check" in arguments)
