@@ -2,7 +2,6 @@
 
 A value's description is the comment above it in values.yaml that begins with `# --`.
 """
-# ruff: noqa: INP001 - a script beside the chart, not a package
 
 import json
 import re

@@ -59,9 +59,9 @@ def render(chart: helm.Chart) -> Render:
 def kind(render: Render) -> Callable[..., Manifest]:
     """Give the one manifest of a kind that the chart renders with values."""
 
-    def only(name: str, values: dict[str, Any], **options: str) -> Manifest:
-        found = [manifest for manifest in render(values, **options) if manifest["kind"] == name]
-        assert len(found) == 1, f"{len(found)} manifests of kind {name}"
+    def only(wanted: str, values: dict[str, Any], **options: str) -> Manifest:
+        found = [manifest for manifest in render(values, **options) if manifest["kind"] == wanted]
+        assert len(found) == 1, f"{len(found)} manifests of kind {wanted}"
         return found[0]
 
     return only

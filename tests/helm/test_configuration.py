@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from exporter.config import Account, Config, load
-from exporter.settings import AccountSettings
+from exporter.settings import AccountSettings, DefaultSettings, FileSettings
 from exporter.source import ConfigurationError
 
 Manifest = dict[str, Any]
@@ -145,6 +145,13 @@ def test_every_key_of_an_account_that_the_exporter_knows_can_be_written(
     assert chart.schema
     named = set(chart.schema["$defs"]["account"]["properties"]) - chart_only
     assert named == set(AccountSettings.model_fields) - {"ca_file"}
+
+
+def test_the_chart_knows_the_sections_of_the_exporter_s_file(chart: helm.Chart) -> None:
+    assert chart.schema
+    sections = chart.schema["properties"]["config"]["properties"]
+    assert set(sections) == set(FileSettings.model_fields) - {"provider_files"}
+    assert set(sections["defaults"]["properties"]) == set(DefaultSettings.model_fields)
 
 
 def test_no_credential_stands_in_a_manifest_of_the_chart(render: Render, ci_values: Manifest) -> None:

@@ -120,6 +120,15 @@ def test_names_stay_within_what_kubernetes_allows(render: Render) -> None:
     assert len(services[0]["metadata"]["name"]) <= 63
 
 
+def test_extra_manifests_are_rendered_whether_mapping_or_text(render: Render) -> None:
+    mapping = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "{{ .Release.Name }}-mapping"}}
+    text = "apiVersion: v1\nkind: Secret\nmetadata:\n  name: {{ .Release.Name }}-text\n"
+    added = [
+        m["metadata"]["name"] for m in render({"extraManifests": [mapping, text]}) if m["kind"] == "Secret"
+    ]
+    assert added == ["demo-mapping", "demo-text"]
+
+
 @pytest.mark.parametrize(
     ("values", "where", "key"),
     [
