@@ -129,6 +129,10 @@ def test_a_missing_key_leaves_the_exporter_to_say_so(pod: Kind) -> None:
     assert optional == [True]
 
 
+def test_what_stopped_the_exporter_is_shown_by_the_cluster(container: Kind) -> None:
+    assert container({})["terminationMessagePolicy"] == "FallbackToLogsOnError"
+
+
 def test_files_are_read_by_the_exporter_s_group_alone(pod: Kind) -> None:
     values = values_of(ACCOUNT, webConfig={"existingSecret": "web", "certificateSecret": "certificate"})
     volumes = pod(values)["volumes"]
