@@ -1,0 +1,225 @@
+"""The processes that a benchmark runs, all on loopback: the upstream, the exporter, and Debian's blackbox exporter."""
+
+import http.client
+import json
+import re
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+from urllib.parse import quote, urlsplit
+
+HERE = Path(__file__).resolve().parent
+KEY = "bench-key"
+PROVIDERS = ("coldmailreseller", "smspubli", "flexprice", "apimall")
+BLACKBOX = "prometheus-blackbox-exporter"
+
+_PROMETHEUS = {
+    "Accept": "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5,*/*;q=0.1",
+    "Accept-Encoding": "gzip",
+    "X-Prometheus-Scrape-Timeout-Seconds": "10",
+}
+"""What Prometheus 2.42 sends."""
+
+_START_LIMIT = 10.0
+
+
+class Page:
+    """A kept connection to a process, as Prometheus keeps one."""
+
+    def __init__(self, port: int) -> None:
+        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+        self._connection.connect()
+        self._connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def fetch(self, path: str, headers: dict[str, str] = _PROMETHEUS) -> bytes:
+        """Give the body of a page; anything but 200 ends the benchmark."""
+        self._connection.request("GET", path, headers=headers)
+        answer = self._connection.getresponse()
+        body = answer.read()
+        if answer.status != http.client.OK:
+            raise SystemExit(f"GET {path} was answered with {answer.status}")
+        return body
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
+
+
+@dataclass
+class Program:
+    """A running process that listens on `port`."""
+
+    process: subprocess.Popen[str]
+    port: int
+    tls_port: int = 0
+
+    def page(self) -> Page:
+        """Connect to it."""
+        return Page(self.port)
+
+    def processor_seconds(self) -> float:
+        """Give the user and system time of the process so far, finer than /proc rounds it.
+
+        The clock's number is made from the process's as clock_getcpuclockid(3) makes it.
+        """
+        return time.clock_gettime((~self.process.pid << 3) | 2)
+
+    def megabytes(self, field: str = "VmRSS") -> float:
+        """Give the resident memory now (`VmRSS`) or at its highest (`VmHWM`), in MB."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text(encoding="ascii")
+        found = re.search(rf"{field}:\s*(\d+) kB", status)
+        return int(found[1]) * 1024 / 1e6 if found else 0.0
+
+    def __enter__(self) -> Self:
+        """Leave the process running."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End the process."""
+        self.process.kill()
+        self.process.communicate()
+
+
+class Upstream(Program):
+    """The provider that all are asked of."""
+
+    def counts(self) -> dict[str, Any]:
+        """Give the requests of each account and the number of connections since the last call."""
+        page = self.page()
+        found: dict[str, Any] = json.loads(page.fetch("/counts"))
+        page.close()
+        return found
+
+
+def upstream(certificate: Path) -> Upstream:
+    """Start the provider."""
+    process = _started([sys.executable, str(HERE / "upstream.py"), str(certificate)], stdout=subprocess.PIPE)
+    plain, tls = process.stdout.readline().split() if process.stdout else ("0", "0")
+    return Upstream(process, int(plain), int(tls))
+
+
+@dataclass(frozen=True)
+class Accounts:
+    """Accounts in even parts at all providers, at an upstream that answers after `delay` milliseconds."""
+
+    count: int
+    delay: int
+    upstream: Upstream
+    authority: Path
+    tls: bool = False
+
+    def base_urls(self) -> Iterator[tuple[str, str]]:
+        """Yield the provider and the base URL of each account."""
+        scheme, port = ("https", self.upstream.tls_port) if self.tls else ("http", self.upstream.port)
+        for number in range(self.count):
+            yield (
+                PROVIDERS[number % len(PROVIDERS)],
+                f"{scheme}://127.0.0.1:{port}/{self.delay}/account-{number}",
+            )
+
+    def configuration(self, min_interval: str) -> str:
+        """Write the accounts as the exporter reads them."""
+        own = {
+            "coldmailreseller": {"currency": "INR"},
+            "flexprice": {"params": {"id": "cust_01"}},
+        }
+        trust = {"ca_file": str(self.authority)} if self.tls else {}
+        accounts = [
+            {"name": url.rpartition("/")[2], "provider": provider, "api_key": KEY, "base_url": url}
+            | own.get(provider, {})
+            | trust
+            for provider, url in self.base_urls()
+        ]
+        return json.dumps({"defaults": {"min_interval": min_interval}, "accounts": accounts})
+
+    def probes(self) -> list[str]:
+        """Give the paths by which Prometheus would have the blackbox exporter ask the same, one an account."""
+        endpoints = {
+            "coldmailreseller": "/wallet/get-balance",
+            "smspubli": "/account/get-balance",
+            "flexprice": "/customers/wallets?id=cust_01&include_real_time_balance=true"
+            "&expand=credits_available_breakdown",
+            "apimall": "/account/balances",
+        }
+        return [
+            f"/probe?module={provider}&target={quote(url + endpoints[provider], safe='')}"
+            for provider, url in self.base_urls()
+        ]
+
+
+@contextmanager
+def exporter(folder: Path, accounts: Accounts, min_interval: str = "0s") -> Iterator[Program]:
+    """Run the installed exporter."""
+    file = folder / "prepaid.yml"
+    file.write_text(accounts.configuration(min_interval), encoding="utf-8")
+    command = str(Path(sys.executable).with_name("prepaid-exporter"))
+    process = _started(
+        [command, "serve", "--config.file", str(file), "--web.listen-address", "127.0.0.1:0"],
+        stderr=subprocess.PIPE,
+    )
+    line = process.stderr.readline() if process.stderr else ""
+    found = re.search(r"url=(\S+)", line)
+    if not found:
+        raise SystemExit(f"the exporter did not start: {line}")
+    with Program(process, urlsplit(found[1]).port or 0) as running:
+        yield running
+
+
+@contextmanager
+def blackbox(folder: Path, authority: Path) -> Iterator[Program]:
+    """Run the blackbox exporter with a module for each provider."""
+    requests: dict[str, dict[str, Any]] = {
+        "coldmailreseller": {"headers": {"cmr-x-api-key": KEY}},
+        "smspubli": {
+            "method": "POST",
+            "headers": {"Content-Type": "application/json"},
+            "body": json.dumps({"api_key": KEY}),
+        },
+        "flexprice": {"headers": {"x-api-key": KEY}},
+        "apimall": {"bearer_token": KEY},
+    }
+    common = {
+        "fail_if_body_not_matches_regexp": ['"(api_credits|balance)": *"?[0-9]'],
+        "preferred_ip_protocol": "ip4",
+        "tls_config": {"ca_file": str(authority)},
+    }
+    modules = {name: {"prober": "http", "http": own | common} for name, own in requests.items()}
+    file = folder / "blackbox.yml"
+    file.write_text(json.dumps({"modules": modules}), encoding="utf-8")
+    port = _free_port()
+    process = _started(
+        [BLACKBOX, f"--config.file={file}", f"--web.listen-address=127.0.0.1:{port}"],
+        stderr=subprocess.DEVNULL,
+    )
+    with Program(process, port) as running:
+        _await_port(running)
+        yield running
+
+
+def _started(command: Sequence[str], **streams: int) -> subprocess.Popen[str]:
+    try:
+        return subprocess.Popen(command, text=True, **streams)  # type: ignore[call-overload,no-any-return] # noqa: S603
+    except FileNotFoundError:
+        raise SystemExit(f"{command[0]} is not installed") from None
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def _await_port(program: Program) -> None:
+    end = time.monotonic() + _START_LIMIT
+    while time.monotonic() < end:
+        try:
+            return program.page().close()
+        except ConnectionRefusedError:
+            time.sleep(0.01)
+    raise SystemExit("the blackbox exporter did not start")
