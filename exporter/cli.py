@@ -20,6 +20,7 @@ from exporter.schema_file import schema
 from exporter.scrape import Reading, Scraper
 from exporter.source import ConfigurationError
 from exporter.validation import near_miss
+from exporter.web.access import Access
 from exporter.web.application import PATHS, Options
 
 _UNKNOWN = 3
@@ -84,6 +85,7 @@ def main() -> None:
 @main.command()
 @_config_file
 @_option("--web.listen-address", default=":10710", help="Address to listen on.")
+@_option("--web.config.file", type=click.Path(path_type=Path), help="TLS and users of the web side.")
 @_option("--web.telemetry-path", default="/metrics", help="Path of the page with every account.")
 @_option("--web.enable-lifecycle", is_flag=True, help="Let POST /-/reload reload the configuration.")
 @_option(
@@ -98,6 +100,7 @@ def main() -> None:
 def serve(  # noqa: PLR0913 - one argument a flag
     config_file: Path,
     web_listen_address: str,
+    web_config_file: Path | None,
     web_telemetry_path: str,
     web_enable_lifecycle: bool,  # noqa: FBT001 - click passes it
     metrics_accounts: bool,  # noqa: FBT001 - click passes it
@@ -122,7 +125,8 @@ def serve(  # noqa: PLR0913 - one argument a flag
     )
     listen = _address(web_listen_address)
     with _explained(1):
-        service.serve(Runtime(config_file), options, listen, _log_ready)
+        access = Access(web_config_file) if web_config_file else None
+        service.serve(Runtime(config_file), options, listen, _log_ready, access)
     service.end()
 
 

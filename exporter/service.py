@@ -12,6 +12,7 @@ import structlog
 
 from exporter.runtime import Runtime
 from exporter.source import ConfigurationError
+from exporter.web.access import Access
 from exporter.web.application import Application, Options
 from exporter.web.server import Server
 
@@ -36,18 +37,19 @@ def serve(
     options: Options,
     listen: tuple[str, int],
     ready: Callable[[str], None],
+    access: Access | None = None,
 ) -> None:
     """Listen, call `ready` with the exporter's URL, and run until SIGTERM or SIGINT; SIGHUP reloads.
 
     Returns when everything in flight is answered; `end` the process then. Raises `ConfigurationError` when the
     address cannot be had.
     """
-    server = Server(Application(runtime, options), listen, runtime.scraper.release)
+    server = Server(Application(runtime, options), listen, runtime.scraper.release, access)
     host, port = server.listen()
     # Blocked in every thread, so that the one waiting below is the only one to get them.
     signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
     Thread(target=server.serve, name="web", daemon=True).start()
-    ready(url(host, port))
+    ready(url(host, port, "https" if access and access.context else "http"))
     while signal.sigwait(_SIGNALS) == signal.SIGHUP:
         try:
             runtime.reload()
@@ -64,8 +66,8 @@ def end() -> NoReturn:
     os._exit(0)
 
 
-def url(host: str, port: int) -> str:
+def url(host: str, port: int, scheme: str = "http") -> str:
     """Write the URL under which people on this machine reach the exporter."""
     if host in ("::", "0.0.0.0"):  # noqa: S104 - compared, not bound
         host = "localhost"
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"

@@ -8,6 +8,8 @@ import structlog
 from cheroot import wsgi
 
 from exporter.source import ConfigurationError, Problem
+from exporter.web.access import Access
+from exporter.web.tls import TLSAdapter
 
 MAX_HEADER = 16 * 1024
 """Longest request line and headers together, in bytes."""
@@ -28,13 +30,17 @@ class Server:
     """Serves the application on one address until it is told to stop."""
 
     def __init__(
-        self, application: Callable[..., Any], address: tuple[str, int], release: Callable[[], None]
+        self,
+        application: Callable[..., Any],
+        address: tuple[str, int],
+        release: Callable[[], None],
+        access: Access | None,
     ) -> None:
         """Prepare to listen; `release` makes scrapes that still wait answer at once."""
         self._release = release
         self._server = _Quiet(
             address,
-            application,
+            access.guard(application) if access else application,
             numthreads=THREADS,
             max=THREADS,
             request_queue_size=256,
@@ -42,6 +48,8 @@ class Server:
             shutdown_timeout=_END,
             server_name="prepaid-exporter",
         )
+        if access and access.context:
+            self._server.ssl_adapter = TLSAdapter(access)
         self._server.max_request_header_size = MAX_HEADER
         self._server.max_request_body_size = MAX_HEADER
 

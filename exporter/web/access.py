@@ -1,0 +1,186 @@
+"""Who may talk to the exporter: users and TLS, from the web configuration file that Prometheus' exporters share.
+
+The format is that of the exporter-toolkit; of its keys those are known that this server can keep. The file, and the
+certificates that it names, are read again when they change, so that renewing one needs no restart.
+"""
+
+import hashlib
+import hmac
+import ssl
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from threading import Lock
+from typing import Annotated, Any, Literal
+
+import bcrypt
+import structlog
+from pydantic import AfterValidator
+from werkzeug.wrappers import Request, Response
+
+from exporter.schema import Strict
+from exporter.source import ConfigurationError, Problem, Source, read
+from exporter.validation import checked
+
+OPEN_PATHS = ("/-/healthy", "/-/ready")
+"""Answered without a user: a kubelet has none, and they tell nothing."""
+
+_VERSIONS = {"TLS12": ssl.TLSVersion.TLSv1_2, "TLS13": ssl.TLSVersion.TLSv1_3}
+_CLIENTS = {
+    "NoClientCert": ssl.CERT_NONE,
+    "VerifyClientCertIfGiven": ssl.CERT_OPTIONAL,
+    "RequireAndVerifyClientCert": ssl.CERT_REQUIRED,
+}
+_NOBODY = bcrypt.hashpw(b"nobody", bcrypt.gensalt(10))
+_MAX_KNOWN = 256
+
+_log = structlog.get_logger()
+
+
+def _hash(value: str) -> str:
+    try:
+        bcrypt.checkpw(b"", value.encode())
+    except ValueError:
+        raise ValueError("is not a bcrypt hash; make one with: htpasswd -nBC 10 NAME") from None
+    return value
+
+
+class TLSSettings(Strict):
+    """`tls_server_config`: paths are relative to the web configuration file."""
+
+    cert_file: str
+    key_file: str
+    client_ca_file: str | None = None
+    client_auth_type: Literal["NoClientCert", "VerifyClientCertIfGiven", "RequireAndVerifyClientCert"] = (
+        "NoClientCert"
+    )
+    min_version: Literal["TLS12", "TLS13"] = "TLS12"
+
+
+class AccessSettings(Strict):
+    """The web configuration file; users with the bcrypt hashes of their passwords."""
+
+    tls_server_config: TLSSettings | None = None
+    basic_auth_users: dict[str, Annotated[str, AfterValidator(_hash)]] = {}
+
+
+class Access:
+    """The web configuration in force. Raises `ConfigurationError` when the first load fails."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = Lock()
+        self._known: set[bytes] = set()
+        self._context: ssl.SSLContext | None = None
+        self._load()
+
+    @property
+    def context(self) -> ssl.SSLContext | None:
+        """Give the TLS context in force, None where the file asks for no TLS."""
+        self._refresh()
+        return self._context
+
+    def _load(self) -> None:
+        source = read(self._path)
+        settings, problems = checked(AccessSettings, {} if source.data is None else source.data, source)
+        if settings is None:
+            raise ConfigurationError(problems)
+        tls = settings.tls_server_config
+        context = _context(tls, source, self._path.parent) if tls else None
+        self._users: Mapping[str, str] = settings.basic_auth_users
+        # A server that began with TLS never falls back to clear text.
+        self._context = context or self._context
+        names = (tls.cert_file, tls.key_file, tls.client_ca_file) if tls else ()
+        self._files = [self._path, *(self._path.parent / name for name in names if name)]
+        self._seen = self._state()
+
+    def _state(self) -> list[tuple[int, int] | None]:
+        return [_identity(path) for path in self._files]
+
+    def _refresh(self) -> None:
+        with self._lock:
+            state = self._state()
+            if state == self._seen:
+                return
+            try:
+                self._load()
+            except ConfigurationError as error:
+                self._seen = state
+                for problem in error.problems:
+                    _log.error("web configuration not reloaded, the old one stays", problem=str(problem))
+
+    def allows(self, request: Request) -> bool:
+        """Tell whether a request may be answered: no users are configured, or it names one with the password."""
+        self._refresh()
+        if not self._users or request.path in OPEN_PATHS:
+            return True
+        given = request.authorization
+        if given is None or given.type != "basic":
+            return False
+        name, password = given.username or "", given.password or ""
+        stored = self._users.get(name)
+        # Comparing with some hash even for an unknown user keeps names from showing in the time it takes.
+        return self._matches(password, stored.encode() if stored else _NOBODY) and stored is not None
+
+    def _matches(self, password: str, stored: bytes) -> bool:
+        """Compare with a bcrypt hash, which is slow on purpose; a pair that matched is known by its digest."""
+        digest = hmac.digest(stored, password.encode(), hashlib.sha256)
+        if digest in self._known:
+            return True
+        try:
+            matches = bcrypt.checkpw(password.encode(), stored)
+        except ValueError:  # a password that is longer than bcrypt takes
+            return False
+        if matches and len(self._known) < _MAX_KNOWN:
+            self._known.add(digest)
+        return matches
+
+    def guard(self, application: Callable[..., Iterable[bytes]]) -> Callable[..., Iterable[bytes]]:
+        """Put the users before a WSGI application."""
+
+        def guarded(environ: Any, start_response: Any) -> Iterable[bytes]:
+            if self.allows(Request(environ)):
+                return application(environ, start_response)
+            refusal = Response(
+                "a user and password are needed\n", 401, content_type="text/plain; charset=utf-8"
+            )
+            refusal.headers["WWW-Authenticate"] = 'Basic realm="prepaid-exporter", charset="UTF-8"'
+            return refusal(environ, start_response)
+
+        return guarded
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Tell files apart by what a renewal changes; a symbolic link is followed, as secrets are swapped by links."""
+    try:
+        state = path.stat()
+    except OSError:
+        return None
+    return state.st_mtime_ns, state.st_ino
+
+
+def _context(tls: TLSSettings, source: Source, folder: Path) -> ssl.SSLContext:
+    problems: list[Problem] = []
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = _VERSIONS[tls.min_version]
+    try:
+        context.load_cert_chain(folder / tls.cert_file, folder / tls.key_file)
+    except (OSError, ssl.SSLError) as error:
+        reason = _reason(error, "not PEM, or the key does not belong to the certificate")
+        message = f"the certificate and key cannot be used: {reason}"
+        problems.append(source.problem(("tls_server_config", "cert_file"), message))
+    if tls.client_ca_file:
+        try:
+            context.load_verify_locations(folder / tls.client_ca_file)
+        except (OSError, ssl.SSLError) as error:
+            message = _reason(error, "is not a file of PEM certificates")
+            problems.append(source.problem(("tls_server_config", "client_ca_file"), message))
+    elif tls.client_auth_type != "NoClientCert":
+        problems.append(source.problem(("tls_server_config", "client_auth_type"), "needs client_ca_file"))
+    if problems:
+        raise ConfigurationError(problems)
+    context.verify_mode = _CLIENTS[tls.client_auth_type]
+    return context
+
+
+def _reason(error: OSError, not_usable: str) -> str:
+    return not_usable if isinstance(error, ssl.SSLError) else error.strerror or "cannot be read"

@@ -1,0 +1,198 @@
+"""TLS and users of the web side, over real sockets."""
+
+import socket
+import ssl
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Thread
+
+import bcrypt
+import pytest
+import requests
+import trustme
+
+from exporter.runtime import Runtime
+from exporter.source import ConfigurationError
+from exporter.web.access import Access
+from exporter.web.application import Application, Options
+from exporter.web.server import Server
+
+PASSWORD = "open sesame"
+
+
+@pytest.fixture(scope="session")
+def ca() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture(scope="session")
+def stored() -> str:
+    return bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(4)).decode()
+
+
+@pytest.fixture
+def folder(tmp_path: Path, ca: trustme.CA) -> Path:
+    certify(tmp_path, ca)
+    ca.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    (tmp_path / "prepaid.yml").write_text(
+        "accounts: [{name: mall, provider: apimall, api_key: k, base_url: 'http://127.0.0.1:9'}]"
+    )
+    return tmp_path
+
+
+def certify(folder: Path, ca: trustme.CA) -> None:
+    """Write a new certificate for the exporter."""
+    issued = ca.issue_cert("localhost", "127.0.0.1")
+    issued.private_key_pem.write_to_path(str(folder / "key.pem"))
+    issued.cert_chain_pems[0].write_to_path(str(folder / "cert.pem"))
+
+
+@contextmanager
+def running(folder: Path, web: str) -> Iterator[int]:
+    """Run the exporter with a web configuration, and give its port."""
+    (folder / "web.yml").write_text(web)
+    runtime = Runtime(folder / "prepaid.yml")
+    server = Server(
+        Application(runtime, Options()), ("127.0.0.1", 0), runtime.scraper.release, Access(folder / "web.yml")
+    )
+    _, port = server.listen()
+    thread = Thread(target=server.serve)
+    thread.start()
+    yield port
+    server.stop()
+    thread.join()
+
+
+Get = Callable[..., requests.Response]
+
+
+@pytest.fixture
+def get() -> Iterator[Get]:
+    with requests.Session() as session:
+        session.trust_env = False
+        yield lambda url, **options: session.get(url, timeout=5, headers={"Connection": "close"}, **options)
+
+
+TLS = "tls_server_config: {cert_file: cert.pem, key_file: key.pem}"
+
+
+def test_without_a_user_nothing_is_told_but_the_health(folder: Path, stored: str, get: Get) -> None:
+    with running(folder, f"basic_auth_users: {{alice: {stored}}}") as port:
+        url = f"http://127.0.0.1:{port}"
+        for path in ("/metrics", "/", "/config", "/sd", "/probe?target=mall", "/nowhere", "/-/reload"):
+            answer = get(url + path)
+            assert (answer.status_code, "mall" in answer.text) == (401, False), path
+            assert answer.headers["WWW-Authenticate"].startswith("Basic "), path
+        assert get(f"{url}/-/healthy").status_code == 200
+        assert get(f"{url}/-/ready").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("user", "password", "status"),
+    [
+        ("alice", PASSWORD, 200),
+        ("alice", "wrong", 401),
+        ("alice", "", 401),
+        ("bob", PASSWORD, 401),
+        ("bob", "nobody", 401),
+        ("", "", 401),
+        ("alice", PASSWORD * 20, 401),
+        ("älice", "pässword", 401),
+    ],
+)
+def test_only_a_known_user_with_the_password_is_answered(
+    folder: Path, stored: str, get: Get, user: str, password: str, status: int
+) -> None:
+    with running(folder, f"basic_auth_users: {{alice: {stored}}}") as port:
+        for _ in range(2):  # the second time a right password is known by its digest
+            answer = get(f"http://127.0.0.1:{port}/config", auth=(user.encode(), password.encode()))
+            assert answer.status_code == status
+
+
+def test_a_changed_password_counts_at_once(folder: Path, stored: str, get: Get) -> None:
+    with running(folder, f"basic_auth_users: {{alice: {stored}}}") as port:
+        url = f"http://127.0.0.1:{port}/config"
+        assert get(url, auth=("alice", PASSWORD)).status_code == 200
+        changed = bcrypt.hashpw(b"another", bcrypt.gensalt(4)).decode()
+        (folder / "web.yml").write_text(f"basic_auth_users: {{alice: {changed}}}\n")
+        assert get(url, auth=("alice", PASSWORD)).status_code == 401
+        assert get(url, auth=("alice", "another")).status_code == 200
+        (folder / "web.yml").write_text("basic_auth_users: {alice: broken}\n")
+        assert get(url, auth=("alice", "another")).status_code == 200
+
+
+def test_tls_is_spoken_and_clear_text_is_not(folder: Path, get: Get) -> None:
+    with running(folder, TLS) as port:
+        assert get(f"https://127.0.0.1:{port}/-/healthy", verify=str(folder / "ca.pem")).status_code == 200
+        with pytest.raises(requests.exceptions.SSLError):
+            get(f"https://127.0.0.1:{port}/-/healthy")
+        with pytest.raises(requests.ConnectionError):
+            get(f"http://127.0.0.1:{port}/-/healthy")
+        assert get(f"https://127.0.0.1:{port}/-/ready", verify=str(folder / "ca.pem")).status_code == 200
+
+
+def test_a_client_that_never_ends_its_handshake_holds_up_nobody(folder: Path, get: Get) -> None:
+    with running(folder, TLS) as port, socket.create_connection(("127.0.0.1", port)):
+        answer = get(f"https://127.0.0.1:{port}/-/healthy", verify=str(folder / "ca.pem"))
+        assert answer.status_code == 200
+
+
+def test_a_renewed_certificate_is_shown_without_a_restart(folder: Path, ca: trustme.CA) -> None:
+    with running(folder, TLS) as port:
+        before = ssl.get_server_certificate(("127.0.0.1", port))
+        certify(folder, ca)
+        after = ssl.get_server_certificate(("127.0.0.1", port))
+        assert before != after
+        (folder / "cert.pem").write_text("broken")
+        assert ssl.get_server_certificate(("127.0.0.1", port)) == after
+
+
+def test_a_client_certificate_is_demanded_where_asked_for(folder: Path, ca: trustme.CA, get: Get) -> None:
+    web = (
+        "tls_server_config: {cert_file: cert.pem, key_file: key.pem, client_ca_file: ca.pem, "
+        "client_auth_type: RequireAndVerifyClientCert, min_version: TLS13}"
+    )
+    ca.issue_cert("prometheus@example.org").private_key_and_cert_chain_pem.write_to_path(
+        str(folder / "me.pem")
+    )
+    with running(folder, web) as port:
+        url, trusted = f"https://127.0.0.1:{port}/-/healthy", str(folder / "ca.pem")
+        assert get(url, verify=trusted, cert=str(folder / "me.pem")).status_code == 200
+        with pytest.raises(requests.ConnectionError):
+            get(url, verify=trusted)
+
+
+@pytest.mark.parametrize(
+    ("web", "message"),
+    [
+        ("basic_auth_user: {}", '1:1: basic_auth_user: unknown key; did you mean "basic_auth_users"?'),
+        (
+            "basic_auth_users: {alice: plain}",
+            "1:27: basic_auth_users.alice: is not a bcrypt hash; make one with: htpasswd -nBC 10 NAME",
+        ),
+        ("tls_server_config: {cert_file: cert.pem}", "1:20: tls_server_config.key_file: is missing"),
+        (
+            "tls_server_config: {cert_file: none.pem, key_file: key.pem}",
+            "1:32: tls_server_config.cert_file: the certificate and key cannot be used: No such file or directory",
+        ),
+        (
+            "tls_server_config: {cert_file: ca.pem, key_file: key.pem}",
+            "1:32: tls_server_config.cert_file: the certificate and key cannot be used: "
+            "not PEM, or the key does not belong to the certificate",
+        ),
+        (
+            TLS.replace("}", ", client_auth_type: RequireAndVerifyClientCert}"),
+            "1:79: tls_server_config.client_auth_type: needs client_ca_file",
+        ),
+        (
+            TLS.replace("}", ", client_ca_file: web.yml}"),
+            "1:77: tls_server_config.client_ca_file: is not a file of PEM certificates",
+        ),
+    ],
+)
+def test_a_wrong_web_configuration_says_where_and_why(folder: Path, web: str, message: str) -> None:
+    (folder / "web.yml").write_text(web)
+    with pytest.raises(ConfigurationError) as caught:
+        Access(folder / "web.yml")
+    assert str(caught.value) == f"{folder / 'web.yml'}:{message}"
