@@ -91,5 +91,5 @@ def _rendered(families: Iterable[Metric], chosen: Format) -> bytes:
     collected = _Collected(families)
     if not chosen.openmetrics:
         return exposition.generate_latest(collected)
-    page: bytes = openmetrics.generate_latest(collected, version="1.0.0")  # type: ignore[no-untyped-call]
+    page: bytes = openmetrics.generate_latest(collected, openmetrics.ALLOWUTF8, "1.0.0")  # type: ignore[no-untyped-call]
     return page.removesuffix(_END)
