@@ -4,10 +4,11 @@ Each check looks at the raw mapping and passes over what the schema already comp
 mistake does not hide another.
 """
 
+import os
 import re
 import ssl
 from collections.abc import Mapping
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,8 @@ from exporter.validation import near_miss
 FORMS = {"_file": "file", "_env": "env", "": "literal"}
 """How a credential's key may end, and where the secret then is."""
 
-_OFF = (None, False, "false", "")
+_OFF = ("", "false")
+_USUAL_VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*")
 _VARIABLE = re.compile(r"\$\{?[A-Za-z_]\w*\}?|\{\{.*\}\}|%[A-Za-z_]\w*%")
 
 
@@ -58,8 +60,17 @@ class AccountCheck:
         return found
 
     def _secret(self, key: str, form: str, value: Any) -> Secret | None:
+        if value is None or value == "":
+            self._complain(key, "is empty")
+            return None
         if not isinstance(value, str):
             self._complain(key, "must be text (a number or true/false needs quotes)")
+            return None
+        if FORMS[form] == "env" and value not in os.environ and not _USUAL_VARIABLE.fullmatch(value):
+            # Not shown, since it may be the secret itself in the wrong place.
+            self._complain(
+                key, "must be the name of an environment variable, such as API_KEY; none like this is set"
+            )
             return None
         if FORMS[form] == "literal" and _VARIABLE.fullmatch(value):
             self._complain(
@@ -77,9 +88,10 @@ class AccountCheck:
             self._complain(key, str(error))
         return secret
 
-    def params(self, definition: Definition, raw: Any) -> dict[str, str]:
+    def params(self, definition: Definition, given: Any) -> dict[str, str]:
         """Give every parameter that the request will carry, defaults included."""
-        given = raw if isinstance(raw, dict) else {}
+        if not isinstance(given, dict):
+            return {}
         for name in given:
             if name not in definition.params:
                 hint = near_miss(name, definition.params) or self._declared(definition)
@@ -87,11 +99,8 @@ class AccountCheck:
         values = {
             name: param.default for name, param in definition.params.items() if param.default is not None
         }
-        for name, value in given.items():
-            if value in _OFF:
-                values.pop(name, None)
-            elif name in definition.params:
-                values[name] = str(value).lower() if isinstance(value, bool) else str(value)
+        values |= {name: _param(value) for name, value in given.items() if name in definition.params}
+        values = {name: value for name, value in values.items() if not (name in given and value in _OFF)}
         for name, param in definition.params.items():
             if param.required and name not in values:
                 self._complain("params", f"{name} is missing: {param.description}")
@@ -136,7 +145,7 @@ class AccountCheck:
         for where, group in groups:
             levels = group if isinstance(group, dict) else {}
             values = [
-                (level, levels[level]) for level in Level if isinstance(levels.get(level), int | Decimal)
+                (level, amount) for level in Level if (amount := _amount(levels.get(level))) is not None
             ]
             for (milder, high), (severer, low) in pairwise(values):
                 if low > high:
@@ -144,18 +153,43 @@ class AccountCheck:
 
     def transport(self, raw: Mapping[str, Any]) -> None:
         """Refuse a key in clear over a network, and authorities that cannot be read."""
-        url = raw.get("base_url")
-        clear = isinstance(url, str) and url.startswith("http://") and urlsplit(url).hostname not in LOOPBACK
-        if clear and raw.get("allow_http") is not True:
+        if raw.get("allow_http", False) is False and _in_clear(raw.get("base_url")):
             self._complain("base_url", "http would send the key in clear; use https, or say allow_http: true")
         ca_file = raw.get("ca_file")
-        if isinstance(ca_file, str):
+        if isinstance(ca_file, str) and ca_file:
+            path = self.folder / ca_file
             try:
-                ssl.create_default_context(cafile=str(self.folder / ca_file))
+                ssl.create_default_context(cafile=str(path))
             except ssl.SSLError:
-                self._complain("ca_file", "is not a file of PEM certificates")
+                self._complain("ca_file", f"the file {path} does not hold PEM certificates")
             except OSError as error:
-                self._complain("ca_file", f"cannot be read: {error.strerror}")
+                self._complain("ca_file", f"the file {path} cannot be read: {error.strerror}")
+            except ValueError:
+                self._complain("ca_file", "is not the name of a file")
+
+
+def _param(value: Any) -> str:
+    if value is None or isinstance(value, bool):
+        return str(value or False).lower()
+    return f"{value:f}" if isinstance(value, Decimal) else str(value)
+
+
+def _amount(value: Any) -> Decimal | None:
+    if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
+        return None
+    try:
+        amount = Decimal(value)
+    except InvalidOperation:
+        return None
+    return amount if amount.is_finite() else None
+
+
+def _in_clear(url: Any) -> bool:
+    try:
+        parts = urlsplit(url if isinstance(url, str) else "")
+    except ValueError:
+        return False
+    return parts.scheme == "http" and parts.hostname not in LOOPBACK
 
 
 def credential_keys(provider: Provider | None, raw: Mapping[str, Any]) -> set[str]:

@@ -59,7 +59,8 @@ def load(path: Path) -> Config:
     """Read and check a configuration; raise `ConfigurationError` with every problem in it."""
     source = read(path)
     if not isinstance(source.data, dict):
-        raise ConfigurationError([source.problem((), "must be a mapping with the key accounts")])
+        what = "is empty; it needs" if source.data is None else "must be a mapping with"
+        raise ConfigurationError([source.problem((), f"{what} the key accounts")])
     return _Loader(path, source).config()
 
 
@@ -78,8 +79,8 @@ class _Loader:
             data["accounts"] = []
         settings, problems = checked(FileSettings, data, self.source)
         self.problems += problems
-        if settings:
-            self._load_own(settings.provider_files)
+        patterns = data.get("provider_files")
+        self._load_own(patterns if isinstance(patterns, list) else [])
         defaults = settings.defaults if settings else DefaultSettings()
         accounts = [
             self._account(index, item, defaults)
@@ -91,21 +92,20 @@ class _Loader:
             raise ConfigurationError(self.problems)
         return Config(str(self.path), tuple(account for account in accounts if account))
 
-    def _load_own(self, patterns: list[str]) -> None:
+    def _load_own(self, patterns: list[Any]) -> None:
+        read: dict[str, Path] = {}
         for index, pattern in enumerate(patterns):
+            if not isinstance(pattern, str):
+                continue
             where: Location = ("provider_files", index)
-            try:
-                files = (
-                    sorted(self.path.parent.glob(pattern))
-                    if not Path(pattern).is_absolute()
-                    else _absolute(pattern)
-                )
-            except ValueError:
-                files = []
+            files = _matches(self.path.parent, pattern)
             if not files:
                 self._complain(where, f"no file matches {pattern!r}")
             for file in files:
-                self._load_definition(file, where)
+                if read.setdefault(file.stem, file) is file:
+                    self._load_definition(file, where)
+                elif read[file.stem] != file:
+                    self._complain(where, f"{file} and {read[file.stem]} have the same name; rename one")
 
     def _load_definition(self, file: Path, where: Location) -> None:
         if file.stem in providers.names():
@@ -168,9 +168,15 @@ class _Loader:
         return None
 
 
-def _absolute(pattern: str) -> list[Path]:
+def _matches(folder: Path, pattern: str) -> list[Path]:
+    """List the files that a pattern names, relative to `folder` unless it is absolute; folders are not files."""
     path = Path(pattern)
-    return sorted(Path(path.anchor).glob(str(path.relative_to(path.anchor))))
+    if path.is_absolute():
+        folder, pattern = Path(path.anchor), str(path.relative_to(path.anchor))
+    try:
+        return sorted(file for file in folder.glob(pattern) if not file.is_dir())
+    except (ValueError, IndexError):
+        return []
 
 
 def _complete(  # noqa: PLR0913 - one place puts an account together

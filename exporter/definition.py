@@ -47,21 +47,28 @@ class Request(Strict):
             raise ValueError("give json or form, not both")
         return self
 
-    def templates(self) -> Iterator[str]:
-        """Yield every template of the request."""
-        yield self.path
-        yield from self.path_with.values()
-        for part in (self.query, self.headers, self.form or {}):
-            yield from part.values()
-        yield from _texts(self.json_body)
+    def templates(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
+        """Yield every template of the request, and where in the request it stands."""
+        parts = self.model_dump(include={"path", "path_with", "query", "headers", "form"})
+        yield from _texts(parts | {"json": self.json_body})
 
 
-def _texts(value: Any) -> Iterator[str]:
+def _texts(value: Any) -> Iterator[tuple[tuple[str | int, ...], str]]:
     if isinstance(value, str):
-        yield value
+        yield (), value
     elif isinstance(value, dict | list):
-        for item in value.values() if isinstance(value, dict) else value:
-            yield from _texts(item)
+        for key, item in value.items() if isinstance(value, dict) else enumerate(value):
+            for where, text in _texts(item):
+                yield (key, *where), text
+
+
+def _undeclared(
+    where: tuple[str | int, ...], names: list[str], known: set[str]
+) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    declared = ", ".join(sorted(known)) or "none"
+    for name in names:
+        if name not in known:
+            yield where, f"uses {name!r}, which is not declared (declared: {declared})"
 
 
 class TokenAuth(Strict):
@@ -144,37 +151,29 @@ class Definition(Strict):
         Field(min_length=1),
     ]
 
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        for template in self.request.templates():
-            self._declared(Template(template).get_identifiers(), {*self.credentials, *self.params})
-        self._declared(self._auth_variables(), set(self.credentials) | set(self.params))
-        self._declared([name for group in self.exactly_one for name in group], set(self.params))
-        self._declared(list(self.request.path_with), set(self.params))
-        bodiless = self.request.json_body is None and self.request.form is None
-        if self.auth.type == "body" and bodiless:
-            raise ValueError("auth in the body needs request.json or request.form")
+    def contradictions(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
+        """Yield what the schema cannot say: where the parts of the definition do not fit each other, and why."""
+        params, names = set(self.params), {*self.params, *self.credentials}
+        for where, template in self.request.templates():
+            yield from _undeclared(("request", *where), Template(template).get_identifiers(), names)
+        for field, text in self._auth_variables():
+            yield from _undeclared(("auth", field), text, names)
+        for index, group in enumerate(self.exactly_one):
+            yield from _undeclared(("exactly_one", index), group, params)
+        yield from _undeclared(("request", "path_with"), list(self.request.path_with), params)
+        bodies = (self.request.json_body, self.request.form)
+        if isinstance(self.auth, FieldAuth) and self.auth.type == "body" and bodies == (None, None):
+            yield ("auth",), "auth in the body needs request.json or request.form"
         parts = urlsplit(self.base_url)
         if parts.scheme == "http" and parts.hostname not in LOOPBACK:
-            raise ValueError("base_url must begin with https://")
-        return self
+            yield ("base_url",), "must begin with https://"
 
-    def _auth_variables(self) -> list[str]:
+    def _auth_variables(self) -> Iterator[tuple[str, list[str]]]:
         if isinstance(self.auth, BasicAuth):
-            return [
-                name
-                for part in (self.auth.username, self.auth.password)
-                for name in Template(part).get_identifiers()
-            ]
-        return [self.auth.credential]
-
-    @staticmethod
-    def _declared(names: list[str], known: set[str]) -> None:
-        for name in names:
-            if name not in known:
-                raise ValueError(
-                    f"uses {name!r}, which is not declared (declared: {', '.join(sorted(known)) or 'none'})"
-                )
+            yield "username", Template(self.auth.username).get_identifiers()
+            yield "password", Template(self.auth.password).get_identifiers()
+        else:
+            yield "credential", [self.auth.credential]
 
     @property
     def needs_currency(self) -> bool:

@@ -36,6 +36,8 @@ class Secret:
                 raise ValueError(f"{self.place} cannot be read: {error.strerror}") from None
             except UnicodeDecodeError:
                 raise ValueError(f"{self.place} is not UTF-8 text") from None
+            except ValueError:
+                raise ValueError("is not the name of a file") from None
         if self.env is not None:
             if self.env not in os.environ:
                 raise ValueError(f"{self.place} is not set")

@@ -1,14 +1,16 @@
 """The schema of the operator's file: its keys, their types and what each of them means."""
 
+import math
 from decimal import Decimal
 from typing import Annotated, Any
-from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, WithJsonSchema
 
 from exporter.duration import Duration
 from exporter.model import Level
-from exporter.schema import Strict, Unit, Url
+from exporter.schema import Strict, Unit, Url, host_url
+
+_LONGEST = 86400.0
 
 
 def _label(value: str) -> str:
@@ -22,15 +24,8 @@ def _upper(value: Any) -> Any:
 
 
 def _positive(value: float) -> float:
-    if value <= 0:
-        raise ValueError("must be longer than 0s")
-    return value
-
-
-def _proxy(value: str) -> str:
-    parts = urlsplit(value)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError("must be a URL that begins with http:// or https:// and names a host")
+    if not 0 < value <= _LONGEST:
+        raise ValueError("must be longer than 0s and at most 1d")
     return value
 
 
@@ -40,13 +35,30 @@ def _number(value: Any) -> Any:
     return value
 
 
-Label = Annotated[str, AfterValidator(_label), StringConstraints(max_length=128)]
-Amount = Annotated[Decimal, BeforeValidator(_number)]
+def _representable(value: Decimal) -> Decimal:
+    if not math.isfinite(float(value)):
+        raise ValueError("must be a finite number")
+    return value
+
+
+def _param(value: Any) -> Any:
+    if not isinstance(value, str | int | Decimal | None):
+        raise ValueError("must be text, a number, true or false")  # noqa: TRY004 - as above
+    if isinstance(value, str) and not value.isprintable():
+        raise ValueError("holds a line break or another control character")
+    return value
+
+
+Label = Annotated[str, StringConstraints(max_length=128), AfterValidator(_label)]
+Amount = Annotated[Decimal, BeforeValidator(_number), AfterValidator(_representable)]
 ThresholdsSetting = dict[Level, Amount]
 Currency = Annotated[Unit, BeforeValidator(_upper)]
 Timeout = Annotated[Duration, AfterValidator(_positive)]
 Boolean = Annotated[bool, Field(strict=True)]
-Param = str | int | bool | Decimal | None
+FileName = Annotated[str, StringConstraints(min_length=1)]
+Param = Annotated[
+    Any, AfterValidator(_param), WithJsonSchema({"type": ["string", "number", "boolean", "null"]})
+]
 
 
 class DefaultSettings(Strict):
@@ -77,10 +89,10 @@ class AccountSettings(Strict):
         default=None, description="replaces everything before the endpoint's own path"
     )
     allow_http: Boolean = Field(default=False, description="let the key travel unencrypted to another host")
-    ca_file: str | None = Field(
+    ca_file: FileName | None = Field(
         default=None, description="PEM file of the authorities to trust, in place of the public ones"
     )
-    proxy_url: Annotated[str, AfterValidator(_proxy)] | None = Field(
+    proxy_url: Annotated[str, AfterValidator(host_url)] | None = Field(
         default=None, description="HTTP proxy; without it HTTPS_PROXY, HTTP_PROXY and NO_PROXY count"
     )
     dashboard_url: Url | None = Field(

@@ -1,5 +1,6 @@
 """A YAML file as plain data with the position of everything in it. The only user of the YAML library."""
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,10 +14,11 @@ Location = tuple[str | int, ...]
 """Where something stands in a document: keys and list positions from the root."""
 
 _Loader: type = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_NUMBER = re.compile(r"[-+]?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]{1,3})?")
+_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?")
 _WORDS: Mapping[str, bool | None] = {"true": True, "false": False, "null": None, "~": None, "": None}
 _PLAIN_TAGS = frozenset(
-    f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool", "null", "timestamp")
+    f"tag:yaml.org,2002:{name}"
+    for name in ("str", "int", "float", "bool", "null", "timestamp", "merge", "value", "seq", "map")
 )
 
 
@@ -48,7 +50,10 @@ def dotted(location: Location) -> str:
     """Write a location as people do: `accounts[2].thresholds.critical`."""
     text = ""
     for part in location:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+        if isinstance(part, int):
+            text += f"[{part}]"
+        else:
+            text += ("." if text else "") + (part if part and part.isprintable() else json.dumps(part))
     return text
 
 
@@ -56,9 +61,9 @@ def dotted(location: Location) -> str:
 class Source:
     """One YAML document: its plain `data`, and `problem()` to point into it.
 
-    Only `true`, `false`, `null` and JSON-like numbers are anything but text when they stand without
-    quotes, so that a key `0123`, `yes` or `2026-01-01` stays what the operator wrote. Numbers with a
-    fraction are decimals.
+    Only `true`, `false`, `null` and plain numbers are anything but text when they stand without quotes, so
+    that a name `0123`, `+34600`, `12e5`, `yes` or `2026-01-01` stays what the operator wrote. Numbers with
+    a fraction are decimals.
     """
 
     file: str
@@ -93,14 +98,17 @@ def read(path: Path) -> Source:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (0, 0)
-        raise _failed(path, line, column, f"is not valid YAML: {_yaml_words(error)}") from None
+        raise _failed(path, line, column, f"is not valid YAML: {_yaml_words(error, text)}") from None
     except yaml.YAMLError:
         raise _failed(
             path, 0, 0, "is not valid YAML: it holds a character that YAML does not allow"
         ) from None
     source = Source(str(path))
     problems: list[Problem] = []
-    source.data = None if root is None else _Reader(source, problems).plain(root, ())
+    try:
+        source.data = None if root is None else _Reader(source, problems).plain(root, ())
+    except RecursionError:
+        raise _failed(path, 0, 0, "is nested too deeply") from None
     if problems:
         raise ConfigurationError(problems)
     return source
@@ -115,8 +123,17 @@ def _failed(path: Path, line: int, column: int, message: str) -> ConfigurationEr
     return ConfigurationError([Problem(str(path), line, column, "", message)])
 
 
-def _yaml_words(error: yaml.MarkedYAMLError) -> str:
-    return " ".join(part for part in (error.problem, error.context) if part)
+def _yaml_words(error: yaml.MarkedYAMLError, text: str) -> str:
+    if error.problem == "but found another document":
+        return "a second document begins here; a file holds one"
+    mark, begin = error.problem_mark, error.context_mark
+    lines = text.splitlines()
+    if mark and mark.line < len(lines) and lines[mark.line][mark.column :].startswith("\t"):
+        return "indent with spaces, not with tabs"
+    parts = [error.problem, error.context]
+    if begin and mark and begin.line < mark.line:
+        parts.append(f"that begins on line {begin.line + 1}")
+    return " ".join(part for part in parts if part)
 
 
 class _Reader:
@@ -129,8 +146,10 @@ class _Reader:
         self.source._values[location] = _position(node)  # noqa: SLF001 - one noun, two classes
         if any(node is outer for outer in self.open):
             return self.complain(location, "an alias may not stand inside what it names")
+        if node.tag not in _PLAIN_TAGS:
+            return self.complain(location, f"has the tag {node.tag!r}, which has no meaning here")
         if isinstance(node, yaml.ScalarNode):
-            return self.scalar(node, location)
+            return self.scalar(node)
         self.open.append(node)
         result = (
             self.sequence(node, location)
@@ -143,28 +162,31 @@ class _Reader:
     def complain(self, location: Location, message: str) -> None:
         self.problems.append(self.source.problem(location, message))
 
+    def complain_of_key(self, key: yaml.Node, location: Location, message: str) -> None:
+        self.problems.append(Problem(self.source.file, *_position(key), dotted(location), message))
+
     def sequence(self, node: yaml.SequenceNode, location: Location) -> list[Any]:
         return [self.plain(item, (*location, index)) for index, item in enumerate(node.value)]
 
     def mapping(self, node: yaml.Node, location: Location) -> dict[str, Any]:
         result: dict[str, Any] = {}
         for key, value in node.value:
-            if not isinstance(key, yaml.ScalarNode) or key.value == "<<":
-                self.complain(location, "a key must be plain text (merge keys are not supported)")
+            if not isinstance(key, yaml.ScalarNode):
+                self.complain_of_key(key, location, "a key must be plain text")
+                continue
+            if key.value == "<<":
+                self.complain_of_key(key, location, "merge keys (<<) are not supported; write the keys out")
                 continue
             inner = (*location, key.value)
             if key.value in result:
                 line = self.source._keys[inner][0]  # noqa: SLF001
-                self.source._values[inner] = _position(key)  # noqa: SLF001
-                self.complain(inner, f"is given twice; first on line {line}")
+                self.complain_of_key(key, inner, f"is given twice; first on line {line}")
                 continue
             self.source._keys[inner] = _position(key)  # noqa: SLF001
             result[key.value] = self.plain(value, inner)
         return result
 
-    def scalar(self, node: yaml.ScalarNode, location: Location) -> Any:
-        if node.tag not in _PLAIN_TAGS:
-            return self.complain(location, f"has the tag {node.tag!r}, which has no meaning here")
+    def scalar(self, node: yaml.ScalarNode) -> Any:
         if node.style or node.tag.endswith(":str"):
             return node.value
         if node.value in _WORDS:
@@ -172,7 +194,7 @@ class _Reader:
         if not _NUMBER.fullmatch(node.value):
             return node.value
         number = Decimal(node.value)
-        return int(number) if node.value.lstrip("+-").isdigit() else number
+        return number if "." in node.value else int(number)
 
 
 def _position(node: yaml.Node) -> tuple[int, int]:

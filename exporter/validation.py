@@ -34,6 +34,8 @@ _FILLED: Mapping[str, str] = {
     "greater_than": "must be greater than {gt}",
     "less_than_equal": "must be at most {le}",
     "too_short": "must not be empty",
+    "string_too_short": "must not be empty",
+    "string_too_long": "must have at most {max_length} characters",
 }
 
 

@@ -47,4 +47,6 @@ def load(path: Path) -> tuple[Provider | None, list[Problem]]:
     except ConfigurationError as error:
         return None, error.problems
     definition, problems = checked(Definition, source.data, source)
-    return (Provider(path.stem, definition) if definition else None), problems
+    if definition:
+        problems = [source.problem(where, message) for where, message in definition.contradictions()]
+    return (Provider(path.stem, definition) if definition and not problems else None), problems
