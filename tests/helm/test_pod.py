@@ -100,8 +100,8 @@ def test_probes_speak_tls_where_the_exporter_does(container: Kind) -> None:
     assert rendered["readinessProbe"]["httpGet"]["scheme"] == "HTTPS"
 
 
-def test_probes_only_connect_where_a_client_must_show_who_it_is(container: Kind) -> None:
-    rendered = container({"webConfig": {"existingSecret": "web", "tls": True, "authentication": True}})
+def test_probes_only_connect_where_a_client_needs_a_certificate(container: Kind) -> None:
+    rendered = container({"webConfig": {"existingSecret": "web", "tls": True, "clientCertificates": True}})
     assert rendered["livenessProbe"]["tcpSocket"] == {"port": "http"}
     assert "httpGet" not in rendered["readinessProbe"]
 

@@ -141,7 +141,7 @@ def test_a_bad_value_is_refused_with_its_path(chart: helm.Chart, values: dict[st
         ({"probe": {"enabled": True}}, "probe.enabled: config.accounts is empty"),
         (
             {"webConfig": {"tls": True}},
-            "webConfig.existingSecret: tls, authentication and certificateSecret need",
+            "webConfig.existingSecret: tls, clientCertificates and certificateSecret need",
         ),
         (
             {

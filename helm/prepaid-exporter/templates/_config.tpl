@@ -75,8 +75,8 @@ A key never passes through here: an account's `secrets` become paths of mounted 
 {{- if and .probe.enabled .scrapeConfig.enabled -}}
   {{- fail "scrapeConfig.enabled: probe.enabled would ask every account as well; choose one of the two" -}}
 {{- end -}}
-{{- if and (or .webConfig.tls .webConfig.authentication .webConfig.certificateSecret) (not .webConfig.existingSecret) -}}
-  {{- fail "webConfig.existingSecret: tls, authentication and certificateSecret need the secret that holds the web configuration" -}}
+{{- if and (or .webConfig.tls .webConfig.clientCertificates .webConfig.certificateSecret) (not .webConfig.existingSecret) -}}
+  {{- fail "webConfig.existingSecret: tls, clientCertificates and certificateSecret need the secret that holds the web configuration" -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}

@@ -23,9 +23,10 @@
 {{- end }}
 {{- end -}}
 
-{{- /* How the kubelet asks at a path: by HTTP, or by connecting alone where a client must show who it is. */ -}}
+{{- /* How the kubelet asks at a path: by HTTP, or by connecting alone where a client needs a certificate. Users need not be
+thought of: the exporter answers at these paths without one. */ -}}
 {{- define "prepaid-exporter.probeHandler" -}}
-{{- if .root.Values.webConfig.authentication -}}
+{{- if .root.Values.webConfig.clientCertificates -}}
 tcpSocket:
   port: http
 {{- else -}}

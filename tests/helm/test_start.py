@@ -1,0 +1,144 @@
+"""The container's command line, run for real: it starts, the kubelet's probes succeed, and Prometheus gets its page."""
+
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import bcrypt
+import click
+import pytest
+import requests
+import trustme
+from requests import Response
+
+from exporter import cli
+
+Kind = Callable[..., dict[str, Any]]
+Mount = Callable[..., Path]
+
+DEADLINE = 20.0
+
+
+@contextmanager
+def running(args: list[str], port: int) -> Iterator[None]:
+    """Run the exporter with the container's arguments on a port of loopback."""
+    here = [arg.replace("=:10710", f"=127.0.0.1:{port}") for arg in args]
+    command = [sys.executable, "-c", "from exporter.cli import main; main()", *here]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            yield
+        finally:
+            process.terminate()
+            process.communicate(timeout=DEADLINE)
+
+
+def answer(
+    port: int, path: str, *, authority: Path | None = None, user: tuple[str, str] | None = None
+) -> Response:
+    """Ask until the exporter listens; over TLS where an authority is given."""
+    url = f"{'https' if authority else 'http'}://127.0.0.1:{port}{path}"
+    end = time.monotonic() + DEADLINE
+    while True:
+        try:
+            return requests.get(
+                url, auth=user, verify=str(authority) if authority else None, timeout=DEADLINE
+            )
+        except requests.ConnectionError:
+            assert time.monotonic() < end, "the exporter does not listen"
+            time.sleep(0.1)
+
+
+def probe_paths(container: dict[str, Any]) -> list[str]:
+    return [container[probe]["httpGet"]["path"] for probe in ("livenessProbe", "readinessProbe")]
+
+
+@pytest.fixture
+def container(kind: Kind) -> Kind:
+    """Give the container for values."""
+    return lambda values: kind("Deployment", values)["spec"]["template"]["spec"]["containers"][0]
+
+
+def test_the_program_knows_every_flag_of_every_values_file(
+    container: Kind, ci_values: dict[str, Any]
+) -> None:
+    command, *flags = container(ci_values)["args"]
+    known = cli.main.commands[command]
+    context = known.make_context(command, list(flags))
+    given = {
+        parameter.name
+        for parameter in known.params
+        if context.get_parameter_source(str(parameter.name)) is click.core.ParameterSource.COMMANDLINE
+    }
+    assert len(given) == len(flags)
+
+
+def test_the_demo_starts_and_shows_balances(container: Kind, unused_tcp_port: int) -> None:
+    rendered = container({"demo": {"enabled": True}})
+    with running(rendered["args"], unused_tcp_port):
+        assert [answer(unused_tcp_port, path).status_code for path in probe_paths(rendered)] == [200, 200]
+        assert "\nprepaid_balance{" in answer(unused_tcp_port, "/metrics").text
+
+
+def test_the_exporter_starts_on_the_mounted_configuration(
+    container: Kind, mount: Mount, unused_tcp_port: int
+) -> None:
+    account = {"name": "mall", "provider": "apimall", "base_url": "http://127.0.0.1:9"}
+    values = {"existingSecret": "prepaid-keys", "config": {"accounts": [account]}}
+    rendered = container(values)
+    file = mount(values)
+    args = [arg.replace("/etc/prepaid-exporter", str(file.parent)) for arg in rendered["args"]]
+    with running(args, unused_tcp_port):
+        assert [answer(unused_tcp_port, path).status_code for path in probe_paths(rendered)] == [200, 200]
+        page = answer(unused_tcp_port, "/metrics").text
+    assert 'prepaid_account_up{provider="apimall",account="mall"} 0.0' in page
+    assert 'reason="unreachable"' in page
+
+
+def test_tls_and_users_of_the_mounted_web_configuration_hold_and_probes_pass(
+    container: Kind, mount: Mount, unused_tcp_port: int, chart_path: Path, tmp_path: Path
+) -> None:
+    values = {"webConfig": {"existingSecret": "web", "certificateSecret": "tls", "tls": True}}
+    rendered = container(values)
+    web = tmp_path / "web"
+    web.mkdir()
+    authority = trustme.CA()
+    certificate = authority.issue_cert("127.0.0.1")
+    certificate.cert_chain_pems[0].write_to_path(web / "tls.crt")
+    certificate.private_key_pem.write_to_path(web / "tls.key")
+    documented = (chart_path / "README.md").read_text(encoding="utf-8").split("```yml\n")[1].split("```")[0]
+    password = bcrypt.hashpw(b"canary", bcrypt.gensalt(4)).decode()
+    web_yml, replaced = re.subn(r"\$2y[^\"]+", password, documented)
+    assert replaced == 1
+    (web / "web.yml").write_text(web_yml, encoding="utf-8")
+    file = mount(values)
+    args = [
+        arg.replace("/etc/prepaid-exporter-web", str(web)).replace("/etc/prepaid-exporter", str(file.parent))
+        for arg in rendered["args"]
+    ]
+    trusted = tmp_path / "ca.crt"
+    authority.cert_pem.write_to_path(trusted)
+    ask = partial(answer, unused_tcp_port, authority=trusted)
+    with running(args, unused_tcp_port):
+        assert [ask(path).status_code for path in probe_paths(rendered)] == [200, 200]
+        assert ask("/metrics").status_code == 401
+        assert ask("/metrics", user=("prometheus", "canary")).status_code == 200
+
+
+def test_a_missing_entry_stops_the_start_and_is_named(container: Kind, mount: Mount) -> None:
+    values = {
+        "existingSecret": "prepaid-keys",
+        "config": {"accounts": [{"name": "mall", "provider": "apimall"}]},
+    }
+    file = mount(values, frozenset({"prepaid-keys/mall"}))
+    args = [arg.replace("/etc/prepaid-exporter", str(file.parent)) for arg in container(values)["args"]]
+    command = [sys.executable, "-c", "from exporter.cli import main; main()", *args]
+    result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=DEADLINE)
+    assert result.returncode == 1
+    assert "accounts[0].api_key_file" in result.stderr
+    assert "/secrets/prepaid-keys/mall" in result.stderr
