@@ -1,0 +1,249 @@
+"""The recorded cases of every provider, an upstream that answers with them, and accounts that ask it.
+
+Definitions and fixtures are found by listing their folders: a provider is one file in each and nothing else.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from decimal import Decimal
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import count
+from pathlib import Path
+from threading import Thread
+from typing import Any, NamedTuple
+
+import pytest
+import yaml
+
+from exporter import config, providers
+from exporter.client import Client
+from exporter.collector import Collector
+from exporter.model import State, Wallet
+
+FIXTURES = Path(__file__).resolve().parent.parent / "fixtures" / "providers"
+BODILESS = (204, 304)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the upstream says."""
+
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b"{}"
+    phrase: str = "Recorded"
+
+    def wire(self) -> bytes:
+        body = b"" if self.status in BODILESS else self.body
+        headers = {"Content-Type": "application/json", **self.headers, "Content-Length": str(len(body))}
+        lines = [f"HTTP/1.1 {self.status} {self.phrase}", *(f"{name}: {headers[name]}" for name in headers)]
+        return "\r\n".join([*lines, "", ""]).encode() + body
+
+
+@dataclass(frozen=True)
+class Case:
+    """One recorded exchange: what is asked, what is answered, and what must come of it."""
+
+    provider: str
+    name: str
+    account: Mapping[str, Any]
+    request: Mapping[str, Any]
+    answer: Answer
+    wallets: Sequence[Mapping[str, Any]] | None
+    reason: str | None
+    hint: str
+    retry_after: float | None
+
+    @property
+    def id(self) -> str:
+        return f"{self.provider}: {self.name}"
+
+    @property
+    def secrets(self) -> dict[str, str]:
+        declared = providers.built_in(self.provider).definition.credentials
+        return {name: f"recorded-{name}-7Qx" for name in declared}
+
+
+class Seen(NamedTuple):
+    """A request as it came off the wire."""
+
+    method: str
+    path: str
+    headers: Sequence[tuple[str, str]]
+    body: bytes
+
+
+def cases(provider: str) -> list[Case]:
+    """Read a provider's fixture. All scalars are text: expected amounts must not go through a float."""
+    text = (FIXTURES / f"{provider}.yml").read_text(encoding="utf-8")
+    recorded = yaml.load(text, Loader=yaml.BaseLoader)  # noqa: S506 - makes nothing but text
+    unknown = set(recorded) - {"account", "request", "cases"}
+    assert not unknown, f"{provider}: the fixture has unknown keys {unknown}"
+    return [_case(provider, recorded, one) for one in recorded["cases"]]
+
+
+def _case(provider: str, recorded: Mapping[str, Any], one: Mapping[str, Any]) -> Case:
+    known = {"name", "account", "request", "answer", "wallets", "reason", "hint", "retry_after"}
+    answer = dict(one["answer"])
+    case = Case(
+        provider=provider,
+        name=one["name"],
+        account={**recorded.get("account", {}), **one.get("account", {})},
+        request=one.get("request", recorded["request"]),
+        answer=Answer(
+            int(answer.pop("status", 200)), answer.pop("headers", {}), answer.pop("body").encode(), "Recorded"
+        ),
+        wallets=one.get("wallets"),
+        reason=one.get("reason"),
+        hint=one.get("hint", ""),
+        retry_after=float(one["retry_after"]) if "retry_after" in one else None,
+    )
+    assert not (unknown := (set(one) - known) | set(answer)), f"{case.id}: unknown keys {unknown}"
+    assert (case.wallets is None) != (case.reason is None), f"{case.id}: give either wallets or a reason"
+    return case
+
+
+def recorded_providers() -> list[str]:
+    return sorted(path.name.removesuffix(".yml") for path in FIXTURES.iterdir())
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Give tests every provider (`provider_name`), every case (`case`) or only the successes (`success`)."""
+    names = [name for name in providers.names() if name in recorded_providers()]
+    every = [case for name in names for case in cases(name)]
+    for argument, values in (
+        ("provider_name", names),
+        ("case", every),
+        ("success", [case for case in every if case.wallets is not None]),
+    ):
+        if argument in metafunc.fixturenames:
+            metafunc.parametrize(
+                argument, values, ids=[value if isinstance(value, str) else value.id for value in values]
+            )
+
+
+class Upstream:
+    """A real HTTP server. Each base URL that it gives out answers as it is told, and keeps what it got."""
+
+    def __init__(self) -> None:
+        self._answers: dict[str, Answer] = {}
+        self._seen: dict[str, list[Seen]] = {}
+        self._numbers = count(1)
+        upstream = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True
+
+            def do_GET(self) -> None:
+                upstream.answer(self)
+
+            do_POST = do_GET  # noqa: N815 - the library's name
+
+            def log_message(self, *_: object) -> None:
+                """Keep the test's output clean."""
+
+        class Server(ThreadingHTTPServer):
+            request_queue_size = 256
+            daemon_threads = True
+
+        self._server = Server(("127.0.0.1", 0), Handler)
+        self._thread = Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
+        self._thread.start()
+
+    def base_url(self, answer: Answer) -> str:
+        prefix = f"/{next(self._numbers)}"
+        self._seen[prefix] = []
+        base = f"http://127.0.0.1:{self._server.server_port}{prefix}"
+        self.say(base, answer)
+        return base
+
+    def say(self, base_url: str, answer: Answer) -> None:
+        self._answers[self._prefix(base_url)] = answer
+
+    def seen(self, base_url: str) -> list[Seen]:
+        return self._seen[self._prefix(base_url)]
+
+    @staticmethod
+    def _prefix(base_url: str) -> str:
+        return "/" + base_url.rpartition("/")[2]
+
+    def answer(self, handler: BaseHTTPRequestHandler) -> None:
+        prefix, slash, rest = handler.path[1:].partition("/")
+        body = handler.rfile.read(int(handler.headers.get("Content-Length", "0")))
+        seen = Seen(handler.command, slash + rest, handler.headers.items(), body)
+        self._seen[f"/{prefix}"].append(seen)
+        handler.wfile.write(self._answers[f"/{prefix}"].wire())
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+@pytest.fixture(scope="session")
+def upstream() -> Iterator[Upstream]:
+    server = Upstream()
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="session")
+def client() -> Iterator[Client]:
+    kept = Client()
+    yield kept
+    kept.close()
+
+
+@pytest.fixture
+def collector(upstream: Upstream, client: Client, tmp_path: Path) -> Callable[[Case], Collector]:
+    """Give the collector of a case's account, whose upstream answers as recorded."""
+
+    def make(case: Case) -> Collector:
+        file = tmp_path / "prepaid.yml"
+        file.write_text(json.dumps({"accounts": [entry(case, upstream.base_url(case.answer), case.name)]}))
+        return Collector(config.load(file).accounts[0], client)
+
+    return make
+
+
+def entry(case: Case, base_url: str, name: str) -> dict[str, Any]:
+    """Write a case's account as the operator would (JSON is YAML)."""
+    account = {"name": name, "provider": case.provider, "base_url": base_url}
+    return {**account, **case.secrets, **case.account}
+
+
+@pytest.fixture(scope="session")
+def account_entry() -> Callable[[Case, str, str], dict[str, Any]]:
+    return entry
+
+
+def told(wallet: Wallet) -> dict[str, Any]:
+    """Write a wallet as fixtures do: only what is known, amounts as plain decimals."""
+    values = {spec.name: getattr(wallet, spec.name) for spec in fields(wallet)}
+    values["thresholds"] = {str(level): _text(value) for level, value in wallet.thresholds.items()}
+    values["credit_breakdown"] = {
+        part.kind: f"{_text(part.amount)} {part.currency}" for part in wallet.credit_breakdown
+    }
+    if wallet.credit_unit == wallet.currency:
+        del values["credit_unit"]
+    return {name: _text(value) for name, value in values.items() if value not in (None, {}, "")}
+
+
+def _text(value: Any) -> Any:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, Decimal):
+        return f"{value.normalize():f}" if value else "0"
+    return value.value if isinstance(value, State) else value
+
+
+@pytest.fixture(scope="session")
+def tell() -> Callable[[Wallet], dict[str, Any]]:
+    return told
+
+
+@pytest.fixture(scope="session")
+def recorded() -> Callable[[str], list[Case]]:
+    return cases

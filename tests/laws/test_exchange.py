@@ -1,0 +1,89 @@
+"""A recorded exchange gives exactly the recorded wallets or reason, and only the declared request is made."""
+
+import json
+from string import Template
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, urlsplit
+
+from exporter import __version__, providers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from conftest import Case, Seen, Upstream
+
+    from exporter.collector import Collector
+    from exporter.model import Wallet
+
+COMMON_HEADERS = {
+    "Accept": "application/json",
+    "Accept-Encoding": "gzip, deflate",
+    "User-Agent": f"prepaid-exporter/{__version__}",
+}
+
+
+def test_a_recorded_exchange_gives_exactly_what_is_recorded(
+    case: "Case",
+    collector: "Callable[[Case], Collector]",
+    tell: "Callable[[Wallet], dict[str, Any]]",
+) -> None:
+    outcome = collector(case).collect()
+
+    assert outcome.reason == case.reason, outcome.detail
+    assert [tell(wallet) for wallet in outcome.wallets] == (case.wallets or [])
+    assert outcome.notes == (), "a documented answer is read whole"
+    assert outcome.hint == case.hint
+    assert outcome.status == case.answer.status
+    assert outcome.retry_after == case.retry_after
+
+
+def test_asking_twice_gives_equal_wallets(case: "Case", collector: "Callable[[Case], Collector]") -> None:
+    asked = collector(case)
+
+    first, second = asked.collect(), asked.collect()
+
+    assert first.wallets == second.wallets
+    assert (first.reason, first.detail) == (second.reason, second.detail)
+
+
+def test_only_the_declared_request_is_made_with_the_secret_only_where_declared(
+    case: "Case", collector: "Callable[[Case], Collector]", upstream: "Upstream"
+) -> None:
+    asked = collector(case)
+    asked.collect()
+    (seen,) = upstream.seen(asked.account.base_url)
+    path, _, query = seen.path.partition("?")
+    base = providers.built_in(case.provider).definition.base_url
+
+    assert seen.method == case.request["method"]
+    assert base + path == _filled(case, case.request["url"])
+    assert dict(parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query))) == {
+        name: _filled(case, value) for name, value in case.request.get("query", {}).items()
+    }
+    assert dict(seen.headers) == _headers(case, seen, asked.account.base_url)
+    assert len(seen.headers) == len(dict(seen.headers)), "a header is given twice"
+    assert _body(case, seen.body) == _declared_body(case)
+
+
+def _headers(case: "Case", seen: "Seen", base_url: str) -> dict[str, str]:
+    length = {"Content-Length": str(len(seen.body))} if seen.body else {}
+    declared = {name: _filled(case, value) for name, value in case.request.get("headers", {}).items()}
+    return {"Host": urlsplit(base_url).netloc, **COMMON_HEADERS, **length, **declared}
+
+
+def _body(case: "Case", body: bytes) -> Any:
+    if "json" in case.request:
+        return json.loads(body)
+    return dict(parse_qsl(body.decode(), keep_blank_values=True)) if "form" in case.request else body
+
+
+def _declared_body(case: "Case") -> Any:
+    if "json" in case.request:
+        return json.loads(_filled(case, case.request["json"]))
+    if "form" in case.request:
+        return {name: _filled(case, value) for name, value in case.request["form"].items()}
+    return b""
+
+
+def _filled(case: "Case", text: str) -> str:
+    return Template(text).substitute(case.secrets)

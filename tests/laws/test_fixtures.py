@@ -1,0 +1,46 @@
+"""Every provider has recorded cases, good and bad, and every fixture a provider."""
+
+from typing import TYPE_CHECKING
+
+from exporter import providers
+from exporter.model import Reason
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from conftest import Case
+
+
+def test_every_provider_has_one_fixture_and_every_fixture_one_provider(root: "Path") -> None:
+    fixtures = [path.name for path in (root / "tests" / "fixtures" / "providers").iterdir()]
+
+    assert sorted(fixtures) == [f"{name}.yml" for name in providers.names()]
+
+
+def test_every_provider_has_a_success_and_an_error(
+    provider_name: str, recorded: "Callable[[str], list[Case]]"
+) -> None:
+    cases = recorded(provider_name)
+
+    assert any(case.wallets for case in cases), "no recorded case gives a wallet"
+    assert any(case.reason for case in cases), "no recorded case fails"
+
+
+def test_every_case_of_a_provider_has_a_name_of_its_own(
+    provider_name: str, recorded: "Callable[[str], list[Case]]"
+) -> None:
+    names = [case.name for case in recorded(provider_name)]
+
+    assert len(names) == len(set(names))
+
+
+def test_a_failure_has_a_reason_from_the_closed_list(case: "Case") -> None:
+    assert case.reason is None or case.reason in {reason.value for reason in Reason}
+
+
+def test_a_fixture_names_credentials_and_never_holds_one(case: "Case") -> None:
+    request = str(case.request)
+
+    assert any(f"${{{name}}}" in request for name in case.secrets), "the request carries no credential"
+    assert not any(secret in request for secret in case.secrets.values())
