@@ -13,11 +13,15 @@ RUN --mount=type=secret,id=pip,target=/etc/pip.conf \
 FROM ${PYTHON_IMAGE} AS install
 COPY --from=wheel /tools /tools
 COPY --from=wheel /wheels /wheels
+COPY requirements.lock /wheels/
+RUN python3 -m venv --without-pip /opt/prepaid-exporter
 RUN --mount=type=secret,id=pip,target=/etc/pip.conf \
-    python3 -m venv --without-pip /opt/prepaid-exporter \
-    && /tools/bin/pip --python /opt/prepaid-exporter/bin/python install \
-        --no-cache-dir --no-compile --only-binary=:all: /wheels/*.whl \
-    # Byte code that is never checked against the source again: a read-only root starts as fast as any.
+    /tools/bin/pip --python /opt/prepaid-exporter/bin/python install \
+        --no-cache-dir --no-compile --only-binary=:all: --require-hashes --requirement /wheels/requirements.lock
+# The check refuses a lock that no longer fits the wheel. The byte code is never compared with the source again, so
+# that a read-only root starts as fast as any.
+RUN /tools/bin/pip --python /opt/prepaid-exporter/bin/python install --no-index --no-deps --no-compile /wheels/*.whl \
+    && /tools/bin/pip --python /opt/prepaid-exporter/bin/python check \
     && python3 -m compileall -q --invalidation-mode unchecked-hash /opt/prepaid-exporter/lib
 
 FROM ${PYTHON_IMAGE}

@@ -44,7 +44,7 @@ pip_settings() {
 
 buildah inspect --type image "$base" >/dev/null 2>&1 || make_base
 pip_settings >"$cache/pip.conf"
-buildah build --isolation chroot --pull-never --quiet \
+buildah build --isolation chroot --pull-never \
   --build-arg "PYTHON_IMAGE=$base" --secret "id=pip,src=$cache/pip.conf" \
   --tag localhost/prepaid-exporter "$here"
 # The image that had the name before.
