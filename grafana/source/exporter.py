@@ -142,9 +142,10 @@ def _failures() -> timeseries.Panel:
     text = Text(
         "Upstream failures",
         "Requests that failed, by provider and reason.",
-        "No provider ever failed, or the exporters are scraped through /probe only.",
+        "No provider failed in this range, or the exporters are scraped through /probe only.",
     )
-    rate = _upstream_rate("prepaid_exporter_upstream_failures_total", "provider", "reason")
+    # The exporter counts every reason from zero on: only those that occur are drawn.
+    rate = f"{_upstream_rate('prepaid_exporter_upstream_failures_total', 'provider', 'reason')} > 0"
     target = panels.ranged("failures", rate, "{{provider}} · {{reason}}").interval(_RATE_STEP)
     return panels.lines(text, "reqps", 8, 8, [target])
 

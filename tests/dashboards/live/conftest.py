@@ -1,0 +1,243 @@
+"""A night of the simulated world, read by the real exporter, computed and served by the real Prometheus.
+
+Time is the world's own: the night ends at END whenever the test runs, and passes as fast as it can be scraped.
+"""
+
+import contextlib
+import json
+import re
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+import yaml
+from prometheus_client.parser import text_string_to_metric_families
+
+from exporter.simulator import Simulator
+
+END = 1768456800.0  # 2026-01-15 06:00 UTC: two hours of what is recorded are before midnight
+HOURS = 8
+STEP = 240
+DEADLINE = 120
+BOOKS = 14
+
+Json = dict[str, Any]
+Ask = Callable[..., list[Json]]
+Tool = Callable[[str], str]
+
+
+@dataclass
+class Clock:
+    """The world's time, in seconds since 1970."""
+
+    now: float = END - HOURS * 3600
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def ledger(clock: Clock) -> ThreadingHTTPServer:
+    """Serve a provider that says everything that a provider can say, of wallets that only go down."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            book = int(self.path.removeprefix("/book-"))
+            left = 100.0 + book + (END - clock()) / 3600 * (1 + book)
+            topped_up = 50.0 if clock() > END - 1800 and book == 3 else 0.0
+            body = {
+                "balance": left + topped_up,
+                "credit_limit": 10,
+                "quota": 500,
+                "quota_used": 500 - left,
+                "renews": END + 86400,
+                "expires": END + 10 * 86400,
+                "free": 5,
+                "purchased": left - 5,
+            }
+            text = json.dumps(body).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(text)))
+            self.end_headers()
+            self.wfile.write(text)
+
+        def log_message(self, *_: object) -> None: ...
+
+    return ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+
+
+def configuration(simulator: Simulator, ledger_port: int, definition: Path) -> str:
+    """Add the ledger's accounts, some at each level, to those of the simulator."""
+    config = yaml.safe_load(simulator.configuration())
+    config["provider_files"] = [str(definition)]
+    levels: list[Json] = [
+        {"critical": 900},
+        {"warning": 900, "critical": 10},
+        {"info": 900},
+        {"critical": 1},
+        {},
+    ]
+    for book in range(BOOKS):
+        config["accounts"].append(
+            {
+                "name": f"book-{book}",
+                "provider": "ledger",
+                "base_url": f"http://127.0.0.1:{ledger_port}",
+                "api_key": "invented",
+                "params": {"book": f"book-{book}"},
+                "thresholds": levels[book % len(levels)],
+            }
+        )
+    for account in config["accounts"]:
+        account["min_interval"] = "0s"
+    return yaml.safe_dump(config)
+
+
+def until(ready: Callable[[], bool], what: str) -> None:
+    """Wait for something that takes its time, at most DEADLINE seconds."""
+    begun = time.monotonic()
+    while not ready():
+        if time.monotonic() - begun > DEADLINE:
+            pytest.fail(f"{what} took longer than {DEADLINE} s")
+        time.sleep(0.05)
+
+
+def samples(page: str, moment: float) -> Iterator[str]:
+    """Write a page as OpenMetrics lines of the world's time, with the labels that a scrape adds."""
+    own_clock = ("prepaid_account_last_success", "prepaid_exporter_config_last", "process_start_time")
+    for family in text_string_to_metric_families(page):
+        for sample in family.samples:
+            value = sample.value + (moment - time.time() if sample.name.startswith(own_clock) else 0)
+            labels = {**sample.labels, "job": "prepaid", "instance": "exporter:10710"}
+            quoted = ",".join(f"{name}={json.dumps(text)}" for name, text in labels.items())
+            yield f"{sample.name}{{{quoted}}} {value} {moment}\n"
+
+
+def record(url: str, clock: Clock, simulator: Simulator, file: Path) -> None:
+    """Scrape the exporter through the night; at its end one provider rejects the key."""
+    with file.open("w") as lines:
+        while clock.now < END:
+            clock.now += STEP
+            if clock.now > END - 2400:
+                simulator.fail("smspubli", "unauthorized")
+            begun = time.monotonic()
+            answer = requests.get(f"{url}/metrics", timeout=DEADLINE)
+            took = time.monotonic() - begun
+            assert answer.status_code == 200
+            of_the_scrape = f"up 1\nscrape_duration_seconds {took}\n"
+            lines.writelines(samples(answer.text + of_the_scrape, clock.now))
+        lines.write("# EOF\n")
+
+
+def layers(rules: list[Json]) -> Iterator[list[Json]]:
+    """Order the recording rules: each layer reads only what layers before it recorded (or itself)."""
+    pending = {rule["record"]: rule for rule in rules}
+    while pending:
+        ready = [
+            name
+            for name, rule in pending.items()
+            if not set(re.findall(r"wallet:[\w:]+", rule["expr"])) & (set(pending) - {name})
+        ]
+        assert ready, f"these rules read each other in a ring: {sorted(pending)}"
+        yield [pending.pop(name) for name in ready]
+
+
+class Prometheus:
+    """A real server over a folder of blocks."""
+
+    def __init__(self, tool: Tool, folder: Path) -> None:
+        self.data = folder / "data"
+        self._program = tool("prometheus")
+        self._folder = folder
+        (folder / "prometheus.yml").write_text("{}")
+
+    def __enter__(self) -> str:
+        """Start it; give its URL."""
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            address = f"127.0.0.1:{probe.getsockname()[1]}"
+        command = [self._program, f"--config.file={self._folder / 'prometheus.yml'}"]
+        command += [f"--web.listen-address={address}", f"--storage.tsdb.path={self.data}"]
+        command += ["--storage.tsdb.retention.time=100y"]
+        with (self._folder / "prometheus.log").open("a") as log:
+            self._process = subprocess.Popen(command, stdout=log, stderr=log)
+        url = f"http://{address}"
+        until(lambda: self._ready(url), "the start of Prometheus")
+        return url
+
+    def __exit__(self, *_: object) -> None:
+        self._process.terminate()
+        self._process.wait(DEADLINE)
+
+    def _ready(self, url: str) -> bool:
+        assert self._process.poll() is None, (self._folder / "prometheus.log").read_text()
+        with contextlib.suppress(requests.ConnectionError):
+            return requests.get(f"{url}/-/ready", timeout=5).status_code == 200
+        return False
+
+
+def run(*command: str) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=DEADLINE)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.fixture(scope="session")
+def recorded_night(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Write the samples of the night to a file."""
+    folder = tmp_path_factory.mktemp("night")
+    definition = Path(__file__).with_name("ledger.yml")
+    clock = Clock()
+    server = ledger(clock)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    with Simulator(speed=1, clock=clock) as simulator:
+        (folder / "prepaid.yml").write_text(configuration(simulator, server.server_port, definition))
+        command = [str(Path(sys.executable).with_name("prepaid-exporter")), "serve"]
+        command += [f"--config.file={folder / 'prepaid.yml'}", "--web.listen-address=127.0.0.1:0"]
+        with (folder / "log").open("w") as log:
+            process = subprocess.Popen(command, stdout=log, stderr=log)
+        try:
+            until(lambda: "url=" in (folder / "log").read_text(), "the start of the exporter")
+            [url] = re.findall(r"url=(\S+)", (folder / "log").read_text())
+            record(url, clock, simulator, folder / "night.om")
+        finally:
+            process.terminate()
+            process.wait(DEADLINE)
+            server.shutdown()
+            server.server_close()
+    return folder / "night.om"
+
+
+@pytest.fixture(scope="session")
+def ask(
+    recorded_night: Path, root: Path, tool: Tool, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Ask]:
+    """Ask a Prometheus that holds the night and what the shipped recording rules made of it."""
+    folder = tmp_path_factory.mktemp("prometheus")
+    prometheus = Prometheus(tool, folder)
+    promtool = tool("promtool")
+    run(promtool, "tsdb", "create-blocks-from", "openmetrics", str(recorded_night), str(prometheus.data))
+    groups = yaml.safe_load((root / "grafana/rules/recording.yml").read_text())["groups"]
+    for layer in layers([rule for group in groups for rule in group["rules"]]):
+        file = folder / "layer.yml"
+        file.write_text(yaml.safe_dump({"groups": [{"name": "layer", "rules": layer}]}))
+        span = [f"--start={END - HOURS * 3600:.0f}", f"--end={END:.0f}", "--eval-interval=1m"]
+        with prometheus as url:
+            command = [promtool, "tsdb", "create-blocks-from", "rules", *span]
+            run(*command, f"--url={url}", f"--output-dir={prometheus.data}", str(file))
+    with prometheus as url:
+
+        def query(kind: str, **parameters: str | float) -> list[Json]:
+            answer = requests.post(f"{url}/api/v1/{kind}", data=parameters, timeout=DEADLINE).json()
+            assert answer["status"] == "success", f"{answer.get('error')} in {parameters}"
+            result: list[Json] = answer["data"]["result"]
+            return result
+
+        yield query
