@@ -1,0 +1,184 @@
+"""What the README tells a newcomer to type works, in a fresh copy of the checkout and a new virtual environment."""
+
+import os
+import re
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import requests
+
+from exporter.simulator import Simulator
+
+BLOCK = re.compile(r"```(\w+)\n(.*?)```", re.DOTALL)
+PATIENCE = 300
+"""Seconds for an installation from a package index."""
+
+
+@pytest.fixture(scope="module")
+def blocks(root: Path) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for language, text in BLOCK.findall((root / "README.md").read_text()):
+        found.setdefault(language, []).append(text)
+    return found
+
+
+@pytest.fixture(scope="module")
+def copy(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Copy what git tracks, as a clone would have it."""
+    target = tmp_path_factory.mktemp("newcomer")
+    files = subprocess.run(["git", "ls-files", "-z"], cwd=root, check=True, capture_output=True, text=True)
+    for name in filter(None, files.stdout.split("\0")):
+        source, destination = root / name, target / name
+        if source.exists() or source.is_symlink():
+            destination.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(source, destination, follow_symlinks=False)
+    return target
+
+
+@pytest.fixture(scope="module")
+def environment() -> dict[str, str]:
+    """Give an environment as a newcomer has it: not that of these tests."""
+    dropped = {
+        "VIRTUAL_ENV",
+        "PYTHONPATH",
+        "COVERAGE_PROCESS_START",
+        "COVERAGE_PROCESS_CONFIG",
+        "MAKEFLAGS",
+        "MAKELEVEL",
+    }
+    environment = {key: value for key, value in os.environ.items() if key not in dropped}
+    here = str(Path(sys.executable).parent)
+    environment["PATH"] = os.pathsep.join(
+        part for part in environment["PATH"].split(os.pathsep) if part != here
+    )
+    return environment | {"PREPAID_EXPORTER_WEB_LISTEN_ADDRESS": "127.0.0.1:0"}
+
+
+@contextmanager
+def started(
+    command: list[str], folder: Path, environment: dict[str, str], pattern: str, patience: float
+) -> Iterator[str]:
+    """Run a command until it prints `pattern`, give the match, and end it as Ctrl-C would."""
+    process = subprocess.Popen(
+        command,
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+    assert process.stdout is not None
+    end, seen = time.monotonic() + patience, b""
+    try:
+        while not (match := re.search(pattern, seen.decode(errors="replace"))):
+            assert select.select([process.stdout], [], [], max(0, end - time.monotonic()))[0], seen.decode()
+            chunk = os.read(process.stdout.fileno(), 65536)
+            assert chunk, seen.decode()
+            seen += chunk
+        yield match[1]
+    finally:
+        os.killpg(process.pid, signal.SIGINT)
+        process.wait(10)
+        process.stdout.close()
+
+
+def test_the_demo_shows_the_sample_of_the_readme(
+    blocks: dict[str, list[str]], copy: Path, environment: dict[str, str]
+) -> None:
+    assert "make demo\n" in blocks["sh"]
+    # A world that stands still shows the documented numbers, as the sample does.
+    command = ["make", "demo", "SPEED=0", f"PYTHON={sys.base_prefix}/bin/python3"]
+    with started(command, copy, environment, r"(http://127\.0\.0\.1:\d+)/metrics", PATIENCE) as url:
+        page = subprocess.run(
+            [
+                "sh",
+                "-c",
+                next(text for text in blocks["sh"] if "curl" in text).replace("http://127.0.0.1:10710", url),
+            ],
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
+        sample = blocks["text"][0].splitlines()
+        assert len(sample) > 4
+        assert set(sample) <= set(page.splitlines())
+
+
+def test_make_test_is_what_ci_runs(blocks: dict[str, list[str]], root: Path) -> None:
+    assert "make test\n" in blocks["sh"]
+    assert re.search(r"^make test$", (root / ".ci" / "run").read_text(), re.MULTILINE)
+    plan = subprocess.run(["make", "-n", "test"], cwd=root, check=True, capture_output=True, text=True).stdout
+    for step in (
+        "ruff check",
+        "ruff format --check",
+        "mypy",
+        "lint-imports",
+        "generate.py --check",
+        "pytest --cov",
+    ):
+        assert step in plan
+
+
+def test_the_way_to_real_keys_works_as_written(
+    blocks: dict[str, list[str]], copy: Path, environment: dict[str, str], tmp_path: Path
+) -> None:
+    subprocess.run([f"{sys.base_prefix}/bin/python3", "-m", "venv", tmp_path / "venv"], check=True)
+    with Simulator() as simulator:
+        settings = blocks["yaml"][0].replace(
+            "provider: apimall\n", f"provider: apimall\n    base_url: {simulator.base_url('apimall')}\n"
+        )
+        (copy / "prepaid.yml").write_text(settings)
+        mine = environment | {
+            "PATH": f"{tmp_path}/venv/bin{os.pathsep}{environment['PATH']}",
+            "APIMALL_KEY": simulator.keys["apimall"],
+        }
+        install = next(text for text in blocks["sh"] if "pip install" in text)
+        listed = subprocess.run(
+            ["sh", "-ec", install],
+            cwd=copy,
+            env=mine,
+            check=True,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+        )
+        assert "API Mall" in listed.stdout
+        commands = next(text for text in blocks["sh"] if "prepaid-exporter check" in text).splitlines()
+        validated, checked = (
+            subprocess.run(
+                ["sh", "-c", line], cwd=copy, env=mine, capture_output=True, text=True, check=False
+            )
+            for line in commands[:2]
+        )
+        assert (validated.returncode, "1 account, no problems" in validated.stdout) == (0, True)
+        assert (
+            checked.returncode,
+            re.search(r"mall +apimall +main +120 +CREDITS", checked.stdout) is None,
+        ) == (0, False)
+        with started(["sh", "-c", f"exec {commands[2]}"], copy, mine, r"url=(\S+)", 20) as url:
+            page = requests.get(f"{url}/metrics", timeout=10).text
+            assert (
+                'prepaid_balance{provider="apimall",account="mall",wallet="main",currency="CREDITS"} 120.0'
+                in page
+            )
+
+
+def test_the_scrape_configuration_of_the_readme_is_prometheus_own(
+    blocks: dict[str, list[str]], tool: object, tmp_path: Path
+) -> None:
+    (tmp_path / "prometheus.yml").write_text(
+        next(text for text in blocks["yaml"] if "scrape_configs" in text)
+    )
+    promtool = tool("promtool")  # type: ignore[operator]
+    result = subprocess.run(
+        [promtool, "check", "config", "prometheus.yml"], cwd=tmp_path, capture_output=True, check=False
+    )
+    assert result.returncode == 0, result.stderr
