@@ -61,7 +61,7 @@ def test_nothing_is_open_to_the_network(services: dict[str, Any]) -> None:
 def test_the_exporter_is_started_with_flags_that_it_has(
     services: dict[str, Any], program: Callable[..., subprocess.CompletedProcess[str]]
 ) -> None:
-    subcommand, *flags = services["exporter"]["command"]
+    subcommand, *flags = services["prepaid-exporter"]["command"]
     offered = program(subcommand, "--help").stdout
     assert {flag.split("=")[0] for flag in flags} <= set(re.findall(r"--[\w.-]+", offered))
 
@@ -80,7 +80,9 @@ def test_prometheus_loads_the_shipped_rules_and_finds_the_others(
     assert result.returncode == 0, result.stderr
     assert result.stdout.count("rules found") == len(list((root / "grafana/rules").glob("*.yml")))
     text = yaml.safe_dump(configuration)
-    for target in re.findall(r"- ([a-z]+:\d+)$", text, re.MULTILINE):
+    targets = re.findall(r"- ([a-z-]+:\d+)$", text, re.MULTILINE)
+    assert {target.split(":")[0] for target in targets} == {"prepaid-exporter", "alertmanager"}
+    for target in targets:
         host, port = target.split(":")
         assert services[host]["ports"] == [f"127.0.0.1:{port}:{port}"]
 
