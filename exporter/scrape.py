@@ -7,6 +7,8 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from threading import Lock
 
+import structlog
+
 from exporter.client import Client
 from exporter.collector import Collector
 from exporter.config import Account, Config
@@ -19,6 +21,8 @@ As long as Prometheus itself holds on to a sample.
 """
 
 _THREADS = 4096
+
+_log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +161,7 @@ class _Cell:
     def _call(self, future: Future[Outcome]) -> None:
         outcome = self._collector.collect()
         self._counts.add(self.account.provider.name, outcome)
+        self._tell(outcome)
         with self._lock:
             self._outcome = self._shown = outcome
             self._served = False
@@ -167,6 +172,17 @@ class _Cell:
                 self._hold_until = time.monotonic() + outcome.retry_after
             if not future.done():
                 future.set_result(outcome)
+
+    def _tell(self, outcome: Outcome) -> None:
+        """Log that the account went down, changed its reason or came up again: once, not at each scrape."""
+        before = self._outcome.reason if self._outcome else None
+        if outcome.reason == before:
+            return
+        log = _log.bind(account=self.account.name, provider=self.account.provider.name)
+        if outcome.reason is None:
+            log.info("account is up again")
+        else:
+            log.warning("account is down", reason=str(outcome.reason), detail=outcome.detail, hint=outcome.hint)
 
     def reading(self, account: Account, answer: Outcome | Future[Outcome], begun: float) -> Reading:
         """Give the answer as a reading for `account`; one that is still under way has run out of time."""
