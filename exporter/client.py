@@ -64,10 +64,14 @@ class Client:
         """Make a request ready for the wire: everything that is the same each time is done here.
 
         The proxy variables of the environment count where `proxy_url` is None, except for loopback hosts.
+        Raises `ExchangeError` when the file of authorities, which was there at load, cannot be read any more.
         """
         with self._lock:
             if ca_file not in self._adapters:
-                self._adapters[ca_file] = _Adapter(ca_file)
+                try:
+                    self._adapters[ca_file] = _Adapter(ca_file)
+                except OSError:
+                    raise ExchangeError(Reason.MISCONFIGURED, f"ca_file {ca_file} cannot be read") from None
         if proxy_url:
             proxies = {"http": proxy_url, "https": proxy_url}
         else:
@@ -133,8 +137,7 @@ class Sender:
 
     @staticmethod
     def _read(response: requests.Response) -> bytes:
-        length = response.headers.get("Content-Length", "")
-        if length.isdigit() and int(length) > MAX_SIZE:
+        if (response.raw.length_remaining or 0) > MAX_SIZE:
             raise ExchangeError(
                 Reason.TOO_LARGE, f"the answer is over {MAX_SIZE} bytes", response.status_code
             )
@@ -149,19 +152,25 @@ class Sender:
 _CAUSES: tuple[tuple[tuple[type[BaseException], ...], Reason, str], ...] = (
     ((ssl.SSLError, urllib3.exceptions.SSLError), Reason.TLS, "the TLS handshake failed"),
     (
+        (socket.gaierror, urllib3.exceptions.NameResolutionError),
+        Reason.UNREACHABLE,
+        "the host's name does not resolve",
+    ),
+    # Before the timeouts: the library derives it from one of them.
+    ((urllib3.exceptions.NewConnectionError,), Reason.UNREACHABLE, "the host cannot be reached"),
+    (
         (TimeoutError, urllib3.exceptions.TimeoutError, requests.Timeout),
         Reason.TIMEOUT,
         "no complete answer in time",
     ),
     ((urllib3.exceptions.DecodeError,), Reason.MALFORMED, "the answer's compression is broken"),
-    (
-        (socket.gaierror, urllib3.exceptions.NameResolutionError),
-        Reason.UNREACHABLE,
-        "the host's name does not resolve",
-    ),
     ((ConnectionRefusedError,), Reason.UNREACHABLE, "the connection was refused"),
     ((ConnectionError, http.client.IncompleteRead), Reason.UNREACHABLE, "the connection was cut"),
-    ((http.client.HTTPException,), Reason.MALFORMED, "the answer is not HTTP"),
+    (
+        (http.client.HTTPException, urllib3.exceptions.InvalidHeader),
+        Reason.MALFORMED,
+        "the answer is not HTTP",
+    ),
 )
 """What an exception means, the more particular first."""
 

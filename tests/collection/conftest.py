@@ -1,0 +1,321 @@
+"""Hostile upstreams on loopback, down to the bytes, and an exporter whose pages are read as Prometheus reads them."""
+
+import contextlib
+import os
+import socket
+import ssl
+import struct
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trustme
+import yaml
+from prometheus_client.parser import text_string_to_metric_families
+from werkzeug.test import Client
+
+from exporter.runtime import Runtime
+from exporter.web.application import TIMEOUT_HEADER, Application, Options
+
+BALANCE = b'{"success": true, "data": {"credits": 120, "api_credits": 120}, "request_id": "req_1"}'
+PATIENCE = 20.0
+"""Seconds after which a test stops waiting for what should have happened long ago."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One request as it came over the wire."""
+
+    line: str
+    headers: dict[str, str]
+    body: bytes
+
+
+class Peer:
+    """The upstream's end of one connection."""
+
+    def __init__(self, connection: socket.socket, over: threading.Event) -> None:
+        self.socket = connection
+        self.over = over
+        self._file = connection.makefile("rb")
+        self._open = True
+
+    def read(self) -> Asked | None:
+        """Read one request; None when there will be no more."""
+        if not self._open:
+            return None
+        line = self._file.readline().decode("latin-1").strip()
+        if not line:
+            return None
+        headers = {}
+        while field := self._file.readline().decode("latin-1").strip():
+            name, _, value = field.partition(":")
+            headers[name.lower()] = value.strip()
+        return Asked(line, headers, self._file.read(int(headers.get("content-length", "0"))))
+
+    def send(self, data: bytes) -> None:
+        self.socket.sendall(data)
+
+    def answer(self, body: bytes = BALANCE, status: str = "200 OK", **headers: str) -> None:
+        """Send a whole answer; a header's name is written with underscores here."""
+        lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}"]
+        lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
+        self.send("\r\n".join([*lines, "", ""]).encode("latin-1") + body)
+
+    def drip(self, data: bytes, pause: float = 0.02) -> None:
+        """Send a byte at a time, over and over, until the client goes away or the test is over."""
+        while not self.over.is_set():
+            for byte in data:
+                self.send(bytes([byte]))
+                if self.over.wait(pause):
+                    return
+
+    def hang(self) -> None:
+        """Say nothing until the test is over."""
+        self.over.wait(PATIENCE)
+
+    def close(self) -> None:
+        self._open = False
+        with contextlib.suppress(OSError):
+            self.socket.shutdown(socket.SHUT_RDWR)
+
+    def reset(self) -> None:
+        """End the connection with a reset instead of an orderly end."""
+        self._open = False
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self._file.close()
+        self.socket.close()
+
+
+Answer = Callable[[Peer, Asked], None]
+
+
+class Upstream:
+    """A server on loopback that answers each request as `answer` says at that moment."""
+
+    def __init__(self, answer: Answer, tls: ssl.SSLContext | None = None) -> None:
+        self.answer = answer
+        self.greet: Callable[[Peer], None] | None = None
+        self.requests: list[Asked] = []
+        self.connections = 0
+        self._tls = tls
+        self._over = threading.Event()
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=256)
+        self.port: int = self._listener.getsockname()[1]
+        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}"
+        self._sockets: list[socket.socket] = []
+        self._threads = [threading.Thread(target=self._accept)]
+        self._threads[0].start()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return
+            self.connections += 1
+            self._sockets.append(connection)
+            thread = threading.Thread(target=self._serve, args=(connection,))
+            self._threads.append(thread)
+            thread.start()
+
+    def _serve(self, connection: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            if self._tls:
+                connection = self._tls.wrap_socket(connection, server_side=True)
+                self._sockets.append(connection)
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            peer = Peer(connection, self._over)
+            if self.greet:
+                self.greet(peer)
+            while asked := peer.read():
+                self.requests.append(asked)
+                self.answer(peer, asked)
+        connection.close()
+
+    def cut(self) -> None:
+        """End every connection in order, as a server does that has been idle for long."""
+        for connection in self._sockets:
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+
+    def stop(self) -> None:
+        """Refuse connections from now on, and end those that there are."""
+        self._over.set()
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self.cut()
+        for thread in self._threads:
+            thread.join(PATIENCE)
+            assert not thread.is_alive(), "an upstream's thread does not end"
+
+
+@dataclass(frozen=True)
+class Page:
+    """One exposition, read back; a sample that is not there is None."""
+
+    seconds: float
+    samples: dict[tuple[str, frozenset[tuple[str, str]]], float] = field(repr=False)
+
+    @classmethod
+    def parse(cls, text: str, seconds: float) -> "Page":
+        samples = {}
+        for family in text_string_to_metric_families(text):
+            for sample in family.samples:
+                key = (sample.name, frozenset(sample.labels.items()))
+                assert key not in samples, f"{sample.name}{sample.labels} is there twice"
+                samples[key] = sample.value
+        return cls(seconds, samples)
+
+    def all(self, name: str, **labels: str) -> list[float]:
+        return [
+            value
+            for (sample, given), value in self.samples.items()
+            if sample == name and labels.items() <= dict(given).items()
+        ]
+
+    def one(self, name: str, **labels: str) -> float | None:
+        found = self.all(name, **labels)
+        assert len(found) < 2, f"{name} is there {len(found)} times"
+        return found[0] if found else None
+
+    def up(self, account: str = "mall") -> float | None:
+        return self.one("prepaid_account_up", account=account)
+
+    def balance(self, account: str = "mall") -> float | None:
+        return self.one("prepaid_balance", account=account)
+
+    def reason(self, account: str = "mall") -> str | None:
+        reasons = [
+            dict(labels)["reason"]
+            for (name, labels) in self.samples
+            if name == "prepaid_account_failure" and dict(labels)["account"] == account
+        ]
+        assert len(reasons) == (not self.up(account)), f"{account} has the reasons {reasons}"
+        return reasons[0] if reasons else None
+
+    def wallet_samples(self, account: str = "mall") -> set[str]:
+        """Name the samples that carry what is in a wallet of the account."""
+        return {
+            name
+            for name, labels in self.samples
+            if dict(labels).get("account") == account and "wallet" in dict(labels)
+        }
+
+
+class Desk:
+    """An exporter with its configuration file, asked as Prometheus would, without a socket in between."""
+
+    def __init__(self, folder: Path, accounts: dict[str, dict[str, Any]], options: Options) -> None:
+        self.folder = folder
+        self.file = folder / "prepaid.yml"
+        self.write(accounts)
+        self.runtime = Runtime(self.file)
+        self._application = Application(self.runtime, options)
+
+    def write(self, accounts: dict[str, dict[str, Any]]) -> None:
+        """Write the configuration: by default an account at API Mall with a literal key."""
+        entries = []
+        for name, settings in accounts.items():
+            entry = {"name": name, "provider": "apimall", **settings}
+            if not {"api_key_file", "api_key_env"} & entry.keys():
+                entry.setdefault("api_key", f"key-of-{name}")
+            entries.append(entry)
+        new = self.file.with_suffix(".new")
+        new.write_text(yaml.safe_dump({"accounts": entries}))
+        new.replace(self.file)
+
+    def reload(self, accounts: dict[str, dict[str, Any]]) -> None:
+        self.write(accounts)
+        self.runtime.reload()
+
+    def metrics(self, granted: float = 30, query: str = "") -> Page:
+        """Scrape; `granted` is what Prometheus says that it waits, in seconds."""
+        begun = time.monotonic()
+        answer = Client(self._application).get(f"/metrics{query}", headers={TIMEOUT_HEADER: str(granted)})
+        seconds = time.monotonic() - begun
+        assert answer.status_code == 200
+        return Page.parse(answer.text, seconds)
+
+    def trace(self, account: str = "mall") -> str:
+        return Client(self._application).get(f"/probe?target={account}&debug=true").text
+
+
+MakeUpstream = Callable[..., Upstream]
+MakeDesk = Callable[..., Desk]
+Eventually = Callable[[Callable[[], bool]], None]
+
+
+@pytest.fixture(autouse=True)
+def _plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take the proxies of the machine that the tests run on out of the way."""
+    for name in list(os.environ):
+        if name.lower().endswith("_proxy"):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def upstream() -> Iterator[MakeUpstream]:
+    """Start upstreams; without an answer they give API Mall's documented one."""
+    running: list[Upstream] = []
+
+    def start(answer: Answer | None = None, tls: ssl.SSLContext | None = None) -> Upstream:
+        running.append(Upstream(answer or (lambda peer, _: peer.answer()), tls))
+        return running[-1]
+
+    yield start
+    for one in running:
+        one.stop()
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> MakeDesk:
+    """Make an exporter for `account={settings}`; without accounts one named mall, at the given URL."""
+
+    def make(url: str = "", options: Options | None = None, **accounts: dict[str, Any]) -> Desk:
+        return Desk(tmp_path, accounts or {"mall": {"base_url": url}}, options or Options())
+
+    return make
+
+
+@pytest.fixture
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture
+def ca_file(authority: trustme.CA, tmp_path: Path) -> str:
+    """Write the authority's certificate to a file, as an operator has it."""
+    file = tmp_path / "authority.pem"
+    authority.cert_pem.write_to_path(file)
+    return str(file)
+
+
+@pytest.fixture
+def tls(authority: trustme.CA) -> Callable[..., ssl.SSLContext]:
+    """Make a server's TLS settings, with a certificate of the authority for a name."""
+
+    def make(name: str = "127.0.0.1", **options: Any) -> ssl.SSLContext:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        authority.issue_cert(name, **options).configure_cert(context)
+        return context
+
+    return make
+
+
+@pytest.fixture
+def eventually() -> Eventually:
+    """Wait until something is true, and fail when it does not become so."""
+
+    def wait(true: Callable[[], bool]) -> None:
+        end = time.monotonic() + PATIENCE
+        while not true():
+            assert time.monotonic() < end, "it did not happen"
+            time.sleep(0.01)
+
+    return wait

@@ -1,0 +1,209 @@
+"""Where a credential goes, and where not; which connections are kept, and what that may never cost."""
+
+from __future__ import annotations
+
+import socket
+from typing import TYPE_CHECKING
+
+import pytest
+
+from exporter.source import ConfigurationError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.collection.conftest import Asked, Eventually, MakeDesk, MakeUpstream, Peer
+
+SMS = b'{"status": "ok", "result": {"balance": "0.6000", "currency": "EUR"}}'
+
+
+@pytest.fixture
+def closed_port() -> int:
+    """Find a port of loopback on which nobody listens."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+@pytest.mark.parametrize("status", ["300 X", "301 X", "302 X", "303 X", "305 X", "307 X", "308 X"])
+def test_a_redirect_to_another_host_asks_nothing_there(
+    upstream: MakeUpstream, desk: MakeDesk, status: str
+) -> None:
+    thief = upstream()
+    server = upstream(lambda peer, _: peer.answer(b"", status=status, Location=f"{thief.url}/"))
+    page = desk(server.url).metrics()
+    assert page.reason() == "redirect"
+    assert (thief.connections, len(server.requests)) == (0, 1)
+    assert not page.wallet_samples()
+
+
+def test_a_redirect_to_the_same_host_asks_nothing_there(upstream: MakeUpstream, desk: MakeDesk) -> None:
+    server = upstream(lambda peer, _: peer.answer(b"", status="307 X", Location="/other"))
+    assert desk(server.url).metrics().reason() == "redirect"
+    assert [asked.line for asked in server.requests] == ["GET /account/balances HTTP/1.1"]
+
+
+def test_a_redirect_without_a_target_or_with_a_body_stays_one(upstream: MakeUpstream, desk: MakeDesk) -> None:
+    server = upstream(lambda peer, _: peer.answer(status="302 Found"))
+    page = desk(server.url).metrics()
+    assert (page.reason(), page.balance()) == ("redirect", None)
+
+
+def test_a_host_that_does_not_resolve_is_unreachable(desk: MakeDesk) -> None:
+    running = desk("https://balance.invalid")
+    assert running.metrics().reason() == "unreachable"
+    assert "the host's name does not resolve" in running.trace()
+
+
+def test_a_port_on_which_nobody_listens_is_unreachable(desk: MakeDesk, closed_port: int) -> None:
+    running = desk(f"http://127.0.0.1:{closed_port}")
+    assert running.metrics().reason() == "unreachable"
+    assert "the connection was refused" in running.trace()
+
+
+def test_an_address_to_which_no_way_leads_is_unreachable(desk: MakeDesk) -> None:
+    # The limited broadcast address: the kernel refuses a connection to it at once.
+    page = desk("https://255.255.255.255").metrics()
+    assert page.reason() == "unreachable"
+    assert page.one("prepaid_account_http_status_code") is None
+
+
+def test_netrc_has_no_say(
+    upstream: MakeUpstream, desk: MakeDesk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login thief password stolen\ndefault login thief password stolen\n")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(netrc))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / ".netrc").write_bytes(netrc.read_bytes())
+    server = upstream()
+    assert desk(server.url).metrics().up() == 1
+    assert server.requests[0].headers["authorization"] == "Bearer key-of-mall"
+
+
+def test_cookies_are_neither_kept_nor_sent(upstream: MakeUpstream, desk: MakeDesk) -> None:
+    server = upstream(lambda peer, _: peer.answer(Set_Cookie="session=42; Path=/"))
+    running = desk(server.url)
+    assert [running.metrics().up() for _ in range(3)] == [1, 1, 1]
+    assert len(server.requests) == 3
+    assert not any("cookie" in asked.headers for asked in server.requests)
+
+
+def test_a_request_says_only_what_its_definition_declares(upstream: MakeUpstream, desk: MakeDesk) -> None:
+    server = upstream()
+    desk(server.url).metrics()
+    [asked] = server.requests
+    assert asked.line == "GET /account/balances HTTP/1.1"
+    assert asked.body == b""
+    assert set(asked.headers) <= {
+        "host", "accept", "accept-encoding", "user-agent", "authorization", "connection",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("host", ["balance.example", "192.0.2.1", "127.0.0.1.example", "localhost.example"])
+def test_plain_http_off_loopback_is_refused_at_load(desk: MakeDesk, host: str) -> None:
+    with pytest.raises(ConfigurationError, match="http would send the key in clear"):
+        desk(f"http://{host}")
+
+
+def test_plain_http_off_loopback_is_for_those_who_say_so(desk: MakeDesk) -> None:
+    account = {"base_url": "http://balance.invalid", "allow_http": True}
+    assert desk(mall=account).metrics().reason() == "unreachable"
+
+
+def test_connections_are_kept(upstream: MakeUpstream, desk: MakeDesk) -> None:
+    server = upstream()
+    running = desk(server.url)
+    assert [running.metrics().balance() for _ in range(20)] == [120] * 20
+    assert (server.connections, len(server.requests)) == (1, 20)
+
+
+def test_accounts_at_one_host_keep_a_connection_each_at_most(upstream: MakeUpstream, desk: MakeDesk) -> None:
+    server = upstream()
+    running = desk(**{f"mall-{number}": {"base_url": server.url} for number in range(8)})
+    for _ in range(10):
+        page = running.metrics()
+        assert page.all("prepaid_account_up") == [1] * 8
+    assert len(server.requests) == 80
+    assert server.connections <= 8
+    keys = {asked.headers["authorization"] for asked in server.requests}
+    assert keys == {f"Bearer key-of-mall-{number}" for number in range(8)}
+
+
+def test_a_provider_that_closes_after_each_answer_is_asked_anew(
+    upstream: MakeUpstream, desk: MakeDesk
+) -> None:
+    def answer(peer: Peer, _: Asked) -> None:
+        peer.answer(Connection="close")
+        peer.close()
+
+    server = upstream(answer)
+    running = desk(server.url)
+    assert [running.metrics().up() for _ in range(5)] == [1] * 5
+    assert server.connections == 5
+
+
+@pytest.mark.parametrize("provider", ["apimall", "smspubli"])
+def test_a_connection_that_was_closed_while_idle_costs_no_failure(
+    upstream: MakeUpstream, desk: MakeDesk, provider: str
+) -> None:
+    body = {"smspubli": SMS}.get(provider)
+    server = upstream(lambda peer, _: peer.answer(body) if body else peer.answer())
+    running = desk(mall={"base_url": server.url, "provider": provider})
+    for _ in range(20):
+        assert running.metrics().up() == 1
+        server.cut()
+    assert len(server.requests) == 20
+
+
+@pytest.mark.parametrize("end", ["close", "reset"])
+def test_a_connection_that_closes_just_as_it_is_used_again_costs_no_failure(
+    upstream: MakeUpstream, desk: MakeDesk, end: str
+) -> None:
+    """The server gives up an idle connection in the moment in which the request is on its way."""
+    used: set[Peer] = set()
+
+    def answer(peer: Peer, _: Asked) -> None:
+        if peer in used:
+            getattr(peer, end)()
+        else:
+            used.add(peer)
+            peer.answer()
+
+    server = upstream(answer)
+    running = desk(server.url)
+    assert [running.metrics().up() for _ in range(6)] == [1] * 6
+
+
+def test_a_new_connection_that_is_cut_is_not_tried_again(upstream: MakeUpstream, desk: MakeDesk) -> None:
+    server = upstream(lambda peer, _: peer.close())
+    assert desk(server.url).metrics().reason() == "unreachable"
+    assert (server.connections, len(server.requests)) == (1, 1)
+
+
+def test_what_is_left_of_a_bad_answer_is_not_read_as_the_next_one(
+    upstream: MakeUpstream, desk: MakeDesk
+) -> None:
+    body = b'{"success": true, "data": {"credits": 1, "api_credits": 1}}'
+    poison = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
+
+    def answer(peer: Peer, _: Asked) -> None:
+        peer.answer()
+        if len(server.requests) == 1:
+            peer.send(poison)
+
+    server = upstream(answer)
+    running = desk(server.url)
+    assert [running.metrics().balance() for _ in range(4)] == [120] * 4
+
+
+def test_a_provider_that_comes_back_is_up_at_the_next_scrape(
+    upstream: MakeUpstream, desk: MakeDesk, closed_port: int, eventually: Eventually
+) -> None:
+    server = upstream(lambda peer, _: peer.reset())
+    running = desk(here={"base_url": server.url}, gone={"base_url": f"http://127.0.0.1:{closed_port}"})
+    assert running.metrics().reason("here") == "unreachable"
+    server.answer = lambda peer, _: peer.answer()
+    page = running.metrics()
+    assert (page.balance("here"), page.reason("gone")) == (120, "unreachable")
+    eventually(lambda: len(server.requests) == 2)
