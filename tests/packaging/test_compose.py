@@ -71,9 +71,8 @@ def test_prometheus_loads_the_shipped_rules_and_finds_the_others(
 ) -> None:
     prometheus = services["prometheus"]
     configuration = yaml.safe_load(shipped(root, prometheus, "/etc/prometheus/prometheus.yml").read_text())
-    configuration["rule_files"] = [
-        str(shipped(root, prometheus, path)) for path in configuration["rule_files"]
-    ]
+    rules = [shipped(root, prometheus, f"/etc/prometheus/{path}") for path in configuration["rule_files"]]
+    configuration["rule_files"] = [str(path) for path in rules]
     (tmp_path / "prometheus.yml").write_text(yaml.safe_dump(configuration))
     command = [tool("promtool"), "check", "config", tmp_path / "prometheus.yml"]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
