@@ -12,7 +12,7 @@ def load(path: Path) -> dict[str, Any]:
 def test_grafana_is_told_how_often_prometheus_scrapes(root: Path) -> None:
     [source] = load(root / "grafana/provisioning/datasources/prometheus.yml")["datasources"]
     assert source["type"] == "prometheus"
-    scraped_every = load(root / "compose/prometheus.yml")["global"]["scrape_interval"]
+    scraped_every = load(root / "grafana/prometheus/single.yml")["global"]["scrape_interval"]
     assert source["jsonData"]["timeInterval"] == scraped_every
 
 
