@@ -1,0 +1,123 @@
+"""Files that are not there, not text, or not what a person would write end in a message, never in a traceback."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from exporter.config import load
+from exporter.source import ConfigurationError
+
+Refused = Callable[[str], list[str]]
+
+
+def problem(path: Path) -> str:
+    with pytest.raises(ConfigurationError) as caught:
+        load(path)
+    return str(caught.value)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "prepaid.yml"
+    assert problem(file) == f"{file}: cannot be read: No such file or directory"
+
+
+def test_a_folder_is_not_a_file(tmp_path: Path) -> None:
+    assert problem(tmp_path) == f"{tmp_path}: cannot be read: Is a directory"
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"\x89PNG\r\n\x1a\n\xff\xfe", "is not UTF-8 text"),
+        ("accounts: []".encode("utf-16"), "is not UTF-8 text"),
+        (b"accounts: []\x00", "is not valid YAML: it holds a character that YAML does not allow"),
+        (b"accounts: []\x1b[31m", "is not valid YAML: it holds a character that YAML does not allow"),
+        (b"[" * 2000 + b"]" * 2000, "is nested too deeply"),
+    ],
+    ids=["a picture", "UTF-16", "a zero byte", "a terminal's escape", "nested without end"],
+)
+def test_what_is_not_plain_text_is_refused(content: bytes, message: str, tmp_path: Path) -> None:
+    file = tmp_path / "prepaid.yml"
+    file.write_bytes(content)
+    assert problem(file) == f"{file}: {message}"
+
+
+def test_a_byte_order_mark_and_windows_line_ends_do_no_harm(tmp_path: Path) -> None:
+    file = tmp_path / "prepaid.yml"
+    file.write_bytes("\ufeffaccounts:\r\n  - {name: a, provider: apimall, api_key: k}\r\n".encode())
+    assert [account.name for account in load(file).accounts] == ["a"]
+
+
+def test_a_line_break_in_a_key_does_not_break_the_message_in_two(refused: Refused) -> None:
+    assert refused('accounts: []\n"k\\ney": 1\n"": 2\n') == [
+        'prepaid.yml:2:1: "k\\ney": unknown key',
+        'prepaid.yml:3:1: "": unknown key',
+    ]
+
+
+def test_a_zero_byte_in_a_file_name_is_told(refused: Refused) -> None:
+    account = '{name: a, provider: apimall, api_key_file: "a\\0b", ca_file: "a\\0b"}'
+    text = f'provider_files: ["a\\0b"]\naccounts:\n  - {account}'
+    assert refused(text) == [
+        "prepaid.yml:1:18: provider_files[0]: no file matches 'a\\x00b'",
+        "prepaid.yml:3:48: accounts[0].api_key_file: is not the name of a file",
+        "prepaid.yml:3:65: accounts[0].ca_file: is not the name of a file",
+    ]
+
+
+def test_the_root_folder_is_no_definition(refused: Refused) -> None:
+    assert refused("provider_files: [/]\naccounts: []") == [
+        "prepaid.yml:1:18: provider_files[0]: no file matches '/'"
+    ]
+
+
+def test_a_key_pasted_in_the_place_of_a_variable_is_not_repeated(refused: Refused, canary: str) -> None:
+    text = f"accounts:\n  - {{name: a, provider: apimall, api_key_env: sk-{canary}}}"
+    assert refused(text) == [
+        "prepaid.yml:2:47: accounts[0].api_key_env: must be the name of an environment variable, such as API_KEY; "
+        "none like this is set"
+    ]
+
+
+SCALARS = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=8))
+DOCUMENTS = st.recursive(
+    SCALARS,
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(
+            st.sampled_from(
+                [
+                    "accounts",
+                    "name",
+                    "provider",
+                    "api_key",
+                    "params",
+                    "thresholds",
+                    "defaults",
+                    "timeout",
+                    "id",
+                ]
+            )
+            | st.text(max_size=4),
+            inner,
+            max_size=4,
+        )
+    ),
+    max_leaves=12,
+)
+
+
+@given(document=DOCUMENTS)
+@settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)  # the folder is only written to
+def test_any_document_is_accepted_or_refused_with_a_place(document: object, tmp_path: Path) -> None:
+    file = tmp_path / "prepaid.yml"
+    file.write_text(json.dumps({"accounts": [document], "defaults": document}), encoding="utf-8")
+    with pytest.raises(ConfigurationError) as caught:
+        load(file)
+    assert all(str(one).startswith(f"{file}:") for one in caught.value.problems)
