@@ -133,7 +133,7 @@ def retry_after(value: str | None, now: datetime) -> float | None:
         return min(float(value), MAX_RETRY_AFTER)
     try:
         moment = parsedate_to_datetime(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     seconds = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - now
     return min(max(seconds.total_seconds(), 0.0), MAX_RETRY_AFTER)

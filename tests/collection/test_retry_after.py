@@ -1,0 +1,174 @@
+"""A provider that asks not to be called is not called until then, and is called again afterwards."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from exporter.collector import MAX_RETRY_AFTER, retry_after
+
+if TYPE_CHECKING:
+    from tests.collection.conftest import Desk, Eventually, MakeDesk, MakeUpstream, Upstream
+
+NOW = datetime(2026, 1, 15, 12, 0, tzinfo=UTC)
+BUSY = ["429 Too Many Requests", "503 Service Unavailable"]
+
+
+def http_date(seconds: float) -> str:
+    return format_datetime(datetime.now(UTC) + timedelta(seconds=seconds), usegmt=True)
+
+
+def refuse(server: Upstream, status: str, after: str) -> None:
+    server.answer = lambda peer, _: peer.answer(b"", status=status, Retry_After=after)
+
+
+def held(running: Desk, server: Upstream) -> bool:
+    """Tell whether further scrapes leave the provider alone."""
+    asked = len(server.requests)
+    for _ in range(3):
+        page = running.metrics()
+        assert (page.reason(), page.balance()) == ("rate_limited", None)
+    return len(server.requests) == asked
+
+
+@pytest.mark.parametrize("status", BUSY)
+@pytest.mark.parametrize("after", ["30", "999999999999", "9" * 400, http_date(90), http_date(10_000_000)])
+def test_the_provider_is_left_alone(upstream: MakeUpstream, desk: MakeDesk, status: str, after: str) -> None:
+    server = upstream()
+    refuse(server, status, after)
+    running = desk(server.url)
+    assert running.metrics().up() == 0
+    server.answer = lambda peer, _: peer.answer()
+    assert held(running, server)
+    assert running.metrics().one("prepaid_account_http_status_code") == int(status[:3])
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("status", BUSY)
+@pytest.mark.parametrize("form", ["seconds", "date"])
+def test_the_provider_is_asked_again_when_the_time_is_over(
+    upstream: MakeUpstream, desk: MakeDesk, eventually: Eventually, status: str, form: str
+) -> None:
+    server = upstream()
+    # A date has whole seconds only: two of them are between one and two seconds away.
+    refuse(server, status, "1" if form == "seconds" else http_date(2))
+    running = desk(server.url)
+    assert running.metrics().up() == 0
+    begun = time.monotonic()
+    server.answer = lambda peer, _: peer.answer()
+    eventually(lambda: running.metrics().balance() == 120)
+    assert 0.8 < time.monotonic() - begun < 4
+    assert len(server.requests) == 2
+
+
+@pytest.mark.parametrize("status", BUSY)
+@pytest.mark.parametrize(
+    "after",
+    [
+        "",
+        "0",
+        "-1",
+        "1.5",
+        "soon",
+        "30 s",
+        "Mon, 99 Foo 2026",
+        "Sat, 01 Jan 2000 00:00:00 GMT",
+        "²",
+        "Mon, 99999999999999999999 Nov 2026 00:00:00 GMT",
+        "Mon, 1 Jan 2026 00:00:00 +" + "9" * 30,
+        "5, 6",
+    ],
+)
+def test_a_time_that_is_past_or_none_is_passed_over(
+    upstream: MakeUpstream, desk: MakeDesk, status: str, after: str
+) -> None:
+    server = upstream()
+    refuse(server, status, after)
+    running = desk(server.url)
+    expected = "rate_limited" if status.startswith("429") else "http_status"
+    assert running.metrics().reason() == expected
+    server.answer = lambda peer, _: peer.answer()
+    assert running.metrics().balance() == 120
+    assert len(server.requests) == 2
+
+
+@pytest.mark.parametrize("status", ["200 OK", "500 X", "301 X", "403 X"])
+def test_only_429_and_503_are_obeyed(upstream: MakeUpstream, desk: MakeDesk, status: str) -> None:
+    server = upstream()
+    refuse(server, status, "3600")
+    running = desk(server.url)
+    running.metrics()
+    server.answer = lambda peer, _: peer.answer()
+    assert running.metrics().balance() == 120
+
+
+def test_a_held_account_holds_no_other(upstream: MakeUpstream, desk: MakeDesk) -> None:
+    busy, free = upstream(), upstream()
+    refuse(busy, BUSY[0], "60")
+    running = desk(busy={"base_url": busy.url}, free={"base_url": free.url})
+    pages = [running.metrics() for _ in range(3)]
+    assert [page.reason("busy") for page in pages] == ["rate_limited"] * 3
+    assert [page.balance("free") for page in pages] == [120] * 3
+    assert (len(busy.requests), len(free.requests)) == (1, 3)
+
+
+def test_a_reload_does_not_end_the_wait_of_an_account_that_stays(
+    upstream: MakeUpstream, desk: MakeDesk
+) -> None:
+    server = upstream()
+    refuse(server, BUSY[0], "60")
+    running = desk(server.url)
+    running.metrics()
+    server.answer = lambda peer, _: peer.answer()
+    running.reload({"mall": {"base_url": server.url, "thresholds": {"critical": 5}}})
+    assert held(running, server)
+
+
+def test_another_key_is_another_customer_and_is_asked_at_once(upstream: MakeUpstream, desk: MakeDesk) -> None:
+    server = upstream()
+    refuse(server, BUSY[0], "60")
+    running = desk(server.url)
+    running.metrics()
+    server.answer = lambda peer, _: peer.answer()
+    running.reload({"mall": {"base_url": server.url, "api_key": "another"}})
+    assert running.metrics().balance() == 120
+
+
+def test_what_was_read_before_is_not_shown_while_the_provider_is_left_alone(
+    upstream: MakeUpstream, desk: MakeDesk
+) -> None:
+    server = upstream()
+    running = desk(server.url)
+    success = running.metrics().one("prepaid_account_last_success_timestamp_seconds")
+    assert success is not None
+    refuse(server, BUSY[0], "60")
+    running.metrics()
+    page = running.metrics()
+    assert not page.wallet_samples()
+    assert page.one("prepaid_account_last_success_timestamp_seconds") == success
+    assert page.one("prepaid_exporter_upstream_requests_total") == 2
+    assert page.one("prepaid_exporter_upstream_failures_total", reason="rate_limited") == 1
+
+
+@given(st.integers(min_value=0, max_value=10**30))
+def test_seconds_are_read_up_to_an_hour(seconds: int) -> None:
+    assert retry_after(str(seconds), NOW) == min(seconds, MAX_RETRY_AFTER)
+
+
+@given(st.datetimes(min_value=datetime(1970, 1, 1), max_value=datetime(2100, 1, 1)))  # noqa: DTZ001 - in UTC below
+def test_dates_are_read_as_seconds_from_now(moment: datetime) -> None:
+    moment = moment.replace(microsecond=0, tzinfo=UTC)
+    expected = min(max((moment - NOW).total_seconds(), 0), MAX_RETRY_AFTER)
+    assert retry_after(format_datetime(moment, usegmt=True), NOW) == expected
+
+
+@given(st.text() | st.from_regex(r"\w{3}, [0-9]+ Nov [0-9]+ [0-9]+:[0-9]+:[0-9]+ [+-][0-9]+", fullmatch=True))
+def test_no_text_is_more_than_a_sane_wait(text: str) -> None:
+    read = retry_after(text, NOW)
+    assert read is None or 0 <= read <= MAX_RETRY_AFTER
