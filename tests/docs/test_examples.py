@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 import yaml
 
 from exporter.model import Reason
+from exporter.web.access import AccessSettings
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "docs").glob("*.md"))
@@ -24,6 +26,11 @@ def program(*arguments: str | Path, **environment: str) -> subprocess.CompletedP
     return subprocess.run(
         command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=60
     )
+
+
+@cache
+def offered(subcommand: str) -> set[str]:
+    return set(FLAG.findall(program(subcommand, "--help").stdout))
 
 
 @pytest.mark.parametrize("name", [*DOCS, "README.md"])
@@ -53,8 +60,12 @@ def test_every_configuration_shown_is_valid(name: str, page: Callable[[str], Any
 def test_every_flag_shown_is_a_flag_of_its_subcommand(name: str, page: Callable[[str], Any]) -> None:
     for line in page(name).code():
         for subcommand, rest in COMMAND.findall(line):
-            offered = set(FLAG.findall(program(subcommand, "--help").stdout))
-            assert set(FLAG.findall(rest)) <= offered, f"{name}: {line}"
+            assert set(FLAG.findall(rest)) <= offered(subcommand), f"{name}: {line}"
+
+
+def test_the_web_configuration_shown_is_valid(page: Callable[[str], Any]) -> None:
+    (block,) = page("docs/security.md").blocks("yaml")
+    assert AccessSettings.model_validate(yaml.safe_load(block)).basic_auth_users.keys() == {"prometheus"}
 
 
 @pytest.mark.parametrize("name", DOCS)
