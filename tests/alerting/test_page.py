@@ -1,0 +1,161 @@
+"""The page itself: a wallet runs low, and a person is told once, in words that they understand at night.
+
+Real Prometheus and Alertmanager with the shipped rules and example, sixty times as fast: a second stands for a minute.
+"""
+
+import contextlib
+import os
+import re
+import time
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import requests
+import yaml
+
+from exporter.simulator import Simulator
+
+LOW = Decimal(990)
+ACCOUNT = "outreach"
+PROVIDER = "coldmailreseller"
+
+
+class Night:
+    """A simulated wallet and everything between it and the person on call."""
+
+    def __init__(self, simulator: Simulator, alerts: str, received: Any) -> None:
+        self.wallet = simulator.wallet(PROVIDER)
+        self.provider = SimpleNamespace(
+            dies=lambda: simulator.kill(PROVIDER), returns=lambda: simulator.revive(PROVIDER)
+        )
+        self._alerts = alerts
+        self._received = received
+
+    def pages(self) -> list[dict[str, Any]]:
+        """Give every page so far, of whatever team."""
+        return [*self._received.at("/page-url"), *self._received.at("/page-billing-url")]
+
+    def tickets(self) -> str:
+        """Give the titles and texts of every ticket so far."""
+        return "\n".join(message(ticket) for ticket in self._received.at("/ticket-url"))
+
+    def firing(self, name: str) -> list[dict[str, Any]]:
+        """Ask Alertmanager for the active alerts of a name on the account."""
+        filters = [f'alertname="{name}"', f'account="{ACCOUNT}"']
+        url = f"http://{self._alerts}/api/v2/alerts"
+        return list(requests.get(url, params={"filter": filters, "active": "true"}, timeout=5).json())
+
+
+def message(posted: dict[str, Any]) -> str:
+    """Give a message as the chat shows it."""
+    [attachment] = posted["attachments"]
+    return f"{attachment['title']}\n\n{attachment['text']}"
+
+
+def accounts(simulator: Simulator) -> str:
+    """Configure the simulated accounts, but for the one that owes money from the start."""
+    configuration = yaml.safe_load(simulator.configuration())
+    configuration["accounts"] = [
+        account for account in configuration["accounts"] if account["name"] not in ("globex",)
+    ]
+    for account in configuration["accounts"]:
+        account["topup_url"] = f"https://pay.example.com/{account['name']}"
+    return yaml.safe_dump(configuration)
+
+
+@pytest.fixture
+def night(
+    run: SimpleNamespace, root: Path, rule_files: list[Path], tmp_path: Path, tool: Callable[[str], str]
+) -> Iterator[Night]:
+    shipped = root / "grafana"
+    with contextlib.ExitStack() as stack:
+        simulator = stack.enter_context(Simulator())
+        simulator.wallet(PROVIDER).recharge = None
+        simulator.wallet(PROVIDER).balance = LOW + 60
+        received = stack.enter_context(run.receiver())
+        for name in ("page-url", "page-billing-url", "ticket-url"):
+            (tmp_path / name).write_text(f"{received.url}/{name}")
+        (tmp_path / "prepaid.tmpl").write_text((shipped / "alertmanager" / "prepaid.tmpl").read_text())
+        routing = run.faster((shipped / "alertmanager" / "alertmanager.yml").read_text())
+        alerts = stack.enter_context(
+            run.alertmanager(
+                tool("prometheus-alertmanager"),
+                tmp_path,
+                routing.replace("/etc/alertmanager/secrets", str(tmp_path)),
+            )
+        )
+        exporter = stack.enter_context(run.exporter(tmp_path, accounts(simulator)))
+        server = tmp_path / "server"
+        (server / "rules").mkdir(parents=True)
+        for rules in rule_files:
+            (server / "rules" / rules.name).write_text(run.faster(rules.read_text()))
+        scraping = run.faster((shipped / "prometheus" / "single.yml").read_text())
+        scraping = scraping.replace("alertmanager:9093", alerts).replace("prepaid-exporter:10710", exporter)
+        stack.enter_context(run.prometheus(tool("prometheus"), server, scraping))
+        yield Night(simulator, alerts, received)
+
+
+def drained(night: Night) -> Callable[[], bool]:
+    """Spend half a unit a second until the wallet is low; says whether a page has come."""
+    began, full = time.monotonic(), night.wallet.balance
+
+    def check() -> bool:
+        spent = Decimal(int(time.monotonic() - began)) / 2
+        left = full - spent
+        night.wallet.balance = left if left > LOW + 10 else LOW
+        return bool(night.pages())
+
+    return check
+
+
+def alike(text: str) -> str:
+    """Leave out what differs from run to run: times, and how long the balance lasts to the minute."""
+    text = re.sub(r"\b\d{4}-\d\d-\d\d \d\d:\d\d UTC", "TIME", text)
+    return re.sub(r"\b(\d+(\.\d+)?[dhms]+ ?)+\b", "DURATION ", text)
+
+
+def test_a_draining_wallet_pages_once_resolves_when_topped_up_and_stays_when_the_provider_dies(
+    night: Night, run: SimpleNamespace, root: Path
+) -> None:
+    run.poll("page", drained(night), 150)
+    [page] = night.pages()
+    night.wallet.top_up(5000)
+    run.poll("resolved message", lambda: len(night.pages()) > 1, 60)
+    first, resolved = night.pages()
+    assert first == page
+    assert not night.firing("PrepaidBalanceBelowCritical")
+
+    night.wallet.balance = LOW
+    run.poll("second page", lambda: len(night.pages()) > 2, 60)
+    night.provider.dies()
+    run.poll("ticket that the account fails", lambda: "PrepaidAccountFailing" in night.tickets(), 90)
+    assert night.firing("PrepaidBalanceBelowCritical"), "the page must stay while nobody knows better"
+    assert [posted["attachments"][0]["color"] for posted in night.pages()] == ["danger", "good", "danger"]
+
+    assert page["channel"] == "#on-call"
+    assert f"{ACCOUNT} ({PROVIDER})" in message(page)
+    assert "990.00 INR left" in message(page)
+    assert f"Top up: https://pay.example.com/{ACCOUNT}" in message(page)
+    assert re.search(r"^Lasts: \d", message(page), re.MULTILINE)
+    assert "is all right again" in message(resolved)
+    document(root / "docs" / "alerting.md", page=message(page), resolved=message(resolved))
+
+
+def document(path: Path, **received: str) -> None:
+    """Compare the messages with those of the page in the documentation, or write them there when told to."""
+    text = path.read_text()
+    for name, content in received.items():
+        block = re.compile(rf"(<!-- BEGIN RECEIVED {name} -->\n```text\n)(.*?)(```\n)", re.DOTALL)
+        found = block.search(text)
+        assert found, f"{path} has no block for {name}"
+        fresh = "\n".join(line.rstrip() for line in content.strip().splitlines()) + "\n"
+        if os.environ.get("PREPAID_WRITE_DOCS"):
+            text = text[: found.start(2)] + fresh + text[found.end(2) :]
+        else:
+            assert alike(found[2]) == alike(fresh), "run this test with PREPAID_WRITE_DOCS=1 to write the docs"
+    if os.environ.get("PREPAID_WRITE_DOCS"):
+        path.write_text(text)
