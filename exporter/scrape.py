@@ -4,6 +4,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from dataclasses import dataclass
 from threading import Lock
 
@@ -141,7 +142,9 @@ class _Cell:
                 return usable
             self._begun = now
             self._in_flight = Future()
-            submit(self._call, self._in_flight)
+            # Where the machine gives no further thread, the call stays in line for one of those that there are.
+            with suppress(RuntimeError):
+                submit(self._call, self._in_flight)
             return self._in_flight
 
     def _usable(self, now: float) -> Outcome | None:
@@ -182,7 +185,9 @@ class _Cell:
         if outcome.reason is None:
             log.info("account is up again")
         else:
-            log.warning("account is down", reason=str(outcome.reason), detail=outcome.detail, hint=outcome.hint)
+            log.warning(
+                "account is down", reason=str(outcome.reason), detail=outcome.detail, hint=outcome.hint
+            )
 
     def reading(self, account: Account, answer: Outcome | Future[Outcome], begun: float) -> Reading:
         """Give the answer as a reading for `account`; one that is still under way has run out of time."""

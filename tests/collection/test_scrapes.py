@@ -1,0 +1,327 @@
+"""Scrapes: all accounts at once, inside the deadline, with one call in flight per account and none too many."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from exporter import scrape
+from exporter.web.application import Options
+
+if TYPE_CHECKING:
+    from tests.collection.conftest import Asked, Eventually, MakeDesk, MakeUpstream, Page, Peer, Upstream
+
+SCRAPES = 50
+WAIT = 20
+"""Seconds that a gate stays shut at most."""
+
+Gates = Callable[[], Any]
+
+
+class Gate:
+    """An upstream that answers only once it is told to."""
+
+    def __init__(self, upstream: MakeUpstream) -> None:
+        self.opened = threading.Event()
+        self.server: Upstream = upstream(self._answer)
+
+    def _answer(self, peer: Peer, _: Asked) -> None:
+        assert self.opened.wait(WAIT)
+        peer.answer()
+
+
+@pytest.fixture
+def gate(upstream: MakeUpstream) -> Any:
+    gate = Gate(upstream)
+    yield gate
+    gate.opened.set()
+
+
+def together(scrape: Callable[[], Page], count: int = SCRAPES) -> list[Page]:
+    """Scrape so many times at once."""
+    start = threading.Barrier(count)
+
+    def one() -> Page:
+        start.wait(WAIT)
+        return scrape()
+
+    with ThreadPoolExecutor(count) as threads:
+        return [future.result() for future in [threads.submit(one) for _ in range(count)]]
+
+
+def test_all_accounts_are_asked_at_once(upstream: MakeUpstream, desk: MakeDesk) -> None:
+    """Nobody is answered before all have asked: one after the other would never end."""
+    everybody = threading.Barrier(40)
+
+    def answer(peer: Peer, _: Asked) -> None:
+        everybody.wait(WAIT)
+        peer.answer()
+
+    server = upstream(answer)
+    page = desk(**{f"a{number}": {"base_url": server.url} for number in range(40)}).metrics()
+    assert page.all("prepaid_account_up") == [1] * 40
+    assert page.all("prepaid_balance") == [120] * 40
+
+
+def test_a_slow_account_is_a_timeout_and_holds_up_no_other(
+    upstream: MakeUpstream, desk: MakeDesk, gate: Gate
+) -> None:
+    fast = upstream()
+    page = desk(slow={"base_url": gate.server.url}, fast={"base_url": fast.url}).metrics(granted=1)
+    assert 0.45 < page.seconds < 1
+    assert (page.reason("slow"), page.balance("fast")) == ("timeout", 120)
+    assert not page.wallet_samples("slow")
+    assert page.one("prepaid_account_http_status_code", account="slow") is None
+
+
+@pytest.mark.parametrize(
+    ("granted", "least", "most"),
+    [("1.2", 0.65, 1.2), ("0.6", 0.28, 0.6), ("nonsense", 0.85, 1.8), ("-1", 0.85, 1.8)],
+)
+def test_the_deadline_is_what_prometheus_grants(
+    desk: MakeDesk, gate: Gate, granted: Any, least: float, most: float
+) -> None:
+    running = desk(slow={"base_url": gate.server.url}, options=Options(scrape_timeout=0.9))
+    page = running.metrics(granted=granted)
+    assert page.reason("slow") == "timeout"
+    assert least < page.seconds < most
+
+
+def test_a_late_answer_serves_the_next_scrape_without_a_call(
+    desk: MakeDesk, gate: Gate, eventually: Eventually
+) -> None:
+    running = desk(gate.server.url)
+    assert running.metrics(granted=0.4).reason() == "timeout"
+    gate.opened.set()
+    eventually(lambda: running.runtime.scraper.upstream_requests(["apimall"])["apimall"] == 1)
+    page = running.metrics()
+    assert page.balance() == 120
+    assert len(gate.server.requests) == 1
+    success = page.one("prepaid_account_last_success_timestamp_seconds")
+    assert success is not None
+    assert time.time() - success < WAIT
+    assert running.metrics().balance() == 120
+    assert len(gate.server.requests) == 2, "it serves one scrape, not two"
+
+
+def test_a_late_answer_is_not_served_when_it_is_too_old(
+    desk: MakeDesk, gate: Gate, eventually: Eventually, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running = desk(gate.server.url)
+    assert running.metrics(granted=0.4).reason() == "timeout"
+    gate.opened.set()
+    eventually(lambda: running.runtime.scraper.upstream_requests(["apimall"])["apimall"] == 1)
+    monkeypatch.setattr(scrape, "LATE_ANSWER_AGE", 0.0)
+    assert running.metrics().balance() == 120
+    assert len(gate.server.requests) == 2
+
+
+def test_a_late_failure_does_not_serve_the_next_scrape(
+    upstream: MakeUpstream, desk: MakeDesk, eventually: Eventually
+) -> None:
+    opened = threading.Event()
+
+    def answer(peer: Peer, _: Asked) -> None:
+        assert opened.wait(WAIT)
+        peer.answer(b"", status="500 X")
+
+    server = upstream(answer)
+    running = desk(server.url)
+    assert running.metrics(granted=0.4).reason() == "timeout"
+    opened.set()
+    eventually(lambda: running.runtime.scraper.upstream_requests(["apimall"])["apimall"] == 1)
+    server.answer = lambda peer, _: peer.answer()
+    assert running.metrics().balance() == 120
+
+
+def test_a_scrape_joins_the_call_that_an_earlier_one_left_behind(desk: MakeDesk, gate: Gate) -> None:
+    running = desk(gate.server.url)
+    for _ in range(3):
+        assert running.metrics(granted=0.3).reason() == "timeout"
+    assert len(gate.server.requests) == 1
+    threading.Timer(0.2, gate.opened.set).start()
+    assert running.metrics().balance() == 120
+    assert len(gate.server.requests) == 1
+
+
+def test_fifty_scrapes_at_once_cost_one_call(upstream: MakeUpstream, desk: MakeDesk, gate: Gate) -> None:
+    other = upstream()
+    running = desk(mall={"base_url": gate.server.url}, other={"base_url": other.url, "min_interval": "1h"})
+    threading.Timer(0.5, gate.opened.set).start()
+    pages = together(running.metrics)
+    assert [page.balance() for page in pages] == [120] * SCRAPES
+    assert [page.balance("other") for page in pages] == [120] * SCRAPES
+    assert (len(gate.server.requests), len(other.requests)) == (1, 1)
+
+
+def test_fifty_scrapes_at_once_share_a_failure_too(upstream: MakeUpstream, desk: MakeDesk) -> None:
+    opened = threading.Event()
+
+    def answer(peer: Peer, _: Asked) -> None:
+        assert opened.wait(WAIT)
+        peer.answer(b"", status="401 X")
+
+    server = upstream(answer)
+    running = desk(server.url)
+    threading.Timer(0.5, opened.set).start()
+    pages = together(running.metrics)
+    assert {page.reason() for page in pages} == {"auth"}
+    assert len(server.requests) == 1
+    assert running.metrics().one("prepaid_exporter_upstream_failures_total", reason="auth") == 2
+
+
+def test_each_of_the_scrapes_at_once_has_its_own_deadline(desk: MakeDesk, gate: Gate) -> None:
+    running = desk(gate.server.url)
+    threading.Timer(1.2, gate.opened.set).start()
+    with ThreadPoolExecutor(2) as threads:
+        patient = threads.submit(running.metrics, 30)
+        hasty = threads.submit(running.metrics, 1)
+        assert hasty.result().reason() == "timeout"
+        assert patient.result().balance() == 120
+    assert len(gate.server.requests) == 1
+
+
+def test_an_answer_younger_than_min_interval_is_used_again(upstream: MakeUpstream, desk: MakeDesk) -> None:
+    server = upstream()
+    running = desk(mall={"base_url": server.url, "min_interval": "1h"})
+    pages = [running.metrics() for _ in range(5)]
+    assert [page.balance() for page in pages] == [120] * 5
+    assert len(server.requests) == 1
+    assert len({page.one("prepaid_account_last_success_timestamp_seconds") for page in pages}) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "reason"), [("500 X", "http_status"), ("401 X", "auth"), ("302 X", "redirect")]
+)
+def test_a_failure_younger_than_min_interval_is_used_again(
+    upstream: MakeUpstream, desk: MakeDesk, status: str, reason: str
+) -> None:
+    server = upstream(lambda peer, _: peer.answer(b"", status=status))
+    running = desk(mall={"base_url": server.url, "min_interval": "1h"})
+    assert [running.metrics().reason() for _ in range(5)] == [reason] * 5
+    assert len(server.requests) == 1
+
+
+def test_a_provider_that_cannot_be_reached_is_spared_too(upstream: MakeUpstream, desk: MakeDesk) -> None:
+    server = upstream(lambda peer, _: peer.reset())
+    running = desk(mall={"base_url": server.url, "min_interval": "1h"})
+    assert [running.metrics().reason() for _ in range(5)] == ["unreachable"] * 5
+    assert server.connections == 1
+
+
+def test_the_provider_is_asked_again_after_min_interval(
+    upstream: MakeUpstream, desk: MakeDesk, eventually: Eventually
+) -> None:
+    server = upstream()
+    running = desk(mall={"base_url": server.url, "min_interval": "400ms"})
+    begun = time.monotonic()
+
+    def asked_again() -> bool:
+        assert running.metrics().balance() == 120
+        return len(server.requests) > 1
+
+    eventually(asked_again)
+    assert time.monotonic() - begun > 0.39
+
+
+def test_without_min_interval_every_scrape_asks(upstream: MakeUpstream, desk: MakeDesk) -> None:
+    server = upstream()
+    running = desk(server.url)
+    for number in range(1, 6):
+        running.metrics()
+        assert len(server.requests) == number
+
+
+def test_nobody_is_asked_unless_a_scrape_wants_it(upstream: MakeUpstream, desk: MakeDesk) -> None:
+    wanted, other = upstream(), upstream()
+    running = desk(wanted={"base_url": wanted.url}, other={"base_url": other.url})
+    page = running.metrics(query="?account=wanted")
+    assert (page.balance("wanted"), page.up("other")) == (120, None)
+    assert (len(wanted.requests), other.connections) == (1, 0)
+
+
+def test_the_last_success_is_kept_while_failing_and_no_value_is(
+    upstream: MakeUpstream, desk: MakeDesk
+) -> None:
+    server = upstream()
+    running = desk(server.url)
+    first = running.metrics()
+    assert {"prepaid_balance", "prepaid_credit_breakdown", "prepaid_wallet_info"} <= first.wallet_samples()
+    success = first.one("prepaid_account_last_success_timestamp_seconds")
+    assert success is not None
+    for answer in (
+        lambda peer, _: peer.answer(b"", status="500 X"),
+        lambda peer, _: peer.answer(b"{}"),
+        lambda peer, _: peer.reset(),
+    ):
+        server.answer = answer
+        page = running.metrics()
+        assert page.up() == 0
+        assert page.wallet_samples() == set()
+        assert page.one("prepaid_account_last_success_timestamp_seconds") == success
+    server.answer = lambda peer, _: peer.answer()
+    healed = running.metrics()
+    assert healed.balance() == 120
+    assert (healed.one("prepaid_account_last_success_timestamp_seconds") or 0) > success
+
+
+def test_before_the_first_success_there_is_none(upstream: MakeUpstream, desk: MakeDesk) -> None:
+    server = upstream(lambda peer, _: peer.answer(b"", status="500 X"))
+    page = desk(server.url).metrics()
+    assert page.one("prepaid_account_last_success_timestamp_seconds") is None
+
+
+def test_requests_and_failures_are_counted_by_provider(upstream: MakeUpstream, desk: MakeDesk) -> None:
+    good, bad = upstream(), upstream(lambda peer, _: peer.answer(b"", status="401 X"))
+    sms = upstream(lambda peer, _: peer.answer(b"", status="500 X"))
+    running = desk(
+        good={"base_url": good.url},
+        bad={"base_url": bad.url},
+        sms={"base_url": sms.url, "provider": "smspubli", "min_interval": "1h"},
+    )
+    for _ in range(3):
+        running.metrics()
+    page = running.metrics()
+
+    def count(name: str, **labels: str) -> float | None:
+        return page.one(f"prepaid_exporter_upstream_{name}_total", **labels)
+
+    assert count("requests", provider="apimall") == 8
+    assert count("failures", provider="apimall", reason="auth") == 4
+    assert count("requests", provider="smspubli") == 1
+    assert count("failures", provider="smspubli", reason="http_status") == 1
+    assert sum(page.all("prepaid_exporter_upstream_failures_total")) == 5
+
+
+def test_a_machine_that_gives_no_more_threads_costs_no_page(
+    upstream: MakeUpstream, desk: MakeDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A limit on processes, as containers have one, must not cost those accounts whose threads there are."""
+    server = upstream()
+    running = desk(**{f"a{number}": {"base_url": server.url} for number in range(10)})
+    begin = threading.Thread.start
+    left = iter(range(3))
+
+    def limited(thread: threading.Thread) -> None:
+        if thread.name.startswith("collect") and next(left, None) is None:
+            raise RuntimeError("can't start new thread")
+        begin(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", limited)
+    for _ in range(3):
+        page = running.metrics()
+        assert page.all("prepaid_account_up") == [1] * 10
+    assert len(server.requests) == 30
+
+
+def test_an_end_lets_waiting_scrapes_answer(desk: MakeDesk, gate: Gate) -> None:
+    running = desk(gate.server.url)
+    threading.Timer(0.3, running.runtime.scraper.release).start()
+    page = running.metrics(granted=WAIT)
+    assert page.seconds < WAIT / 2
+    assert page.reason() == "timeout"
