@@ -1,5 +1,6 @@
 """What the pages tell a reader to type is what the program takes."""
 
+import json
 import re
 import subprocess
 import sys
@@ -8,6 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import promql_parser
 import pytest
 import yaml
@@ -66,6 +68,12 @@ def test_every_flag_shown_is_a_flag_of_its_subcommand(name: str, page: Callable[
 def test_the_web_configuration_shown_is_valid(page: Callable[[str], Any]) -> None:
     (block,) = page("docs/security.md").blocks("yaml")
     assert AccessSettings.model_validate(yaml.safe_load(block)).basic_auth_users.keys() == {"prometheus"}
+
+
+def test_the_chart_would_take_the_values_shown(page: Callable[[str], Any]) -> None:
+    (block,) = [block for block in page("docs/installation.md").blocks("yaml") if "existingSecret" in block]
+    schema = json.loads((ROOT / "helm/prepaid-exporter/values.schema.json").read_text())
+    jsonschema.validate(yaml.safe_load(block), schema)
 
 
 @pytest.mark.parametrize("name", DOCS)
