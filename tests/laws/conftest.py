@@ -109,13 +109,14 @@ def recorded_providers() -> list[str]:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Give tests every provider (`provider_name`), every case (`case`) or only the successes (`success`)."""
+    """Give tests every provider (`provider_name`), every case (`case`), every `success` or every `failure`."""
     names = [name for name in providers.names() if name in recorded_providers()]
     every = [case for name in names for case in cases(name)]
     for argument, values in (
         ("provider_name", names),
         ("case", every),
         ("success", [case for case in every if case.wallets is not None]),
+        ("failure", [case for case in every if case.wallets is None]),
     ):
         if argument in metafunc.fixturenames:
             metafunc.parametrize(

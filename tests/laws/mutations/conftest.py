@@ -1,0 +1,124 @@
+"""Every change of every single node of an answer."""
+
+import copy
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+import jmespath
+import pytest
+
+Path = tuple[str | int, ...]
+DELETE = object()
+RAW = "raw:"
+"""A text that begins with it stands for JSON that no Python value writes."""
+REPLACEMENTS: Mapping[str, Any] = {
+    "left out": DELETE,
+    "null": None,
+    "an empty text": "",
+    "an empty list": [],
+    "true": True,
+    "minus one": -1,
+    "NaN as text": "NaN",
+    "a text of 100,000 characters": "x" * 100_000,
+    "a lone surrogate": "\ud800",
+    "a control character": "a\u0000\r\nb",
+    "nested objects": {"balance": {"amount": ["deep", {"er": None}]}},
+    "1e400": f"{RAW}1e400",
+    "-1e400": f"{RAW}-1e400",
+    "1e-400": f"{RAW}1e-400",
+    "an exponent beyond all bounds": f"{RAW}1e99999999999999999999",
+    "5,000 digits": RAW + "9" * 5000,
+    "the constant NaN": f"{RAW}NaN",
+    "the constant Infinity": f"{RAW}-Infinity",
+    "10,000 lists in each other": RAW + "[" * 10_000 + "]" * 10_000,
+    "thousands separators": "1,234.56",
+}
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """A document after one node, at `path`, became something else; `inside` are the keys that stood in it."""
+
+    document: Any
+    path: Path
+    inside: frozenset[str]
+    replacement: Any
+    name: str
+
+    @property
+    def deletes(self) -> bool:
+        return self.replacement is DELETE
+
+    def body(self) -> bytes:
+        text = json.dumps(self.document)
+        if isinstance(self.replacement, str) and self.replacement.startswith(RAW):
+            text = text.replace(json.dumps(self.replacement), self.replacement.removeprefix(RAW))
+        return text.encode()
+
+    def values(self) -> tuple[set[Decimal], set[str]]:
+        """Give every number (numeric texts among them) and every text of the document."""
+        leaves = [node for _, node in nodes(self.document) if isinstance(node, str | int | float)]
+        numbers = set()
+        for leaf in leaves:
+            try:
+                numbers.add(Decimal(str(leaf)))
+            except InvalidOperation:
+                continue
+        return {number for number in numbers if number.is_finite()}, {str(leaf) for leaf in leaves}
+
+    def touches(self, expressions: list[str]) -> bool:
+        """Tell whether one of the expressions names the node, or something that stood in it."""
+        named = set().union(*(names(jmespath.compile(expression).parsed) for expression in expressions))
+        last = [part for part in self.path if isinstance(part, str)][-1:]
+        return not self.path or bool(named & {*last, *self.inside})
+
+
+def _mutations(body: bytes) -> Iterator[Mutation]:
+    try:
+        document = json.loads(body)
+    except ValueError:
+        return
+    for path, node in nodes(document):
+        for change, replacement in REPLACEMENTS.items():
+            if path or replacement is not DELETE:
+                changed = _put(copy.deepcopy(document), path, replacement)
+                yield Mutation(changed, path, frozenset(_keys(node)), replacement, f"{path} became {change}")
+
+
+def nodes(node: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
+    yield path, node
+    for key, inner in (
+        node.items() if isinstance(node, dict) else enumerate(node if isinstance(node, list) else ())
+    ):
+        yield from nodes(inner, (*path, key))
+
+
+def _put(document: Any, path: Path, replacement: Any) -> Any:
+    if not path:
+        return replacement
+    holder = document
+    for part in path[:-1]:
+        holder = holder[part]
+    if replacement is DELETE:
+        del holder[path[-1]]
+    else:
+        holder[path[-1]] = replacement
+    return document
+
+
+def _keys(node: Any) -> set[str]:
+    return {part for path, _ in nodes(node) for part in path if isinstance(part, str)}
+
+
+def names(tree: Mapping[str, Any]) -> set[str]:
+    """Give the keys that a JMESPath expression names."""
+    own = {str(tree["value"])} if tree["type"] == "field" else set()
+    return own.union(*(names(child) for child in tree["children"]))
+
+
+@pytest.fixture(scope="session")
+def mutations() -> Callable[[bytes], Iterator[Mutation]]:
+    return _mutations

@@ -1,0 +1,173 @@
+"""Whatever one place of an answer turns into: no bug, no invented number, and nothing else changes.
+
+Each node of each recorded answer is left out or replaced in turn, and the account asked again over real HTTP.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import fields, replace
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from markupsafe import escape
+
+from exporter.exposition import OPENMETRICS, TEXT_0, TEXT_1, Page
+from exporter.model import Level, Outcome, Reason, State, Wallet
+from exporter.scrape import Reading
+from exporter.web import pages
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from conftest import Case, Mutation, Upstream
+
+    from exporter.collector import Collector
+    from exporter.config import Account
+
+
+def test_a_changed_answer_gives_the_same_wallets_or_fewer_samples_or_is_malformed(
+    success: "Case",
+    collector: "Callable[[Case], Collector]",
+    upstream: "Upstream",
+    mutations: "Callable[[bytes], Iterator[Mutation]]",
+) -> None:
+    asked = collector(success)
+    wallets = asked.collect().wallets
+    wrong = []
+    for mutation in mutations(success.answer.body):
+        upstream.say(asked.account.base_url, replace(success.answer, body=mutation.body()))
+        outcome = asked.collect()
+        law = Law(asked.account, mutation)
+        wrong += [f"{mutation.name}: {text}" for text in law.broken(wallets, outcome)]
+        wrong += [f"{mutation.name}: {text}" for text in unshowable(asked, outcome)]
+
+    assert wrong == []
+
+
+def test_a_changed_error_stays_an_error_and_never_a_bug(
+    failure: "Case",
+    collector: "Callable[[Case], Collector]",
+    upstream: "Upstream",
+    mutations: "Callable[[bytes], Iterator[Mutation]]",
+) -> None:
+    asked = collector(failure)
+    wrong = []
+    for mutation in mutations(failure.answer.body):
+        upstream.say(asked.account.base_url, replace(failure.answer, body=mutation.body()))
+        outcome = asked.collect()
+        law = Law(asked.account, mutation)
+        if outcome.reason == Reason.INTERNAL:
+            wrong.append(f"{mutation.name}: {outcome.detail}")
+        for wallet in outcome.wallets:
+            wrong += [f"{mutation.name}: {text}" for text in law.invented({}, samples(wallet))]
+        wrong += [f"{mutation.name}: {text}" for text in unshowable(asked, outcome)]
+
+    assert wrong == []
+
+
+def samples(wallet: Wallet) -> dict[str, Any]:
+    """Give everything that is known of a wallet by the name that the definition has for it."""
+    known = {spec.name: getattr(wallet, spec.name) for spec in fields(wallet)}
+    parts = known.pop("credit_breakdown")
+    known |= {f"thresholds.{level}": value for level, value in known.pop("thresholds").items()}
+    known |= {f"credit_breakdown.{part.kind}": part.amount for part in parts}
+    known = {name: value.value if isinstance(value, State) else value for name, value in known.items()}
+    return {name: value for name, value in known.items() if value not in (None, "")}
+
+
+class Law:
+    """What may come of one mutation."""
+
+    def __init__(self, account: "Account", mutation: "Mutation") -> None:
+        self.account = account
+        self.definition = account.provider.definition
+        self.mutation = mutation
+
+    def broken(self, before: tuple[Wallet, ...], outcome: Outcome) -> Iterator[str]:
+        if outcome.reason is not None:
+            if outcome.reason not in self._reasons():
+                yield f"{outcome.reason}: {outcome.detail}"
+            return
+        if len(outcome.wallets) == len(before):
+            pairs = list(zip(map(samples, before), map(samples, outcome.wallets), strict=True))
+            for one, other in pairs:
+                yield from self.invented(one, other)
+                yield from self._unrelated(one, other)
+            if (
+                any(isinstance(part, int) for part in self.mutation.path)
+                and sum(a != b for a, b in pairs) > 1
+            ):
+                yield "more than one wallet changed"
+        elif not self._removes_wallets() or not set(map(repr, outcome.wallets)) < set(map(repr, before)):
+            yield f"{len(before)} wallets became {len(outcome.wallets)}"
+
+    def _reasons(self) -> set[Reason]:
+        success = self.definition.success
+        paths = [success.path] if success.path else []
+        errors = {Reason.API_ERROR} if paths and self.mutation.touches(paths) else set()
+        return {Reason.MALFORMED} | errors
+
+    def _removes_wallets(self) -> bool:
+        """Tell whether a whole wallet, or all that the answer lists, went away."""
+        last = self.mutation.path[-1:]
+        emptied = self.mutation.replacement == []
+        return emptied or (self.mutation.deletes and bool(last) and isinstance(last[0], int))
+
+    def invented(self, before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
+        """Yield values that neither stood there before nor are in the answer."""
+        numbers, texts = self.mutation.values()
+        for name, value in after.items():
+            if name == "credit_unit" or (name in before and before[name] == value):
+                continue
+            if isinstance(value, bool):
+                known = value is self.mutation.replacement or not before
+            elif isinstance(value, Decimal):
+                known = value in numbers if value == 0 or self._plain(name) else True
+            elif name in ("status", "alert_state"):
+                known = value == "unknown" or value in texts
+            else:
+                known = value.lower() in map(str.lower, texts) or self._fixed(name, value)
+            if not known:
+                yield f"{name} became {value!r}"
+
+    def _unrelated(self, before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
+        for name in {*before, *after}:
+            if before.get(name) != after.get(name) and not self.mutation.touches(self._expressions(name)):
+                yield f"{name} changed, which is read from elsewhere"
+
+    def _specs(self, name: str) -> Iterator[Any]:
+        outer, _, inner = name.partition(".")
+        for mapping in self.definition.wallets:
+            spec = getattr(mapping, outer, None)
+            if inner:
+                spec = spec.get(Level(inner) if outer == "thresholds" else inner) if spec else None
+            if spec is not None:
+                yield spec
+
+    def _expressions(self, name: str) -> list[str]:
+        if name == "credit_unit":
+            return self._expressions("currency")
+        own = [path for spec in self._specs(name) for path in spec.path or ()]
+        less = [spec.minus for spec in self._specs(name) if getattr(spec, "minus", None)]
+        return own + less + [mapping.items for mapping in self.definition.wallets]
+
+    def _plain(self, name: str) -> bool:
+        """Tell whether an amount is taken over as it stands, without arithmetic."""
+        specs = [spec for spec in self._specs(name) if hasattr(spec, "scale")]
+        return not any(spec.minus or spec.scale != 1 or spec.negate or spec.pattern for spec in specs)
+
+    def _fixed(self, name: str, value: str) -> bool:
+        """Tell whether a text comes from the definition or the operator, not from the answer."""
+        literal = any(getattr(spec, "literal", None) == value for spec in self._specs(name))
+        return literal or (name == "currency" and value == self.account.currency)
+
+
+def unshowable(asked: "Collector", outcome: Outcome) -> Iterator[str]:
+    """Yield what is wrong with the pages on which an outcome is shown."""
+    reading = Reading(asked.account, outcome, None)
+    for chosen in (TEXT_0, TEXT_1, OPENMETRICS):
+        page = Page().render([reading], (), chosen).decode()
+        if "prepaid_account_up{" not in page or re.search(r" (NaN|[+-]Inf|nan|inf)$", page, re.MULTILINE):
+            yield "the page misses a sample or has one that is no number"
+    if str(escape(asked.account.name)) not in pages.status([reading], "/metrics"):
+        yield "the status page misses the account"

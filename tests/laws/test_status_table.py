@@ -1,0 +1,137 @@
+"""An HTTP status means the same at every provider, whatever comes with it."""
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from exporter.model import Reason
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from conftest import Case, Upstream
+
+    from exporter.collector import Collector
+
+STATUSES = (
+    *(300, 301, 302, 303, 304, 305, 307, 308),
+    *(
+        400,
+        401,
+        402,
+        403,
+        404,
+        405,
+        406,
+        407,
+        408,
+        409,
+        410,
+        411,
+        413,
+        415,
+        418,
+        421,
+        422,
+        423,
+        425,
+        426,
+        428,
+    ),
+    *(429, 431, 451, 499, 500, 501, 502, 503, 504, 505, 507, 511, 520, 525, 529, 599),
+)
+BODIES = {
+    "the body of a success": None,
+    "an empty object": b"{}",
+    "an empty list": b"[]",
+    "null": b"null",
+    "nothing": b"",
+    "a web page": b"<!doctype html><title>down</title>",
+    "bytes that are no text": b"\xff\xfe\x00\x80",
+    "broken JSON": b'{"status": "ok", "data": {"balance": 1',
+}
+
+
+def expected(status: int) -> Reason:
+    if status < 400:
+        return Reason.REDIRECT
+    return {401: Reason.AUTH, 403: Reason.AUTH, 429: Reason.RATE_LIMITED}.get(status, Reason.HTTP_STATUS)
+
+
+@pytest.fixture(scope="session")
+def first_success(recorded: "Callable[[str], list[Case]]") -> "Callable[[str], Case]":
+    return lambda provider: next(case for case in recorded(provider) if case.wallets)
+
+
+@pytest.mark.parametrize("body", BODIES)
+def test_an_error_status_means_the_same_at_every_provider(
+    provider_name: str,
+    body: str,
+    first_success: "Callable[[str], Case]",
+    collector: "Callable[[Case], Collector]",
+    upstream: "Upstream",
+) -> None:
+    case = first_success(provider_name)
+    asked = collector(case)
+    content = case.answer.body if BODIES[body] is None else BODIES[body]
+    reasons: dict[int, Reason | None] = {}
+    declared = asked.account.provider.definition.success.statuses
+    statuses = [status for status in STATUSES if status not in declared]
+    for status in statuses:
+        upstream.say(asked.account.base_url, replace(case.answer, status=status, body=content))
+        outcome = asked.collect()
+        assert outcome.wallets == (), f"HTTP status {status} gave wallets"
+        assert outcome.status == status
+        reasons[status] = outcome.reason
+
+    assert reasons == {status: expected(status) for status in statuses}
+
+
+@pytest.mark.parametrize(
+    "body", [name for name in BODIES if name not in ("the body of a success", "an empty list")]
+)
+def test_a_success_status_without_an_answer_is_malformed(
+    provider_name: str,
+    body: str,
+    first_success: "Callable[[str], Case]",
+    collector: "Callable[[Case], Collector]",
+    upstream: "Upstream",
+) -> None:
+    case = first_success(provider_name)
+    asked = collector(case)
+    upstream.say(asked.account.base_url, replace(case.answer, body=BODIES[body]))
+
+    outcome = asked.collect()
+
+    assert (outcome.reason, outcome.wallets) == (Reason.MALFORMED, ())
+
+
+@pytest.mark.parametrize("status", [201, 202, 203, 206])
+def test_any_success_status_will_do_where_the_definition_names_none(
+    provider_name: str,
+    status: int,
+    first_success: "Callable[[str], Case]",
+    collector: "Callable[[Case], Collector]",
+    upstream: "Upstream",
+) -> None:
+    case = first_success(provider_name)
+    asked = collector(case)
+    declared = asked.account.provider.definition.success.statuses
+    upstream.say(asked.account.base_url, replace(case.answer, status=status))
+
+    assert asked.collect().up == (status in declared if declared else True)
+
+
+def test_a_success_status_that_has_no_body_is_malformed(
+    provider_name: str,
+    first_success: "Callable[[str], Case]",
+    collector: "Callable[[Case], Collector]",
+    upstream: "Upstream",
+) -> None:
+    case = first_success(provider_name)
+    asked = collector(case)
+    accepted = 204 in (asked.account.provider.definition.success.statuses or (204,))
+    upstream.say(asked.account.base_url, replace(case.answer, status=204))
+
+    assert asked.collect().reason == (Reason.MALFORMED if accepted else Reason.HTTP_STATUS)
