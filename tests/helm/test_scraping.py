@@ -80,6 +80,19 @@ def test_the_service_monitor_selects_the_service(kind: Kind) -> None:
     assert port in [entry["name"] for entry in service["spec"]["ports"]]
 
 
+def test_the_service_monitor_asks_for_the_page_with_everything(kind: Kind) -> None:
+    endpoint = kind("ServiceMonitor", enabled("ServiceMonitor"))["spec"]["endpoints"][0]
+    assert (endpoint["path"], endpoint["scheme"]) == ("/metrics", "http")
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_interval_and_timeout_follow_the_values(kind: Kind, way: str) -> None:
+    spec = kind(way, enabled(way, interval="90s", scrapeTimeout="20s"))["spec"]
+    timing = spec["endpoints"][0] if way == "ServiceMonitor" else spec
+    interval = timing["scrapeInterval" if way == "ScrapeConfig" else "interval"]
+    assert (interval, timing["scrapeTimeout"]) == ("90s", "20s")
+
+
 def test_discovery_and_probes_ask_the_service_at_its_port(kind: Kind) -> None:
     port = {"service": {"port": 8080}}
     probe = kind("Probe", {**enabled("Probe"), **port})["spec"]["prober"]
