@@ -1,7 +1,9 @@
 """The command line. Every mistake of an operator's ends in a message and an exit status, never in a traceback."""
 
 import json
+import math
 import os
+import re
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -12,11 +14,11 @@ from typing import Any, NoReturn
 import click
 import structlog
 
-from exporter import __version__, config, log, providers, service
+from exporter import __version__, config, log, providers, schema_file, service
 from exporter.duration import parse as parse_duration
+from exporter.duration import text as duration_text
 from exporter.exposition import TEXT_0, Page
 from exporter.runtime import Runtime
-from exporter.schema_file import schema
 from exporter.scrape import Reading, Scraper
 from exporter.source import ConfigurationError
 from exporter.validation import near_miss
@@ -24,16 +26,24 @@ from exporter.web.access import Access
 from exporter.web.application import PATHS, Options
 
 _UNKNOWN = 3
+_DAY = 86400.0
+_PATH = re.compile(r"(/[A-Za-z0-9._~-]+)+")
 
 
 class _Duration(click.ParamType):  # type: ignore[type-arg] # generic in its stubs alone
     name = "duration"
 
+    def __init__(self, least: float = 0.0) -> None:
+        self._least = least
+
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         try:
-            return value if isinstance(value, float) else parse_duration(value)
+            seconds = value if isinstance(value, float) else parse_duration(value)
         except ValueError as error:
             self.fail(f"{value!r} {error}", param, ctx)
+        if not self._least <= seconds <= _DAY:
+            self.fail(f"{value!r} must be at least {duration_text(self._least)} and at most 1d", param, ctx)
+        return seconds
 
 
 class _Plugin(click.Command):
@@ -72,7 +82,7 @@ def _explained(status: int) -> Iterator[None]:
         for problem in error.problems:
             click.echo(problem, err=True)
         count = len(error.problems)
-        click.echo(f"{count} problem{'' if count == 1 else 's'}; nothing was started", err=True)
+        click.echo(f"{count} problem{'' if count == 1 else 's'}", err=True)
         sys.exit(status)
 
 
@@ -91,7 +101,7 @@ def main() -> None:
 @_option(
     "--metrics.accounts/--no-metrics.accounts", default=True, help="Show accounts on the telemetry path."
 )
-@_option("--scrape.timeout", type=_Duration(), default="10s", help="Time for a scrape that names none.")
+@_option("--scrape.timeout", type=_Duration(0.001), default="10s", help="Time for a scrape that names none.")
 @_option(
     "--scrape.timeout-offset", type=_Duration(), default="500ms", help="Taken off what Prometheus grants."
 )
@@ -111,9 +121,9 @@ def serve(  # noqa: PLR0913 - one argument a flag
 ) -> None:
     """Listen for scrapes."""
     log.configure(log_level, log_format)
-    if not web_telemetry_path.startswith("/") or web_telemetry_path in PATHS:
+    if not _PATH.fullmatch(web_telemetry_path) or web_telemetry_path in PATHS:
         raise click.BadParameter(
-            f"{web_telemetry_path!r} must begin with / and not be one of {', '.join(PATHS)}",
+            f"{web_telemetry_path!r} must be a plain path such as /metrics, and none of {', '.join(PATHS)}",
             param_hint="--web.telemetry-path",
         )
     options = Options(
@@ -160,9 +170,11 @@ def check(account: tuple[str, ...], config_file: Path, output: str, textfile: Pa
     with _explained(_UNKNOWN):
         loaded = config.load(config_file)
         names = {one.name for one in loaded.accounts}
-        for name in account:
-            if name not in names:
-                _give_up(f"no account {name!r} is configured{near_miss(name, names)}")
+        unknown = [name for name in account if name not in names]
+        if unknown:
+            _give_up(
+                "\n".join(f"no account {name!r} is configured{near_miss(name, names)}" for name in unknown)
+            )
         with report.console(sys.stderr).status(f"asking {len(account) or len(names)} accounts"):
             readings = _asked(loaded, set(account) or names)
     families = Page().render(readings, (), TEXT_0).decode()
@@ -201,13 +213,13 @@ def _replace(path: Path, text: str) -> None:
         _give_up(f"--textfile: {path} cannot be written: {error.strerror}")
 
 
-@main.command()
+@main.command(short_help="Check the configuration without asking any provider.")
 @_config_file
-@click.option("--schema", "print_schema", is_flag=True, help="Print the JSON Schema of the file instead.")
-def validate(config_file: Path, print_schema: bool) -> None:  # noqa: FBT001 - click passes it
+@_option("--schema", is_flag=True, help="Print the JSON Schema of the file instead.")
+def validate(config_file: Path, schema: bool) -> None:  # noqa: FBT001 - click passes it
     """Check the configuration, its secrets and own definitions, without asking any provider."""
-    if print_schema:
-        click.echo(json.dumps(schema(), indent=2))
+    if schema:
+        click.echo(json.dumps(schema_file.schema(), indent=2))
         return
     with _explained(1):
         loaded = config.load(config_file)
@@ -221,7 +233,7 @@ def validate(config_file: Path, print_schema: bool) -> None:  # noqa: FBT001 - c
     click.echo(f"{config_file}: {count} account{'' if count == 1 else 's'}, no problems")
 
 
-@main.command("providers")
+@main.command("providers", short_help="List the built-in providers, or show one.")
 @click.argument("name", required=False)
 def list_providers(name: str | None) -> None:
     """List the built-in providers, or show one with the fields that it needs."""
@@ -237,7 +249,7 @@ def list_providers(name: str | None) -> None:
         sys.exit(1)
 
 
-@main.command()
+@main.command(short_help="Run the exporter on simulated providers.")
 @_option(
     "--speed",
     type=click.FloatRange(min=0),
@@ -252,6 +264,8 @@ def demo(speed: float, web_listen_address: str, log_level: str, log_format: Any)
     from exporter.simulator import PROVIDERS, Simulator  # noqa: PLC0415 - not needed to serve
 
     log.configure(log_level, log_format)
+    if not math.isfinite(speed):
+        raise click.BadParameter("must be a finite number", param_hint="--speed")
     listen = _address(web_listen_address)
     with Simulator(speed=speed) as simulator, tempfile.TemporaryDirectory() as folder, _explained(1):
         file = Path(folder, "prepaid.yml")

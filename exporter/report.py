@@ -1,7 +1,7 @@
 """What `check` and `providers` print: tables for people, JSON for programs, and the exit status of a check."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import IO, Any
 
 from rich.console import Console
@@ -157,13 +157,18 @@ def provider_sheet(provider: Provider) -> str:
     if definition.min_interval:
         lines.append(f"  min_interval   {definition.min_interval:.0f}s recommended")
     lines += ["", "Credentials (each as NAME_file, NAME_env or NAME):"]
-    lines += [f"  {name:<14} {credential.description}" for name, credential in definition.credentials.items()]
+    lines += _aligned({name: credential.description for name, credential in definition.credentials.items()})
     if definition.params:
         lines += ["", "Params:"]
-        lines += [f"  {name:<14} {param.description}" for name, param in definition.params.items()]
+        lines += _aligned({name: param.description for name, param in definition.params.items()})
         lines += [f"  exactly one of {', '.join(group)}" for group in definition.exactly_one]
     lines += ["", *(f"Note: {note}" for note in definition.notes), "", "An account to start from:", ""]
     return "\n".join([*lines, *_example(provider)])
+
+
+def _aligned(descriptions: Mapping[str, str]) -> list[str]:
+    width = max(14, *map(len, descriptions))
+    return [f"  {name:<{width}} {description}" for name, description in descriptions.items()]
 
 
 def _example(provider: Provider) -> Iterator[str]:

@@ -59,7 +59,9 @@ class Server:
         try:
             self._server.prepare()
         except OSError as error:
-            message = f"cannot listen on {host or '*'}:{port}: {error.args[-1]}"
+            # The server packs the system's own words: "No socket could be created -- ((host, port): [Errno 98] ...)".
+            cause = str(error.args[-1]).rpartition("] ")[2].rstrip(")")
+            message = f"cannot listen on {host or '*'}:{port}: {cause}"
             raise ConfigurationError([Problem("--web.listen-address", 0, 0, "", message)]) from None
         bound = self._server.bind_addr
         return bound[0], bound[1]

@@ -32,9 +32,7 @@ def test_the_kept_schema_is_the_one_that_the_program_prints(root: Path) -> None:
     printed = subprocess.run(
         [program, "validate", "--schema"], capture_output=True, text=True, check=True, timeout=30
     ).stdout
-    assert (root / "docs" / "prepaid.schema.json").read_text(encoding="utf-8") == printed, (
-        "run `prepaid-exporter validate --schema > docs/prepaid.schema.json`"
-    )
+    assert (root / "docs" / "prepaid.schema.json").read_text(encoding="utf-8") == printed, "run `make docs`"
 
 
 @pytest.mark.parametrize("file", GOOD, ids=lambda file: file.stem)
