@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SPEED ?= 60
 
-.PHONY: demo test lint unit bench docs dashboards lock tools clean help
+.PHONY: demo test lint unit bench docs lock tools clean help
 
 help:
 	@grep '^# make' Makefile | cut -c3-
@@ -29,8 +29,11 @@ unit: $(VENV)/development tools
 bench: $(VENV)/development tools
 	$(BIN)/python benchmarks/run.py
 
+# Everything that is made from something else: blocks of the documentation, the chart's README, the dashboards.
 docs: $(VENV)/development
 	$(BIN)/python docs/generate.py
+	$(BIN)/python helm/readme.py
+	$(BIN)/python -m grafana.source
 
 lock: $(VENV)/development
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-emit-find-links \
