@@ -5,7 +5,7 @@ The table is also the source of the families' documentation.
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Self
+from typing import Any, Literal, NamedTuple
 
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 from prometheus_client.core import Metric
@@ -30,26 +30,12 @@ class Family:
     type: Literal["gauge", "counter", "stateset"]
     rows: Callable[..., Rows] = field(compare=False, repr=False)
 
-    def __post_init__(self) -> None:
-        """Give each label its place."""
-        object.__setattr__(
-            self, "labels", tuple(_Label(name, place) for place, name in enumerate(self.labels))
-        )
 
+class Filled(NamedTuple):
+    """A family and its samples: label values in the order of the family's labels, and the value."""
 
-class _Label(str):
-    """A label name that sorts by its place in the family: the client library sorts labels as it renders."""
-
-    __slots__ = ("place",)
-    place: int
-
-    def __new__(cls, name: str, place: int) -> Self:
-        label = super().__new__(cls, name)
-        label.place = place
-        return label
-
-    def __lt__(self, other: Any) -> bool:
-        return bool(self.place < other.place)
+    family: Family
+    samples: list[tuple[tuple[str, ...], float]]
 
 
 @dataclass(frozen=True)
@@ -236,7 +222,7 @@ for _collector in (ProcessCollector, PlatformCollector, GCCollector):
     _collector(registry=_process)
 
 
-def of_accounts(readings: Sequence[Reading]) -> Iterator[Metric]:
+def of_accounts(readings: Sequence[Reading]) -> Iterator[Filled]:
     """Yield the account and wallet families of readings; a family without samples is left out."""
     accounts = [((reading.account.provider.name, reading.account.name), reading) for reading in readings]
     wallets = [
@@ -246,10 +232,10 @@ def of_accounts(readings: Sequence[Reading]) -> Iterator[Metric]:
         for wallet in reading.outcome.wallets
     ]
     for family in ACCOUNT_FAMILIES:
-        yield from _metric(family, ((labels, family.rows(reading)) for labels, reading in accounts))
+        yield from _filled(family, ((labels, family.rows(reading)) for labels, reading in accounts))
     for family in WALLET_FAMILIES:
         credits_counted = family.name in IN_CREDITS
-        yield from _metric(
+        yield from _filled(
             family,
             (
                 (
@@ -262,19 +248,23 @@ def of_accounts(readings: Sequence[Reading]) -> Iterator[Metric]:
 
 
 def of_exporter(state: ExporterState) -> Iterator[Metric]:
-    """Yield the exporter's own families and those of its process and interpreter."""
+    """Yield the exporter's own families and those of its process and interpreter, for the client library to render.
+
+    It sorts labels by name; those of the exporter's families stand in that order.
+    """
     for family in EXPORTER_FAMILIES:
-        yield from _metric(family, [((), family.rows(state))])
+        for _, samples in _filled(family, [((), family.rows(state))]):
+            # The client library keeps a counter's name without its suffix.
+            metric = Metric(family.name.removesuffix("_total"), family.help, family.type)
+            metric.samples = [
+                Sample(family.name, dict(zip(family.labels, labels, strict=True)), value)
+                for labels, value in samples
+            ]
+            yield metric
     yield from _process.collect()
 
 
-def _metric(family: Family, parts: Iterable[tuple[tuple[str, ...], Rows]]) -> Iterator[Metric]:
-    # The client library keeps a counter's name without its suffix.
-    metric = Metric(family.name.removesuffix("_total"), family.help, family.type)
-    metric.samples = [
-        Sample(family.name, dict(zip(family.labels, (*labels, *more), strict=True)), value)
-        for labels, rows in parts
-        for more, value in rows
-    ]
-    if metric.samples:
-        yield metric
+def _filled(family: Family, parts: Iterable[tuple[tuple[str, ...], Rows]]) -> Iterator[Filled]:
+    samples = [((*labels, *more), value) for labels, rows in parts for more, value in rows]
+    if samples:
+        yield Filled(family, samples)
