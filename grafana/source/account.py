@@ -43,27 +43,27 @@ def _now() -> Iterator[stat.Panel]:
     balance = Text(
         "Balance",
         "What each wallet can spend, as last read, in the colour of the level that it is under.",
-        "No balance was read yet: see the failures below.",
+        "No balance read yet",
     )
     yield panels.wallet_numbers(balance, MONEY, 7, queries.balance())
     runway = Text(
         "Runway",
-        "How long each balance lasts at its recent spend.",
-        "No wallet was seen spending yet: a runway needs a balance that went down.",
+        "How long each balance lasts at its recent spend. There is no runway without a balance that went down.",
+        "No spend seen yet",
     )
     lasts = queries.recorded("prepaid_runway_seconds:zero")
     yield panels.wallet_numbers(runway, "s", 6, lasts)
     spend = Text(
         "Spend, 1 d",
         "What each wallet spent in the last 24 hours, recharges left out.",
-        "No spend was recorded yet: the recording rules need two readings five minutes apart.",
+        "No spend recorded",
     )
     spent = queries.recorded("prepaid_spend:sum1d")
     yield panels.number(spend, MONEY, 5, [panels.instant("A", spent, _WALLET_LEGEND)])
     answering = Text(
         "Answering",
         "Whether the provider gave usable wallets at the last scrape.",
-        "No exporter is scraped for this account: check the job and instance above.",
+        "Not scraped",
     )
     up = queries.by_account(queries.of_account("prepaid_account_up"))
     panel = panels.number(answering, "none", 3, [panels.instant("A", up, "{{account}}")])
@@ -71,7 +71,7 @@ def _now() -> Iterator[stat.Panel]:
     age = Text(
         "Reading age",
         "How long ago the shown balance was read.",
-        "This account was never read: see the failures below.",
+        "Never read",
     )
     yield panels.number(age, "s", 3, [panels.instant("A", queries.reading_age(), "{{account}}")])
 

@@ -38,16 +38,14 @@ def exporter() -> model.Dashboard:
 def _now() -> Iterator[stat.Panel]:
     up = queries.by_account(queries.of_account("prepaid_account_up"))
     answering = Text(
-        "Answering", "Accounts whose provider gave usable wallets at the last scrape.", _NOT_SCRAPED
+        "Answering", "Accounts whose provider gave usable wallets at the last scrape.", "No exporter scraped"
     )
     yield panels.number(answering, "none", 4, [panels.instant("A", f"sum({up})")])
     failing = Text(
-        "Failing", "Accounts whose provider gave no usable answer to the last scrape.", _NOT_SCRAPED
+        "Failing", "Accounts whose provider gave no usable answer to the last scrape.", "No exporter scraped"
     )
     yield panels.count(failing, "red", 4, f"sum(1 - {up})")
-    oldest = Text(
-        "Oldest reading", "Age of the oldest reading among all accounts.", "No account was read yet."
-    )
+    oldest = Text("Oldest reading", "Age of the oldest reading among all accounts.", "No account read")
     yield panels.number(oldest, "s", 4, [panels.instant("A", f"max({queries.reading_age()})")])
 
 

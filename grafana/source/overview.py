@@ -32,7 +32,7 @@ def _accounts() -> stat.Panel:
     text = Text(
         "Accounts",
         "Accounts that the exporters are configured to ask, answering or not.",
-        "No exporter is scraped: check the job and instance above, and Prometheus' targets.",
+        "No exporter scraped",
     )
     up = queries.by_account(queries.of_account("prepaid_account_up"))
     return panels.number(text, "none", _ACCOUNT_WIDTH, [panels.instant("A", f"count({up})")])
@@ -43,14 +43,14 @@ def _under(level: Level) -> stat.Panel:
         text = Text(
             "Without a threshold",
             "Accounts none of whose wallets has a threshold: nobody is told when they run low.",
-            "No balance was read yet, so nothing can be compared.",
+            "No balance read yet",
         )
     else:
         text = Text(
             f"Under {level.name}",
             f"Accounts whose worst wallet is under its {level.name} threshold and under no graver one. "
             "The thresholds are those in force for each wallet.",
-            "No balance was read yet, so nothing can be compared.",
+            "No balance read yet",
         )
     worst = queries.by_account(queries.state())
     return panels.count(text, level.colour, _ACCOUNT_WIDTH, f"sum({worst} == bool {level.number})")
@@ -61,7 +61,7 @@ def _failing() -> stat.Panel:
         "Failing",
         "Accounts whose provider gave no usable answer to the last scrape. Their last known balance stays in "
         "the table below, with its age.",
-        "No exporter is scraped: check the job and instance above, and Prometheus' targets.",
+        "No exporter scraped",
     )
     up = queries.by_account(queries.of_account("prepaid_account_up"))
     return panels.count(text, CRITICAL.colour, _ACCOUNT_WIDTH, f"sum(1 - {up})")

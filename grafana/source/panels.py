@@ -28,7 +28,7 @@ PanelT = TypeVar("PanelT", bargauge.Panel, stat.Panel, statetimeline.Panel, tabl
 
 @dataclass(frozen=True)
 class Text:
-    """What a panel says in words: its title, what it shows, and why it may be empty."""
+    """What a panel says in words: its title, what it shows, and why it may be empty (numbers have little room)."""
 
     title: str
     description: str
@@ -84,7 +84,7 @@ def lines(
     text: Text, unit: str, width: int, height: int, targets: Iterable[prom.Dataquery]
 ) -> timeseries.Panel:
     """Show lines over time with a legend that can be sorted."""
-    panel = described(timeseries.Panel(), text, unit, width, height).targets(list(targets))
+    panel = quiet_gaps(described(timeseries.Panel(), text, unit, width, height)).targets(list(targets))
     panel.draw_style(look.GraphDrawStyle.LINE).line_width(1).fill_opacity(0)
     panel.show_points(look.VisibilityMode.AUTO).span_nulls(span_nulls=False)
     legend = common.VizLegendOptions().display_mode(look.LegendDisplayMode.TABLE).calcs(["lastNotNull"])
@@ -123,7 +123,7 @@ def with_thresholds(panel: timeseries.Panel) -> timeseries.Panel:
 
 def timeline(text: Text, height: int, targets: Iterable[prom.Dataquery]) -> statetimeline.Panel:
     """Show coloured stretches of time in which something held."""
-    panel = described(statetimeline.Panel(), text, "none", HALF, height).targets(list(targets))
+    panel = quiet_gaps(described(statetimeline.Panel(), text, "none", HALF, height)).targets(list(targets))
     return panel.show_value(look.VisibilityMode.NEVER).merge_values(merge_values=True).row_height(0.8)
 
 
@@ -139,6 +139,11 @@ def values(named: Mapping[int, tuple[str, str]]) -> list[Mapped]:
 def properties(settings: Mapping[str, Any]) -> list[model.DynamicConfigValue]:
     """Spell the settings of a field override."""
     return [model.DynamicConfigValue(id_val=name, value=value) for name, value in settings.items()]
+
+
+def quiet_gaps(panel: PanelT) -> PanelT:
+    """Keep the words on an empty panel out of its missing values, where Grafana would repeat them."""
+    return panel.override_by_regexp(".*", properties({"noValue": None}))
 
 
 def described(panel: PanelT, text: Text, unit: str, width: int, height: int) -> PanelT:

@@ -10,7 +10,7 @@ from grafana_foundation_sdk.models import dashboard as model
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
 from grafana.source.frame import account_link
-from grafana.source.panels import MONEY, Text, described, properties, values
+from grafana.source.panels import MONEY, Text, described, properties, quiet_gaps, values
 from grafana.source.queries import LEVELS
 
 
@@ -58,7 +58,7 @@ TOP_UP_CELL = {
 
 def rows(text: Text, width: int, height: int, columns: Sequence[Column], worst: str) -> table.Panel:
     """Join the queries of the columns into rows, sorted by the column `worst` (downwards after a minus)."""
-    panel = described(table.Panel(), text, MONEY, width, height)
+    panel = quiet_gaps(described(table.Panel(), text, MONEY, width, height))
     panel.targets([_query(column) for column in columns if isinstance(column, Value)])
     panel.with_transformation(model.DataTransformerConfig(id_val="merge", options={}))
     panel.with_transformation(model.DataTransformerConfig(id_val="organize", options=_arrangement(columns)))

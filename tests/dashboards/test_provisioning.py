@@ -18,4 +18,8 @@ def test_grafana_is_told_how_often_prometheus_scrapes(root: Path) -> None:
 
 def test_grafana_keeps_the_dashboards_as_they_are_shipped(root: Path) -> None:
     [provider] = load(root / "grafana/provisioning/dashboards/prepaid.yml")["providers"]
-    assert (provider["type"], provider["allowUiUpdates"], provider["disableDeletion"]) == ("file", False, True)
+    assert (provider["type"], provider["allowUiUpdates"], provider["disableDeletion"]) == (
+        "file",
+        False,
+        True,
+    )

@@ -13,7 +13,7 @@ GRID = 24
 
 def overrides(panel: Json) -> dict[str, dict[str, Any]]:
     return {
-        override["matcher"]["options"]: {prop["id"]: prop["value"] for prop in override["properties"]}
+        override["matcher"]["options"]: {prop["id"]: prop.get("value") for prop in override["properties"]}
         for override in panel["fieldConfig"]["overrides"]
     }
 
@@ -26,6 +26,16 @@ def links(panel: Json) -> Iterator[str]:
 def test_every_panel_says_why_it_may_be_empty(dashboard: Json, panels: Panels) -> None:
     silent = [p["title"] for p in panels(dashboard) if not p["fieldConfig"]["defaults"].get("noValue", "")]
     assert silent == []
+
+
+def test_the_words_on_an_empty_panel_do_not_fill_its_missing_values(dashboard: Json, panels: Panels) -> None:
+    for panel in panels(dashboard):
+        if panel["type"] in ("table", "timeseries", "state-timeline"):
+            first = panel["fieldConfig"]["overrides"][0]
+            assert first["matcher"] == {"id": "byRegexp", "options": ".*"}
+            assert [p for p in first["properties"] if p["id"] == "noValue" and p.get("value") is None]
+        elif panel["type"] == "stat":
+            assert len(panel["fieldConfig"]["defaults"]["noValue"]) <= 20
 
 
 def test_panels_have_their_own_numbers_and_places(dashboard: Json) -> None:

@@ -112,7 +112,11 @@ def until(ready: Callable[[], bool], what: str) -> None:
 
 def samples(page: str, moment: float) -> Iterator[str]:
     """Write a page as OpenMetrics lines of the world's time, with the labels that a scrape adds."""
-    own_clock = ("prepaid_account_last_success", "prepaid_exporter_config_last", "process_start_time")
+    own_clock = (
+        "prepaid_account_last_success_timestamp",
+        "prepaid_exporter_config_last_reload_success_timestamp",
+        "process_start_time",
+    )
     for family in text_string_to_metric_families(page):
         for sample in family.samples:
             value = sample.value + (moment - time.time() if sample.name.startswith(own_clock) else 0)
