@@ -114,3 +114,6 @@ def test_grafana_finds_its_dashboards_and_asks_the_prometheus_beside_it(
         for source in yaml.safe_load(path.read_text())["datasources"]
     ]
     assert [source["url"] for source in sources] == ["http://prometheus:9090"]
+    prometheus = shipped(root, services["prometheus"], "/etc/prometheus/prometheus.yml")
+    interval = yaml.safe_load(prometheus.read_text())["global"]["scrape_interval"]
+    assert sources[0]["jsonData"]["timeInterval"] == interval
