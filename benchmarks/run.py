@@ -68,15 +68,20 @@ def _scrape(program: Program, accounts: int) -> float:
 def one_scrape(bench: Bench) -> Iterator[Row]:
     """Show that a scrape takes as long as the slowest answer, not as all of them (a)."""
     with exporter(bench.folder, bench.accounts(100, _DELAY)) as ours:
-        cold = _scrape(ours, 100)
-        kept = median(_scrape(ours, 100) for _ in range(9))
-    ratio = max(cold, kept) / (_DELAY / 1000)
+        first, *rest = [_beside_the_slowest(ours, bench.provider) for _ in range(_ROUNDS)]
+    ratio, taken = map(median, zip(*rest, strict=True))
     yield Row(
         "One scrape of 100 accounts, each answered in 200 ms",
         "at most 1.3 times the slowest answer",
-        f"{kept * 1000:.0f} ms, the first {cold * 1000:.0f} ms: {ratio:.2f} times",
+        f"{ratio:.2f} times ({taken * 1000:.0f} ms); {first[0]:.2f} times when no connection is open yet",
         ratio <= 1.3,  # noqa: PLR2004 - the target
     )
+
+
+def _beside_the_slowest(ours: Program, provider: Upstream) -> tuple[float, float]:
+    provider.counts()
+    taken = _scrape(ours, 100)
+    return taken / provider.counts()["slowest"], taken
 
 
 def processor_time(bench: Bench) -> Iterator[Row]:

@@ -1,7 +1,8 @@
 """The provider of the benchmark: its own process, kept connections, a delay named in the path, and counters.
 
-`/DELAY_MS/ACCOUNT/...` answers as the provider does whose endpoint ends the path; `/counts` tells the requests of
-each account and the connections since it was last asked. Prints its two ports, plain and TLS, when it listens.
+`/DELAY_MS/ACCOUNT/...` answers as the provider does whose endpoint ends the path; `/counts` tells, since it was last
+asked, the requests of each account, the connections, and the seconds that the slowest answer took, which on a busy
+machine is more than its delay. Prints its two ports, plain and TLS, when it listens.
 """
 
 import asyncio
@@ -9,6 +10,7 @@ import json
 import ssl
 import sys
 from collections import Counter
+from dataclasses import dataclass, field
 
 _ANSWERS = {
     "wallet/get-balance": {
@@ -59,14 +61,15 @@ def _packed(document: object) -> bytes:
 _PACKED = {path: _packed(document) for path, document in _ANSWERS.items()}
 
 
+@dataclass
 class _Counters:
-    def __init__(self) -> None:
-        self.requests: Counter[str] = Counter()
-        self.connections = 0
+    requests: Counter[str] = field(default_factory=Counter)
+    connections: int = 0
+    slowest: float = 0.0
 
     def told(self) -> bytes:
-        answer = _packed({"requests": self.requests, "connections": self.connections})
-        self.requests, self.connections = Counter(), 0
+        answer = _packed(vars(self))
+        vars(self).update(vars(_Counters()))
         return answer
 
 
@@ -94,7 +97,13 @@ class _Connection(asyncio.Protocol):
         if delay == "0":
             self._write(_PACKED[endpoint])
         else:
-            asyncio.get_running_loop().call_later(int(delay) / 1000, self._write, _PACKED[endpoint])
+            loop = asyncio.get_running_loop()
+            loop.call_later(int(delay) / 1000, self._answer, _PACKED[endpoint], loop.time())
+
+    def _answer(self, answer: bytes, received: float) -> None:
+        self._write(answer)
+        taken = asyncio.get_running_loop().time() - received
+        self._counters.slowest = max(self._counters.slowest, taken)
 
     def _write(self, answer: bytes) -> None:
         if not self._transport.is_closing() and isinstance(self._transport, asyncio.WriteTransport):
