@@ -35,9 +35,12 @@ docs: $(VENV)/development
 	$(BIN)/python helm/readme.py
 	$(BIN)/python -m grafana.source
 
+# requirements.lock is what the image installs, requirements-dev.lock what the tests run with.
+COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-emit-find-links \
+	--generate-hashes --custom-compile-command "make lock" pyproject.toml
 lock: $(VENV)/development
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-emit-find-links \
-		--generate-hashes --custom-compile-command "make lock" pyproject.toml --group dev -o requirements-dev.lock
+	$(COMPILE) --output-file requirements.lock
+	$(COMPILE) --group dev --output-file requirements-dev.lock
 
 tools:
 	scripts/tools
