@@ -89,13 +89,13 @@ def _balances() -> timeseries.Panel:
         panels.ranged(level.name, queries.threshold(level), f"{_WALLET_LEGEND} {level.name}")
         for level in queries.THRESHOLD_LEVELS
     ]
-    return panels.with_thresholds(panels.lines(text, MONEY, panels.FULL, 10, targets))
+    return panels.with_thresholds(panels.lines(text, MONEY, panels.FULL, 10, targets), in_tooltip=True)
 
 
 def _spend_by_hour() -> timeseries.Panel:
     text = Text(
         "Spend by hour",
-        "What each wallet spent in each hour, recharges left out; each bar ends at its time.",
+        "What each wallet spent in each hour, recharges left out; a bar is the hour before its time.",
         "No full hour was recorded in this range.",
     )
     spend = queries.recorded("prepaid_spend:sum1h")
@@ -115,7 +115,7 @@ def _runway() -> timeseries.Panel:
         runway = queries.recorded("prepaid_runway_seconds:threshold", f'level="{level.name}"')
         legend = f"{_WALLET_LEGEND} to {level.name}"
         targets.append(panels.ranged(level.name, runway, legend))
-    return panels.with_thresholds(panels.lines(text, "s", HALF, 9, targets))
+    return panels.with_thresholds(panels.lines(text, "s", HALF, 9, targets), in_tooltip=True)
 
 
 def _breakdown() -> timeseries.Panel:

@@ -155,15 +155,17 @@ def _balances() -> timeseries.Panel:
         )
         for level in queries.THRESHOLD_LEVELS
     ]
-    return panels.with_thresholds(panels.lines(text, panels.MONEY, panels.HALF, 11, targets))
+    return panels.with_thresholds(
+        panels.lines(text, panels.MONEY, panels.HALF, 11, targets), in_tooltip=False
+    )
 
 
 def _spend() -> timeseries.Panel:
     text = Text(
         "Spend per day in $currency",
-        f"What was spent in each day of the last 30 (UTC, each bar ends at its time), recharges left "
-        f"out: the {_DRAWN} wallets that spent most in the last day, and all others together.",
-        "No full day was recorded yet: the first bar comes at midnight UTC.",
+        "What was spent in each of the last 30 days (a bar is the 24 hours before its time), recharges left out: "
+        f"the {_DRAWN} wallets that spent most in the last day, and all others together.",
+        "No full day was recorded yet: the first bar comes at midnight.",
     )
     spend = queries.recorded("prepaid_spend:sum1d")
     latest = f"{spend} @ end()"

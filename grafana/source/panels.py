@@ -35,14 +35,19 @@ class Text:
     empty: str
 
 
+def asked(ref: str, expr: str) -> prom.Dataquery:
+    """Start a query of the chosen data source."""
+    return prom.Dataquery().ref_id(ref).expr(expr).datasource(DATASOURCE)
+
+
 def instant(ref: str, expr: str, legend: str = "") -> prom.Dataquery:
     """Ask for the value at the end of the range."""
-    return prom.Dataquery().ref_id(ref).expr(expr).legend_format(legend or "__auto").instant()
+    return asked(ref, expr).legend_format(legend or "__auto").instant()
 
 
 def ranged(ref: str, expr: str, legend: str) -> prom.Dataquery:
     """Ask for the values over the range."""
-    return prom.Dataquery().ref_id(ref).expr(expr).legend_format(legend).range()
+    return asked(ref, expr).legend_format(legend).range()
 
 
 def per_level(expr: str, limit: int, legend: str = WALLET_LEGEND) -> list[prom.Dataquery]:
@@ -105,7 +110,7 @@ def per_interval(panel: timeseries.Panel, interval: str) -> timeseries.Panel:
     return stacked(panel).fill_opacity(80).bar_alignment(look.BarAlignment.BEFORE)
 
 
-def with_thresholds(panel: timeseries.Panel) -> timeseries.Panel:
+def with_thresholds(panel: timeseries.Panel, *, in_tooltip: bool) -> timeseries.Panel:
     """Draw the series of the queries named after a level as dashed lines in its colour, without a legend."""
     for level in THRESHOLD_LEVELS:
         panel.override_by_query(
@@ -114,7 +119,7 @@ def with_thresholds(panel: timeseries.Panel) -> timeseries.Panel:
                 {
                     "color": {"mode": "fixed", "fixedColor": level.colour},
                     "custom.lineStyle": {"fill": "dash", "dash": [6, 6]},
-                    "custom.hideFrom": {"legend": True, "tooltip": False, "viz": False},
+                    "custom.hideFrom": {"legend": True, "tooltip": not in_tooltip, "viz": False},
                 }
             ),
         )

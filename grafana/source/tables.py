@@ -10,7 +10,7 @@ from grafana_foundation_sdk.models import dashboard as model
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
 from grafana.source.frame import account_link
-from grafana.source.panels import MONEY, Text, described, properties, quiet_gaps, values
+from grafana.source.panels import MONEY, Text, asked, described, properties, quiet_gaps, values
 from grafana.source.queries import LEVELS
 
 
@@ -72,7 +72,7 @@ def rows(text: Text, width: int, height: int, columns: Sequence[Column], worst: 
 
 
 def _query(column: Value) -> prom.Dataquery:
-    return prom.Dataquery().ref_id(column.ref).expr(column.expr).instant().format(PromQueryFormat.TABLE)
+    return asked(column.ref, column.expr).instant().format(PromQueryFormat.TABLE)
 
 
 def _arrangement(columns: Sequence[Column]) -> dict[str, object]:
