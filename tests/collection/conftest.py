@@ -107,9 +107,10 @@ class Upstream:
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=256)
         self.port: int = self._listener.getsockname()[1]
         self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}"
-        self._sockets: list[socket.socket] = []
-        self._threads = [threading.Thread(target=self._accept)]
-        self._threads[0].start()
+        self._sockets: set[socket.socket] = set()
+        self._threads = {threading.Thread(target=self._accept)}
+        for thread in self._threads:
+            thread.start()
 
     def _accept(self) -> None:
         while True:
@@ -118,16 +119,17 @@ class Upstream:
             except OSError:
                 return
             self.connections += 1
-            self._sockets.append(connection)
+            self._sockets.add(connection)
             thread = threading.Thread(target=self._serve, args=(connection,))
-            self._threads.append(thread)
+            self._threads.add(thread)
             thread.start()
 
     def _serve(self, connection: socket.socket) -> None:
         with contextlib.suppress(OSError):
             if self._tls:
+                self._sockets.discard(connection)
                 connection = self._tls.wrap_socket(connection, server_side=True)
-                self._sockets.append(connection)
+                self._sockets.add(connection)
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             peer = Peer(connection, self._over)
             if self.greet:
@@ -135,11 +137,13 @@ class Upstream:
             while asked := peer.read():
                 self.requests.append(asked)
                 self.answer(peer, asked)
+        self._sockets.discard(connection)
         connection.close()
+        self._threads.discard(threading.current_thread())
 
     def cut(self) -> None:
         """End every connection in order, as a server does that has been idle for long."""
-        for connection in self._sockets:
+        for connection in tuple(self._sockets):
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
 
@@ -150,7 +154,7 @@ class Upstream:
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         self.cut()
-        for thread in self._threads:
+        for thread in tuple(self._threads):
             thread.join(PATIENCE)
             assert not thread.is_alive(), "an upstream's thread does not end"
 
@@ -234,13 +238,17 @@ class Desk:
         self.write(accounts)
         self.runtime.reload()
 
-    def metrics(self, granted: float = 30, query: str = "") -> Page:
+    def exposition(self, granted: float = 30, query: str = "") -> str:
         """Scrape; `granted` is what Prometheus says that it waits, in seconds."""
-        begun = time.monotonic()
         answer = Client(self._application).get(f"/metrics{query}", headers={TIMEOUT_HEADER: str(granted)})
-        seconds = time.monotonic() - begun
         assert answer.status_code == 200
-        return Page.parse(answer.text, seconds)
+        return answer.text
+
+    def metrics(self, granted: float = 30, query: str = "") -> Page:
+        """Scrape, and read what came."""
+        begun = time.monotonic()
+        text = self.exposition(granted, query)
+        return Page.parse(text, time.monotonic() - begun)
 
     def trace(self, account: str = "mall") -> str:
         return Client(self._application).get(f"/probe?target={account}&debug=true").text

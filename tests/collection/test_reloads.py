@@ -1,0 +1,242 @@
+"""Reloads while scrapes run: what stays keeps its answer, what changed is asked anew, what went is gone."""
+
+from __future__ import annotations
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from exporter.source import ConfigurationError
+
+if TYPE_CHECKING:
+    from tests.collection.conftest import (
+        Asked,
+        Desk,
+        Eventually,
+        MakeDesk,
+        MakeUpstream,
+        Page,
+        Peer,
+        Upstream,
+    )
+
+WAIT = 20
+
+
+def critical(page: Page, account: str = "mall") -> float | None:
+    return page.one("prepaid_balance_threshold", account=account, level="critical")
+
+
+@pytest.fixture
+def server(upstream: MakeUpstream) -> Upstream:
+    return upstream()
+
+
+@pytest.fixture
+def account(server: Upstream) -> dict[str, Any]:
+    """Give an account that is asked once and then never again while the test runs."""
+    return {"base_url": server.url, "min_interval": "1h"}
+
+
+def test_an_unchanged_account_keeps_its_answer(
+    server: Upstream, desk: MakeDesk, account: dict[str, Any]
+) -> None:
+    running = desk(mall=account)
+    before = running.metrics()
+    running.reload({"mall": account})
+    page = running.metrics()
+    assert page.balance() == 120
+    name = "prepaid_account_last_success_timestamp_seconds"
+    assert page.one(name) == before.one(name)
+    assert len(server.requests) == 1
+
+
+def test_a_threshold_shows_at_once_without_a_call(
+    server: Upstream, desk: MakeDesk, account: dict[str, Any]
+) -> None:
+    running = desk(mall=account)
+    assert critical(running.metrics()) is None
+    running.reload({"mall": {**account, "thresholds": {"critical": 25}}})
+    assert critical(running.metrics()) == 25
+    running.reload({"mall": {**account, "wallet_thresholds": {"CREDITS": {"critical": 30}}}})
+    assert critical(running.metrics()) == 30
+    running.reload({"mall": account})
+    assert critical(running.metrics()) is None
+    assert len(server.requests) == 1
+
+
+def test_links_show_at_once_without_a_call(server: Upstream, desk: MakeDesk, account: dict[str, Any]) -> None:
+    running = desk(mall=account)
+    running.metrics()
+    running.reload({"mall": {**account, "topup_url": "https://pay.example/mall"}})
+    assert running.metrics().one("prepaid_account_info", topup_url="https://pay.example/mall") == 1
+    assert len(server.requests) == 1
+
+
+def test_a_shorter_min_interval_holds_at_once(
+    server: Upstream, desk: MakeDesk, account: dict[str, Any]
+) -> None:
+    running = desk(mall=account)
+    running.metrics()
+    running.reload({"mall": {**account, "min_interval": "0s"}})
+    assert running.metrics().balance() == 120
+    assert len(server.requests) == 2
+
+
+def test_a_shorter_timeout_holds_at_the_next_call(
+    server: Upstream, desk: MakeDesk, account: dict[str, Any]
+) -> None:
+    running = desk(mall={**account, "min_interval": "0s"})
+    running.metrics()
+    server.answer = lambda peer, _: peer.hang()
+    running.reload({"mall": {**account, "min_interval": "0s", "timeout": "300ms"}})
+    page = running.metrics()
+    assert page.reason() == "timeout"
+    assert page.seconds < 3
+
+
+@pytest.mark.parametrize("change", ["api_key", "base_url", "currency", "provider"])
+def test_an_account_that_is_asked_otherwise_is_asked_anew(
+    upstream: MakeUpstream, server: Upstream, desk: MakeDesk, account: dict[str, Any], change: str
+) -> None:
+    other = upstream(lambda peer, _: peer.answer(b'{"status": 200, "data": {"balance": 9}}'))
+    mail = {**account, "provider": "coldmailreseller", "currency": "INR", "base_url": other.url}
+    changed, asked = {
+        "api_key": (({**account}, {**account, "api_key": "second"}), server),
+        "base_url": (({**account}, {**account, "base_url": f"{server.url}/v2"}), server),
+        "currency": ((mail, {**mail, "currency": "EUR"}), other),
+        "provider": (({**account, "base_url": other.url}, mail), other),
+    }[change]
+    before, after = changed
+    running = desk(mall=before)
+    running.metrics()
+    running.reload({"mall": after})
+    page = running.metrics()
+    assert page.up() == 1
+    assert len(asked.requests) == 2
+    currencies = {dict(labels)["currency"] for name, labels in page.samples if name == "prepaid_balance"}
+    assert currencies == (
+        {"EUR"} if change == "currency" else {"INR"} if change == "provider" else {"CREDITS"}
+    )
+
+
+def test_an_account_that_went_loses_its_series(
+    server: Upstream, desk: MakeDesk, account: dict[str, Any]
+) -> None:
+    running = desk(stays=account, goes=account)
+    assert running.metrics().balance("goes") == 120
+    running.reload({"stays": account})
+    page = running.metrics()
+    assert not [labels for _, labels in page.samples if dict(labels).get("account") == "goes"]
+    assert page.balance("stays") == 120
+    assert len(server.requests) == 2
+
+
+def test_an_account_that_came_is_asked_and_no_other(
+    server: Upstream, desk: MakeDesk, account: dict[str, Any]
+) -> None:
+    running = desk(old=account)
+    running.metrics()
+    running.reload({"old": account, "new": account})
+    page = running.metrics()
+    assert (page.balance("old"), page.balance("new")) == (120, 120)
+    keys = [asked.headers["authorization"] for asked in server.requests]
+    assert keys == ["Bearer key-of-old", "Bearer key-of-new"]
+
+
+def test_an_account_that_comes_back_is_a_new_one(
+    server: Upstream, desk: MakeDesk, account: dict[str, Any]
+) -> None:
+    running = desk(mall=account, other=account)
+    running.metrics()
+    running.reload({"other": account})
+    running.reload({"mall": account, "other": account})
+    assert running.metrics().balance() == 120
+    assert len(server.requests) == 3
+
+
+def test_a_bad_file_changes_nothing(server: Upstream, desk: MakeDesk, account: dict[str, Any]) -> None:
+    running = desk(mall=account)
+    before = running.metrics()
+    with pytest.raises(ConfigurationError, match="treshold"):
+        running.reload({"mall": {**account, "treshold": 5}, "new": account})
+    page = running.metrics()
+    assert (page.balance(), page.up("new")) == (120, None)
+    assert page.one("prepaid_exporter_config_last_reload_successful") == 0
+    name = "prepaid_exporter_config_last_reload_success_timestamp_seconds"
+    assert page.one(name) == before.one(name)
+    running.reload({"mall": account})
+    page = running.metrics()
+    assert page.one("prepaid_exporter_config_last_reload_successful") == 1
+    assert (page.one(name) or 0) > (before.one(name) or 0)
+    assert len(server.requests) == 1
+
+
+class Waiting:
+    """A scrape that waits for a provider while the configuration changes."""
+
+    def __init__(self, upstream: MakeUpstream, eventually: Eventually) -> None:
+        self.opened = threading.Event()
+        self.server = upstream(self._answer)
+        self._eventually = eventually
+
+    def _answer(self, peer: Peer, _: Asked) -> None:
+        assert self.opened.wait(WAIT)
+        peer.answer()
+
+    def over(self, running: Desk, accounts: dict[str, dict[str, Any]]) -> tuple[Page, Page]:
+        """Reload while one scrape waits; give its page, and that of another begun after the reload."""
+        with ThreadPoolExecutor(2) as threads:
+            first = threads.submit(running.metrics)
+            self._eventually(lambda: bool(self.server.requests))
+            running.reload(accounts)
+            second = threads.submit(running.metrics)
+            # Its calls, if it makes any, must have time to arrive.
+            assert not second.done()
+            time.sleep(0.2)
+            self.opened.set()
+            return first.result(), second.result()
+
+
+@pytest.fixture
+def waiting(upstream: MakeUpstream, eventually: Eventually) -> Any:
+    waiting = Waiting(upstream, eventually)
+    yield waiting
+    waiting.opened.set()
+
+
+def test_a_call_under_way_serves_the_unchanged_account(desk: MakeDesk, waiting: Waiting) -> None:
+    account = {"base_url": waiting.server.url}
+    first, second = waiting.over(desk(mall=account), {"mall": account})
+    assert (first.balance(), second.balance()) == (120, 120)
+    assert len(waiting.server.requests) == 1
+
+
+def test_a_call_under_way_serves_the_account_with_a_new_threshold(desk: MakeDesk, waiting: Waiting) -> None:
+    account = {"base_url": waiting.server.url}
+    changed = {**account, "thresholds": {"critical": 3}}
+    first, second = waiting.over(desk(mall=account), {"mall": changed})
+    assert (first.balance(), second.balance(), critical(second)) == (120, 120, 3)
+    assert len(waiting.server.requests) == 1
+
+
+def test_a_call_under_way_does_not_serve_the_account_with_another_key(
+    desk: MakeDesk, waiting: Waiting
+) -> None:
+    account = {"base_url": waiting.server.url}
+    first, second = waiting.over(desk(mall=account), {"mall": {**account, "api_key": "another"}})
+    assert (first.balance(), second.balance()) == (120, 120)
+    keys = [asked.headers["authorization"] for asked in waiting.server.requests]
+    assert keys == ["Bearer key-of-mall", "Bearer another"]
+
+
+def test_a_scrape_that_began_before_a_reload_ends_with_the_accounts_that_it_began_with(
+    desk: MakeDesk, waiting: Waiting
+) -> None:
+    account = {"base_url": waiting.server.url}
+    first, second = waiting.over(desk(goes=account), {"comes": account})
+    assert (first.balance("goes"), first.up("comes")) == (120, None)
+    assert (second.up("goes"), second.balance("comes")) == (None, 120)

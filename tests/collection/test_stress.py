@@ -1,0 +1,215 @@
+"""Whatever providers answer and whoever scrapes and reloads meanwhile: every page is whole, true and in time."""
+
+# ruff: noqa: S311 - chance, not secrecy
+
+from __future__ import annotations
+
+import gc
+import gzip
+import itertools
+import os
+import threading
+import time
+import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from exporter.model import Reason
+
+if TYPE_CHECKING:
+    from tests.collection.conftest import Answer, Asked, Desk, MakeDesk, MakeUpstream, Page, Peer
+
+SECONDS = 4.0
+STAYING, PASSING = 6, 3
+GRANTED = 1.5
+BODY = b'{"success": true, "data": {"credits": 9, "api_credits": 9}}'
+GOOD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b" % (
+    len(BODY),
+    BODY,
+)
+
+
+class Moody:
+    """A provider in a new mood at each request; it remembers what it ever said to whom."""
+
+    def __init__(self, seed: int) -> None:
+        self._chance = Random(seed)
+        self._numbers = itertools.count(1)
+        self.given: dict[str, set[float]] = {}
+        self._moods: list[Answer] = [
+            *[self._well] * 6,
+            lambda peer, _: peer.answer(b"", status="401 X"),
+            lambda peer, _: peer.answer(b"", status="429 X", Retry_After="1"),
+            lambda peer, _: peer.answer(b"busy", status="503 X"),
+            lambda peer, _: peer.answer(b"", status="302 X", Location="/"),
+            lambda peer, _: peer.answer(b'{"success": false, "error": {"code": "quota"}}'),
+            lambda peer, _: peer.answer(b"{"),
+            lambda peer, _: peer.answer(gzip.compress(b" " * 3_000_000), Content_Encoding="gzip"),
+            lambda peer, _: peer.send(b"nonsense\r\n"),
+            lambda peer, _: peer.close(),
+            lambda peer, _: peer.reset(),
+            lambda peer, _: peer.send(GOOD[:-5]),
+            self._slowly,
+        ]
+
+    def __call__(self, peer: Peer, asked: Asked) -> None:
+        self._chance.choice(self._moods)(peer, asked)
+
+    def _well(self, peer: Peer, asked: Asked) -> None:
+        number = next(self._numbers)
+        account = asked.line.split("/")[1]
+        self.given.setdefault(account, set()).add(number)
+        peer.answer(b'{"success": true, "data": {"api_credits": %d, "credits": null}}' % number)
+
+    def _slowly(self, peer: Peer, asked: Asked) -> None:
+        peer.over.wait(self._chance.uniform(0.1, 2))
+        self._well(peer, asked)
+
+
+def accounts(url: str, chance: Random) -> dict[str, dict[str, Any]]:
+    """Give a configuration in which some accounts always are, some are at times, and some change."""
+    names = [f"stays-{number}" for number in range(STAYING)]
+    names += [f"passes-{number}" for number in range(PASSING) if chance.random() < 0.5]
+    return {
+        name: {
+            "base_url": f"{url}/{name}",
+            "timeout": chance.choice(["300ms", "1s", "3s"]),
+            "min_interval": chance.choice(["0s", "0s", "200ms"]),
+            "api_key": chance.choice(["one", "two"]) if name.endswith("0") else "same",
+            "thresholds": {"critical": chance.randrange(100)},
+        }
+        for name in names
+    }
+
+
+def is_true(page: Page, moody: Moody, last: float) -> float:
+    """Hold a page to the laws; give its count of requests, which never goes down."""
+    names = {dict(labels)["account"] for name, labels in page.samples if name == "prepaid_account_up"}
+    assert {f"stays-{number}" for number in range(STAYING)} <= names
+    for name in names:
+        up, balance = page.up(name), page.balance(name)
+        assert page.reason(name) in (None, *(set(Reason) - {Reason.INTERNAL, Reason.MISCONFIGURED}))
+        assert (up, balance is None) in ((1, False), (0, True))
+        assert bool(page.wallet_samples(name)) == bool(up)
+        assert balance is None or balance in moody.given[name], "a number that the provider never gave"
+        if up:
+            assert page.one("prepaid_account_last_success_timestamp_seconds", account=name) is not None
+    assert page.seconds < GRANTED + 1.5
+    count = page.one("prepaid_exporter_upstream_requests_total") or 0
+    assert count >= last
+    return count
+
+
+def test_every_page_is_true_whatever_happens(upstream: MakeUpstream, desk: MakeDesk) -> None:
+    seed = int.from_bytes(os.urandom(4))
+    print(f"Random({seed})")  # noqa: T201 - shown when the test fails
+    moody = Moody(seed)
+    server = upstream(moody)
+    running = desk(**accounts(server.url, Random(seed)))
+    end = time.monotonic() + SECONDS
+
+    def scrape(number: int) -> int:
+        chance, count, pages = Random(seed + number), 0.0, 0
+        while time.monotonic() < end:
+            count = is_true(running.metrics(granted=chance.choice([0.5, GRANTED])), moody, count)
+            pages += 1
+        return pages
+
+    def reload() -> int:
+        chance, reloads, pause = Random(seed), 0, threading.Event()
+        while time.monotonic() < end:
+            running.reload(accounts(server.url, chance))
+            reloads += 1
+            pause.wait(chance.uniform(0, 0.1))
+        return reloads
+
+    with ThreadPoolExecutor(7) as threads:
+        scrapes = [threads.submit(scrape, number) for number in range(6)]
+        reloads = threads.submit(reload)
+        assert reloads.result() > 10
+        assert sum(one.result() for one in scrapes) > 20
+    assert len(moody.given) >= STAYING
+    assert max(map(len, moody.given.values())) > 3, "accounts were up now and then"
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(st.tuples(st.integers(0, len(GOOD) - 1), st.binary(max_size=3)), max_size=4),
+    st.integers(0, len(GOOD)) | st.just(len(GOOD)),
+)
+def test_no_answer_is_a_bug_of_ours(
+    upstream: MakeUpstream, desk: MakeDesk, changes: list[tuple[int, bytes]], length: int
+) -> None:
+    answer = bytearray(GOOD)
+    for place, data in changes:
+        answer[place : place + 1] = data
+    cut = bytes(answer[:length])
+
+    def send(peer: Peer, _: Asked) -> None:
+        peer.send(cut)
+        peer.close()
+
+    server = upstream(send)
+    page = desk(server.url).metrics()
+    server.stop()
+    assert page.reason() != "internal"
+    assert (page.balance() is None) == (not page.up())
+
+
+def laps(running: Desk, answers: list[Answer], server: Any, count: int) -> None:
+    settings = {"base_url": server.url}
+    for lap in range(count):
+        server.answer = answers[lap % len(answers)]
+        assert "prepaid_account_up" in running.exposition()
+        server.requests.clear()
+        if lap % 50 == 0:
+            more = {"thresholds": {"critical": lap}, "api_key": str(lap)}
+            running.reload({"mall": settings, "other": {**settings, **more}})
+
+
+@pytest.fixture
+def traced() -> Any:
+    tracemalloc.start()
+    yield
+    tracemalloc.stop()
+
+
+@pytest.mark.usefixtures("traced")
+def test_memory_threads_and_files_do_not_grow_with_scrapes(upstream: MakeUpstream, desk: MakeDesk) -> None:
+    numbers = itertools.count()
+
+    def well(peer: Peer, _: Asked) -> None:
+        peer.answer(b'{"success": true, "data": {"api_credits": %d, "credits": 1}}' % next(numbers))
+
+    server = upstream()
+    answers: list[Answer] = [
+        well,
+        well,
+        lambda peer, _: peer.answer(b"", status="500 X"),
+        lambda peer, _: peer.answer(b"{"),
+        lambda peer, _: peer.reset(),
+    ]
+    running = desk(server.url)
+
+    def held() -> tuple[int, int, int]:
+        gc.collect()
+        return (
+            tracemalloc.get_traced_memory()[0],
+            threading.active_count(),
+            len(list(Path("/proc/self/fd").iterdir())),
+        )
+
+    laps(running, answers, server, 300)
+    memory, threads, files = held()
+    laps(running, answers, server, 1000)
+    after_memory, after_threads, after_files = held()
+    # One number kept for each scrape and account would be over 60 KB.
+    assert after_memory - memory < 40_000
+    assert after_threads <= threads + 3
+    assert after_files <= files + 3
