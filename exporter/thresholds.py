@@ -1,5 +1,7 @@
 """Which low-balance thresholds are in force for a wallet."""
 
+from decimal import Decimal
+
 from exporter.config import Account
 from exporter.model import Level, Thresholds, Wallet
 
@@ -26,6 +28,17 @@ def in_force(account: Account, wallet: Wallet) -> Thresholds:
 
 
 def breached(account: Account, wallet: Wallet) -> Level | None:
-    """Give the most severe level whose threshold the balance is under, None where it is under none."""
+    """Give the most severe level whose threshold the balance is under, None where it is under none.
+
+    An exhausted wallet is critical whether anybody gave it a threshold or not.
+    """
+    if exhausted(wallet):
+        return Level.CRITICAL
     under = [level for level, value in in_force(account, wallet).items() if wallet.balance < value]
     return under[-1] if under else None
+
+
+def exhausted(wallet: Wallet) -> bool:
+    """Tell whether nothing is left to spend; a post-paid wallet has no end of this kind."""
+    floor = Decimal(0) if wallet.credit_limit is None else -wallet.credit_limit
+    return wallet.type != "POST_PAID" and wallet.balance <= floor
