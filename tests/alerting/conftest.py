@@ -75,7 +75,7 @@ def running(command: Sequence[str], folder: Path, ready: str) -> Iterator[None]:
                 process.wait(10)
             except subprocess.TimeoutExpired:
                 process.kill()
-            print(Path(log.name).name, Path(log.name).read_text(errors="replace")[-4000:], sep="\n")
+            sys.stdout.write(f"{log.name}:\n{Path(log.name).read_text(errors='replace')[-4000:]}\n")
 
 
 @contextlib.contextmanager
@@ -107,7 +107,12 @@ def alertmanager(program: str, folder: Path, configuration: str) -> Iterator[str
     """Run Alertmanager; gives its address."""
     address = f"127.0.0.1:{free_port()}"
     (folder / "alertmanager.yml").write_text(configuration)
-    command = [program, "--config.file=alertmanager.yml", "--storage.path=alerts", "--cluster.listen-address="]
+    command = [
+        program,
+        "--config.file=alertmanager.yml",
+        "--storage.path=alerts",
+        "--cluster.listen-address=",
+    ]
     with running([*command, f"--web.listen-address={address}"], folder, f"http://{address}/-/ready"):
         yield address
 

@@ -26,7 +26,14 @@ def test_promtool_accepts_the_scrape_example(
         (tmp_path / "rules" / rules.name).symlink_to(rules)
     (tmp_path / example.name).write_text(example.read_text())
 
-    command = [tool("promtool"), "check", "config", "--lint=all", "--lint-fatal", str(tmp_path / example.name)]
+    command = [
+        tool("promtool"),
+        "check",
+        "config",
+        "--lint=all",
+        "--lint-fatal",
+        str(tmp_path / example.name),
+    ]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
 
     assert result.returncode == 0, result.stdout + result.stderr

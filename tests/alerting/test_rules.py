@@ -1,0 +1,217 @@
+"""The rules: promtool's own tests, and that nothing of the rules is without a test, a text or a runbook."""
+
+import re
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import promql_parser
+import pytest
+import yaml
+
+from exporter.families import FAMILIES
+
+HERE = Path(__file__).resolve().parent
+RULES = HERE.parents[1] / "grafana" / "rules"
+UNIT_TESTS = sorted((HERE / "rules").glob("*.test.yml"))
+RUNBOOKS = "https://github.com/prepaid-exporter/prepaid-exporter/blob/main/docs/runbooks.md"
+DASHBOARDS = "https://grafana.example.com/d/"
+ANNOTATIONS = {"summary", "description", "runbook_url", "dashboard_url"}
+FACTS = {"balance", "runway", "age", "topup_url"}
+# Names that Prometheus itself gives.
+OF_PROMETHEUS = {"up": {"job", "instance", "account", "provider"}}
+
+
+def rules(kind: str) -> list[dict[str, Any]]:
+    """List the shipped rules of a kind, "alert" or "record"."""
+    groups = [
+        group for path in sorted(RULES.glob("*.yml")) for group in yaml.safe_load(path.read_text())["groups"]
+    ]
+    return [rule for group in groups for rule in group["rules"] if kind in rule]
+
+
+ALERTS = {rule["alert"]: rule for rule in rules("alert")}
+RECORDED = {rule["record"]: rule for rule in rules("record")}
+EXPRESSIONS = [(name, rule["expr"]) for name, rule in (*ALERTS.items(), *RECORDED.items())]
+
+
+def walked(node: promql_parser.Expr) -> Iterator[promql_parser.Expr]:
+    """Give a parsed expression and all that is in it."""
+    yield node
+    inner = [getattr(node, name, None) for name in ("expr", "lhs", "rhs", "param", "vector_selector")]
+    for child in [*inner, *getattr(node, "args", [])]:
+        if child is not None and child is not node:
+            yield from walked(child)
+
+
+def selectors(expression: str) -> list[promql_parser.VectorSelector]:
+    """List what an expression reads."""
+    nodes = walked(promql_parser.parse(expression))
+    return [node for node in nodes if isinstance(node, promql_parser.VectorSelector)]
+
+
+def seconds(duration: str) -> int:
+    """Read a duration of a unit test."""
+    units = {"d": 86400, "h": 3600, "m": 60, "s": 1}
+    return sum(int(number) * units[unit] for number, unit in re.findall(r"(\d+)([dhms])", duration))
+
+
+@pytest.mark.parametrize("path", sorted(RULES.glob("*.yml")), ids=lambda path: path.name)
+def test_promtool_finds_nothing_to_complain_of(path: Path, tool: Callable[[str], str]) -> None:
+    command = [tool("promtool"), "check", "rules", "--lint=all", "--lint-fatal", str(path)]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "SUCCESS" in result.stdout
+
+
+@pytest.mark.parametrize("path", UNIT_TESTS, ids=lambda path: path.name.removesuffix(".test.yml"))
+def test_the_rules_do_what_their_unit_tests_say(path: Path, tool: Callable[[str], str]) -> None:
+    result = subprocess.run(
+        [tool("promtool"), "test", "rules", str(path)], capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+def verdicts(name: str) -> list[list[tuple[int, bool]]]:
+    """Give, for each world that asks for an alert, when it is asked and whether it fires."""
+    found = []
+    for path in UNIT_TESTS:
+        for world in yaml.safe_load(path.read_text())["tests"]:
+            asked = [
+                (seconds(case["eval_time"]), bool(case.get("exp_alerts")))
+                for case in world.get("alert_rule_test", [])
+                if case["alertname"] == name
+            ]
+            if asked:
+                found.append(sorted(asked))
+    return found
+
+
+@pytest.mark.parametrize("name", ALERTS)
+def test_every_alert_is_shown_to_fire_to_wait_to_stay_silent_and_to_resolve(name: str) -> None:
+    worlds = verdicts(name)
+    firing = [[fires for _, fires in world] for world in worlds]
+    assert any(True in world for world in firing), "no unit test in which it fires"
+    assert any(world[0] is False and True in world for world in firing), "no unit test in which it waits"
+    assert any(True not in world for world in firing), "no unit test in which it stays silent throughout"
+    assert any(True in world and False in world[world.index(True) :] for world in firing), (
+        "no unit test in which it resolves"
+    )
+
+
+@pytest.mark.parametrize("name", RECORDED)
+def test_every_recorded_series_is_shown_with_its_value_and_shown_missing(name: str) -> None:
+    cases = [
+        case
+        for path in UNIT_TESTS
+        for world in yaml.safe_load(path.read_text())["tests"]
+        for case in world.get("promql_expr_test", [])
+        if name in {selector.name for selector in selectors(case["expr"])}
+    ]
+    assert any(case.get("exp_samples") for case in cases), "no unit test of its value"
+    assert any(not case.get("exp_samples") for case in cases), "no unit test in which it is missing"
+
+
+def test_no_unit_test_asks_for_an_alert_that_does_not_exist() -> None:
+    asked = {
+        case["alertname"]
+        for path in UNIT_TESTS
+        for world in yaml.safe_load(path.read_text())["tests"]
+        for case in world.get("alert_rule_test", [])
+    }
+    assert asked == set(ALERTS)
+
+
+@pytest.mark.parametrize("name", ALERTS)
+def test_every_alert_says_what_a_person_needs(name: str) -> None:
+    rule = ALERTS[name]
+    annotations = rule["annotations"]
+    assert re.fullmatch(r"Prepaid([A-Z][a-z]+)+", name)
+    assert rule["labels"]["severity"] in {"info", "warning", "critical"}
+    assert annotations.keys() >= ANNOTATIONS
+    assert re.fullmatch(r"[A-Z][^{}]+\.", annotations["summary"]), "a full sentence without a template"
+    assert annotations["runbook_url"] == f"{RUNBOOKS}#{name.lower()}"
+    assert annotations["dashboard_url"].startswith(DASHBOARDS)
+    if "$labels.account" in annotations["description"]:
+        assert "$labels.provider" in annotations["description"]
+    else:
+        assert "ccount" not in rule["expr"] or name == "PrepaidExporterAbsent"
+    assert not annotations.keys() - ANNOTATIONS or annotations.keys() - ANNOTATIONS == FACTS
+    if name.startswith(("PrepaidBalance", "PrepaidWalletExhausted", "PrepaidRunway")):
+        assert annotations.keys() >= FACTS
+
+
+@pytest.mark.parametrize("name", ALERTS)
+def test_the_dashboard_link_leads_to_a_shipped_dashboard_and_its_own_variables(name: str, root: Path) -> None:
+    uid, _, query = ALERTS[name]["annotations"]["dashboard_url"].removeprefix(DASHBOARDS).partition("?")
+    dashboard = yaml.safe_load((root / "grafana" / "dashboards" / f"{uid}.json").read_text())
+    assert dashboard["uid"] == uid
+    variables = {variable["name"] for variable in dashboard["templating"]["list"]}
+    assert set(re.findall(r"var-(\w+)=", query)) <= variables
+
+
+def test_every_alert_has_its_section_in_the_runbooks_and_no_section_is_left_over(root: Path) -> None:
+    sections = re.split(r"^## ", (root / "docs" / "runbooks.md").read_text(), flags=re.MULTILINE)[1:]
+    assert sorted(section.splitlines()[0] for section in sections) == sorted(ALERTS)
+    for section in sections:
+        for part in ("**Meaning.**", "**Look at.**", "**Do.**", "**Noise when**"):
+            assert section.count(part) == 1, section
+
+
+@pytest.mark.parametrize(("name", "expression"), EXPRESSIONS, ids=[name for name, _ in EXPRESSIONS])
+def test_rules_read_only_what_the_exporter_gives_or_a_rule_records(name: str, expression: str) -> None:
+    families = {family.name: set(family.labels) | {"job", "instance"} for family in FAMILIES}
+    used = selectors(expression)
+    assert used, name
+    for selector in used:
+        known = selector.name in families or selector.name in RECORDED or selector.name in OF_PROMETHEUS
+        assert known, f"nobody gives {selector.name}"
+        labels = families.get(selector.name) or OF_PROMETHEUS.get(selector.name)
+        for matcher in selector.matchers.matchers:
+            assert labels is None or matcher.name in labels, f"{selector.name} has no label {matcher.name}"
+
+
+@pytest.mark.parametrize("name", ALERTS)
+def test_texts_look_up_only_what_the_exporter_gives_or_a_rule_records(name: str) -> None:
+    known = {family.name for family in FAMILIES} | set(RECORDED)
+    for text in ALERTS[name]["annotations"].values():
+        looked_up = re.findall(r"\b((?:wallet:)?prepaid_\w+(?::\w+)?)\{%s", text)
+        assert len(looked_up) == text.count("with query")
+        assert set(looked_up) <= known
+
+
+def test_a_recording_rule_is_evaluated_after_the_ones_that_it_reads() -> None:
+    before: set[str] = set()
+    for name, rule in RECORDED.items():
+        read = {selector.name for selector in selectors(rule["expr"])} & set(RECORDED)
+        assert read <= before | {name}, f"{name} reads {read - before}"
+        before.add(name)
+
+
+def test_steps_of_five_minutes_are_a_multiple_of_the_interval_that_records_them() -> None:
+    [group] = yaml.safe_load((RULES / "recording.yml").read_text())["groups"]
+    assert 300 % seconds(group["interval"]) == 0
+
+
+def test_no_alert_about_an_account_names_the_exporter_instance() -> None:
+    fired = [
+        alert["exp_labels"]
+        for path in UNIT_TESTS
+        for world in yaml.safe_load(path.read_text())["tests"]
+        for case in world.get("alert_rule_test", [])
+        for alert in case.get("exp_alerts", [])
+    ]
+    about_accounts = [labels for labels in fired if "account" in labels]
+    assert about_accounts
+    assert all(labels.keys() >= {"severity", "job", "provider"} for labels in about_accounts)
+    assert not any("instance" in labels for labels in about_accounts)
+
+
+def test_the_documentation_lists_every_alert_with_its_severity(root: Path) -> None:
+    rows = re.findall(
+        r"^\| \[(\w+)\]\(runbooks\.md#(\w+)\) \| (\w+) \|",
+        (root / "docs" / "alerting.md").read_text(),
+        re.MULTILINE,
+    )
+    assert rows == [(name, name.lower(), rule["labels"]["severity"]) for name, rule in ALERTS.items()]
