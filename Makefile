@@ -19,6 +19,7 @@ lint: $(VENV)/development
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/mypy --explicit-package-bases --package grafana.source
 	$(BIN)/lint-imports
 	$(BIN)/python docs/generate.py --check
 

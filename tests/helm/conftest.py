@@ -22,7 +22,7 @@ class Render(Protocol):
 class _StrictLoader(yaml.SafeLoader):
     """Refuses a key that stands twice in a mapping, as the API server does."""
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:  # noqa: FBT001, FBT002
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:  # noqa: FBT002
         keys = [self.construct_object(key, deep=True) for key, _ in node.value]
         doubles = {key for key in keys if keys.count(key) > 1}
         assert not doubles, f"{doubles} stands twice in the mapping{node.start_mark}"
