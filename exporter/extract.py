@@ -15,7 +15,7 @@ from exporter.mapping import WalletMapping
 from exporter.model import Credit, Failure, Level, Reason, Thresholds, Wallet
 from exporter.providers import Provider
 from exporter.schema import Scalar
-from exporter.values import CURRENCY, flag, number, state, text, timestamp
+from exporter.values import CURRENCY, flag, number, repeats, state, text, timestamp
 
 _Value = TypeVar("_Value")
 _Reader = Callable[[Any, Any], _Value | None]
@@ -161,7 +161,7 @@ class _Mapping:
         if (
             not isinstance(code, str)
             or not CURRENCY.fullmatch(code.strip().upper())
-            or code in reading.secrets
+            or (given is not None and repeats(code, reading.secrets))
         ):
             raise Failure(Reason.MALFORMED, f"{reading.where}.currency is missing or not a currency code")
         return code.strip().upper()
@@ -220,7 +220,7 @@ class _Reading:
             if less is None:
                 return None
             value = value - less  # type: ignore[operator] # only numbers have `minus`
-        if isinstance(value, str) and any(secret in value for secret in self.secrets):
+        if field.paths and isinstance(value, str) and repeats(value, self.secrets):
             raise ValueError("repeats a credential")
         return value
 

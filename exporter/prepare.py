@@ -5,11 +5,11 @@ The request is put together twice: once to send, once to show, with a mask in th
 
 import json
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from string import Template
 from typing import Any
-from urllib.parse import quote, urlencode, urlsplit, urlunsplit
+from urllib.parse import quote, quote_plus, urlencode, urlsplit, urlunsplit
 
 from exporter import __version__
 from exporter.config import Account
@@ -26,7 +26,7 @@ _DEFAULT_HEADERS = {
 
 @dataclass(frozen=True)
 class Prepared:
-    """A request to send, its credentials, and `shown`: the same without them."""
+    """A request to send, its credentials in each spelling that they travel in, and `shown`: the same without them."""
 
     method: str
     url: str = field(repr=False)
@@ -46,9 +46,22 @@ def prepare(account: Account, secrets: Mapping[str, str]) -> Prepared:
         url=url,
         headers={name: value.encode() for name, value in headers.items()},
         body=body,
-        secrets=tuple(secrets.values()),
+        secrets=_spellings(secrets.values(), headers),
         shown=Exchange(method, shown_url, tuple(headers)),
     )
+
+
+def _spellings(secrets: Iterable[str], headers: Mapping[str, str]) -> tuple[str, ...]:
+    """Spell the credentials as they stand in URLs, forms and basic authentication too: providers echo those."""
+    spelt = [
+        spelling
+        for value in secrets
+        for spelling in (value, quote(value, safe=""), quote(value), quote_plus(value))
+    ]
+    kind, _, pair = headers.get("Authorization", "").partition(" ")
+    if kind == "Basic":
+        spelt.append(pair)
+    return tuple(dict.fromkeys(spelt))
 
 
 def _assemble(account: Account, secrets: Mapping[str, str]) -> tuple[str, dict[str, str], bytes | None]:

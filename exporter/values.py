@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Collection
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -76,6 +77,12 @@ def text(value: Any, _spec: Any = None) -> str | None:
     if not isinstance(value, str) or len(value) > MAX_TEXT or not value.isprintable():
         raise ValueError("is not a short printable text")
     return value
+
+
+def repeats(value: str, secrets: Collection[str]) -> bool:
+    """Tell whether a text holds one of the secrets, in capitals or small letters."""
+    folded = value.casefold()
+    return any(secret.casefold() in folded for secret in secrets)
 
 
 def flag(value: Any, _spec: Any = None) -> bool | None:

@@ -1,0 +1,204 @@
+"""A secret that the provider echoes, in whatever place and spelling, appears in no output whatever."""
+
+import io
+import json
+import logging
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import structlog
+from click.testing import CliRunner
+from werkzeug.test import Client as Browser
+
+from exporter import cli, log
+from exporter.client import Client, ExchangeError
+from exporter.collector import Collector
+from exporter.config import load
+from exporter.extract import Extractor
+from exporter.model import Reason
+from exporter.prepare import prepare
+from exporter.runtime import Runtime
+from exporter.source import ConfigurationError
+from exporter.web.application import Application, Options
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from conftest import Nest, Upstream
+
+    Leaks = Callable[[str], list[str]]
+
+ACCEPTS = (
+    "text/plain;version=0.0.4",
+    "text/plain;version=1.0.0",
+    "application/openmetrics-text;version=1.0.0",
+)
+
+
+@pytest.fixture(autouse=True)
+def _log_as_before() -> "Iterator[None]":
+    yield
+    structlog.reset_defaults()
+
+
+@pytest.fixture(scope="module")
+def browser(nest: "Nest") -> Browser:
+    application = Application(Runtime(nest.file), Options(enable_lifecycle=True))
+    return Browser(application)
+
+
+def test_the_canary_is_really_sent_and_found_in_any_spelling(
+    nest: "Nest", browser: Browser, upstream: "Upstream", leaks: "Leaks", secret: str
+) -> None:
+    browser.get("/metrics")
+    requests = [seen for url in nest.urls.values() for seen in upstream.seen(url)]
+
+    assert len(nest.urls) > 100
+    assert len(requests) >= len(nest.urls)
+    assert all(leaks(f"{seen.path} {seen.headers} {seen.body!r}") for seen in requests)
+    assert leaks(f"so {secret} is shown")
+    assert not leaks("nothing to see")
+
+
+@pytest.mark.parametrize("accept", ACCEPTS)
+def test_no_metrics_page_shows_it(nest: "Nest", browser: Browser, accept: str, leaks: "Leaks") -> None:
+    answer = browser.get("/metrics", headers={"Accept": accept})
+    page = answer.get_data(as_text=True)
+
+    assert leaks(page + str(answer.headers)) == []
+    assert all(f'account="{name}"' in page for name in nest.urls)
+    assert 'reason="internal"} 1' not in page
+
+
+@pytest.mark.parametrize("path", ["/", "/config", "/sd"])
+def test_no_page_for_people_shows_it(nest: "Nest", browser: Browser, path: str, leaks: "Leaks") -> None:
+    browser.get("/metrics")
+    answer = browser.get(path)
+    page = answer.get_data(as_text=True)
+
+    assert leaks(page + str(answer.headers)) == []
+    assert all(name in page for name in nest.urls)
+
+
+def test_no_trace_of_a_probe_shows_it(nest: "Nest", browser: Browser, leaks: "Leaks") -> None:
+    traces = [browser.get(f"/probe?target={name}&debug=true").get_data(as_text=True) for name in nest.urls]
+
+    assert all("outcome " in trace for trace in traces)
+    assert leaks("".join(traces)) == []
+
+
+@pytest.mark.parametrize("output", ["table", "json", "prometheus"])
+def test_no_output_of_a_check_shows_it(nest: "Nest", output: str, tmp_path: Path, leaks: "Leaks") -> None:
+    textfile = tmp_path / "prepaid.prom"
+    arguments = ["check", "--config.file", str(nest.file), "--output", output, "--textfile", str(textfile)]
+    result = CliRunner().invoke(cli.main, arguments)
+
+    assert leaks(result.output + textfile.read_text(encoding="utf-8")) == []
+    assert all(name in result.stdout for name in nest.urls)
+
+
+@pytest.mark.parametrize("form", ["logfmt", "json"])
+def test_no_line_of_the_log_shows_it_at_debug_level(
+    nest: "Nest", form: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, leaks: "Leaks"
+) -> None:
+    written = io.StringIO()
+    monkeypatch.setattr("sys.stderr", written)
+    log.configure("debug", form)  # type: ignore[arg-type]
+    caplog.set_level(logging.DEBUG)
+    browser = Browser(Application(Runtime(nest.file), Options(enable_lifecycle=True)))
+    browser.get("/metrics")
+    assert browser.post("/-/reload").status_code == 200
+
+    assert leaks(written.getvalue() + caplog.text) == []
+    assert "configuration reloaded" in written.getvalue()
+
+
+@pytest.mark.parametrize("form", ["logfmt", "json"])
+def test_not_even_a_bug_that_quotes_it_shows_it(
+    nest: "Nest", form: str, monkeypatch: pytest.MonkeyPatch, leaks: "Leaks", secret: str
+) -> None:
+    def bug(*_: object) -> None:
+        raise RuntimeError(f"cannot read {secret}")
+
+    written = io.StringIO()
+    monkeypatch.setattr("sys.stderr", written)
+    monkeypatch.setattr(Extractor, "wallets", bug)
+    log.configure("debug", form)  # type: ignore[arg-type]
+    browser = Browser(Application(Runtime(nest.file), Options()))
+    shown = browser.get("/metrics").get_data(as_text=True) + browser.get("/").get_data(as_text=True)
+
+    assert leaks(shown + written.getvalue()) == []
+    assert 'reason="internal"} 1' in shown
+    assert "RuntimeError" in written.getvalue()
+    assert "traceback" in written.getvalue()
+
+
+def test_no_object_shows_it_when_it_is_printed(nest: "Nest", leaks: "Leaks") -> None:
+    runtime = Runtime(nest.file)
+    client = Client()
+    printed: list[object] = [runtime, runtime.scraper, runtime.scraper.config, client]
+    for account in runtime.scraper.config.accounts:
+        prepared = prepare(account, {name: one.read() for name, one in account.secrets.items()})
+        sender = client.sender(prepared, None, None)
+        collector = Collector(account, client)
+        outcome = collector.collect()
+        printed += [account, dict(account.secrets), prepared, sender, collector, outcome]
+        try:
+            printed.append(sender.send(5))
+        except ExchangeError as error:
+            printed += [error, *traceback.format_exception(error)]
+    printed += [*runtime.scraper.known(), *runtime.scraper.scrape(None, 10)]
+    client.close()
+
+    assert [found for one in printed for found in leaks(f"{one!r} {one!s}")] == []
+
+
+def test_no_failed_exchange_shows_it(nest: "Nest", monkeypatch: pytest.MonkeyPatch, leaks: "Leaks") -> None:
+    entries = json.loads(nest.file.read_text(encoding="utf-8"))
+    for entry in entries["accounts"]:
+        entry["base_url"] = "http://127.0.0.1:1"
+    file = nest.file.with_name("unreachable.yml")
+    file.write_text(json.dumps(entries), encoding="utf-8")
+    written = io.StringIO()
+    monkeypatch.setattr("sys.stderr", written)
+    log.configure("debug", "logfmt")
+    readings = Runtime(file).scraper.scrape(None, 10)
+
+    assert {reading.outcome and reading.outcome.reason for reading in readings} == {Reason.UNREACHABLE}
+    assert leaks(repr(readings) + written.getvalue()) == []
+
+
+@pytest.mark.parametrize("form", ["api_key", "api_key_file", "api_key_env"])
+@pytest.mark.parametrize("spoilt", ["{}\nX: y", "{}\tx", "{}\x00"])
+def test_no_complaint_about_the_configuration_shows_it(
+    form: str, spoilt: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, leaks: "Leaks", secret: str
+) -> None:
+    bad = spoilt.format(secret)
+    (tmp_path / "key").write_text(bad, encoding="utf-8")
+    monkeypatch.setenv("CANARY", secret if "\x00" in bad else bad)
+    value = {"api_key": bad, "api_key_file": "key", "api_key_env": "CANARY"}[form]
+    accounts = [
+        {"name": "a", "provider": "apimall", form: value, "treshold": {}},
+        {
+            "name": "b",
+            "provider": "apimall",
+            form: value,
+            "api_key": secret,
+            "currency": "EUR",
+            "timeout": "x",
+        },
+        {"name": "c", "provider": "apimal", "api_key": secret, "proxy_url": f"ftp://u:{secret}@h"},
+        {"name": "d", "provider": "apimall", "base_url": f"https://u:{secret}@host"},
+        {"name": "e", "provider": "apimall", "api_key": [secret], "thresholds": {"critical": secret}},
+    ]
+    file = tmp_path / "prepaid.yml"
+    file.write_text(json.dumps({"accounts": accounts}), encoding="utf-8")
+    result = CliRunner().invoke(cli.main, ["validate", "--config.file", str(file)])
+
+    assert result.exit_code == 1
+    assert leaks(result.output) == []
+    with pytest.raises(ConfigurationError) as raised:
+        load(file)
+    assert leaks(f"{raised.value!r} {raised.value} {traceback.format_exception(raised.value)}") == []
