@@ -1,5 +1,6 @@
 """All accounts at once, inside a deadline, with one call in flight per account. Nothing runs between scrapes."""
 
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable
@@ -23,6 +24,12 @@ As long as Prometheus itself holds on to a sample.
 
 _THREADS = 4096
 
+_SWITCH_INTERVAL = 0.05
+"""Seconds after which a thread that waits for the interpreter wakes up to demand it.
+
+With Python's own 5 ms, a thousand threads that wait spend a quarter of the processor time on that.
+"""
+
 _log = structlog.get_logger()
 
 
@@ -40,6 +47,7 @@ class Scraper:
 
     def __init__(self, config: Config) -> None:
         self._client = Client()
+        sys.setswitchinterval(_SWITCH_INTERVAL)
         # A thread for each account that is being asked: fewer would let slow providers hold up the others.
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="collect")
         self._counts = _Counts()
