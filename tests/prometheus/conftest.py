@@ -1,0 +1,222 @@
+"""The installed wheel between simulated providers and a real Prometheus that is configured as our examples say."""
+
+import contextlib
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import venv
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+import yaml
+
+from exporter.simulator import PROVIDERS, Simulator
+
+Series = frozenset[tuple[str, str]]
+
+INTERVAL = "2s"
+PATIENCE = 40.0
+"""Seconds after which what should have happened long ago has failed."""
+
+NOT_SOURCE = shutil.ignore_patterns(
+    ".git", ".*cache*", ".venv", ".hypothesis", "__pycache__", "dist", "build"
+)
+
+
+def until(true: Callable[[], bool], what: str) -> None:
+    """Wait until something is true."""
+    end = time.monotonic() + PATIENCE
+    while not true():
+        if time.monotonic() > end:
+            pytest.fail(f"not within {PATIENCE:.0f} s: {what}")
+        time.sleep(0.1)
+
+
+def outside() -> dict[str, str]:
+    """Give an environment in which the checkout is on no path, and every proxy is out of the way."""
+    hidden = ("PYTHONPATH", "VIRTUAL_ENV", "COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG")
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if name not in hidden and not name.lower().endswith("_proxy")
+    }
+
+
+def run(command: list[str | Path]) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@contextlib.contextmanager
+def running(folder: Path, name: str, *command: str | Path) -> Iterator[Path]:
+    """Run a program far from the checkout until the end; give the file of what it says."""
+    log = folder / f"{name}.log"
+    with log.open("w") as file:
+        process = subprocess.Popen(command, cwd=folder, env=outside(), stdout=file, stderr=file)
+    try:
+        yield log
+        assert process.poll() is None, log.read_text()
+    finally:
+        process.terminate()
+        process.wait(PATIENCE)
+
+
+@pytest.fixture(scope="session")
+def installed(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build the wheel, install it into a virtual environment of its own and give its command."""
+    folder = tmp_path_factory.mktemp("installed")
+    source = shutil.copytree(root, folder / "source", symlinks=True, ignore=NOT_SOURCE)
+    venv.create(folder / "venv", with_pip=True)
+    python = folder / "venv/bin/python"
+    run([sys.executable, "-m", "build", "--wheel", "--outdir", folder, source])
+    shutil.rmtree(source)
+    run([python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *folder.glob("*.whl")])
+    return folder / "venv/bin/prepaid-exporter"
+
+
+@pytest.fixture(scope="session")
+def simulator() -> Iterator[Simulator]:
+    """Run the four providers in a world that stands still: the documented numbers."""
+    with Simulator() as simulator:
+        yield simulator
+
+
+@pytest.fixture(scope="session")
+def exporters(
+    installed: Path, simulator: Simulator, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, str]]:
+    """Run an exporter with its accounts on /metrics, and one without; give their addresses."""
+    folder = tmp_path_factory.mktemp("exporters")
+    (folder / "prepaid.yml").write_text(simulator.configuration())
+    common = [installed, "serve", "--config.file=prepaid.yml", "--web.listen-address=127.0.0.1:0"]
+    flags: dict[str, list[str]] = {"whole": [], "bare": ["--no-metrics.accounts"]}
+    with contextlib.ExitStack() as stack:
+        addresses = {}
+        for name, more in flags.items():
+            log = stack.enter_context(running(folder, name, *common, *more))
+            until(lambda log=log: "url=" in log.read_text(), f"the start of the exporter {name}")
+            [addresses[name]] = re.findall(r"url=http://(\S+)", log.read_text())
+        yield addresses
+
+
+def scrape_configs(root: Path, example: str, prefix: str, address: str) -> list[dict[str, Any]]:
+    """Take the scrape configurations of an example, in a hurry and at another address."""
+    text = (root / f"grafana/prometheus/{example}.yml").read_text()
+    configs: list[dict[str, Any]] = yaml.safe_load(text.replace("prepaid-exporter:10710", address))[
+        "scrape_configs"
+    ]
+    for config in configs:
+        config["job_name"] = f"{prefix}/{config['job_name']}"
+        config["scrape_timeout"] = INTERVAL
+        for discovery in config.get("http_sd_configs", []):
+            discovery["refresh_interval"] = "1s"
+    return configs
+
+
+def configuration(root: Path, exporters: dict[str, str]) -> dict[str, Any]:
+    """Put every example into one configuration; the sharded one twice, as two servers would have it."""
+    configs = scrape_configs(root, "single", "single", exporters["whole"])
+    configs += scrape_configs(root, "discovery", "discovery", exporters["bare"])
+    for shard in ("0", "1"):
+        for config in scrape_configs(root, "sharded", f"shard-{shard}", exporters["bare"]):
+            for rule in config.get("relabel_configs", []):
+                if rule["action"] == "keep":
+                    rule["regex"] = shard
+            configs.append(config)
+    return {"global": {"scrape_interval": INTERVAL}, "scrape_configs": configs}
+
+
+class Prometheus:
+    """A running Prometheus, by its query API."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._session = requests.Session()
+        self._session.trust_env = False
+
+    def ready(self) -> bool:
+        with contextlib.suppress(requests.ConnectionError):
+            return self._session.get(f"{self.url}/-/ready", timeout=5).status_code == 200
+        return False
+
+    def _found(self, query: str) -> list[tuple[dict[str, str], float]]:
+        answer = self._session.get(f"{self.url}/api/v1/query", params={"query": query}, timeout=10).json()
+        assert answer["status"] == "success", answer
+        return [(one["metric"], float(one["value"][1])) for one in answer["data"]["result"]]
+
+    def ask(self, query: str, job: str = ".*") -> dict[Series, float]:
+        """Give what a query gives now of some jobs, without the labels that the place of the scrape adds."""
+        found = {}
+        for labels, value in self._found(query):
+            if not re.fullmatch(job, labels.get("job", "")):
+                continue
+            own = frozenset(item for item in labels.items() if item[0] not in ("job", "instance"))
+            assert own not in found, f"{labels} is there twice"
+            found[own] = value
+        return found
+
+    def values(self, query: str, label: str = "account") -> dict[str, float]:
+        """Give what a query gives now by the value of one label, which must tell the series apart."""
+        found = [(labels.get(label, ""), value) for labels, value in self._found(query)]
+        assert len(dict(found)) == len(found), f"{label} does not tell the series apart"
+        return dict(found)
+
+    def reasons(self, job: str) -> dict[str, str]:
+        """Give each account that is down with its reason."""
+        found = [dict(labels) for labels in self.ask("prepaid_account_failure == 1", job)]
+        assert len({labels["account"] for labels in found}) == len(found), "an account has two reasons"
+        return {labels["account"]: labels["reason"] for labels in found}
+
+    def close(self) -> None:
+        self._session.close()
+
+
+@pytest.fixture(scope="session")
+def server(
+    root: Path,
+    exporters: dict[str, str],
+    tool: Callable[[str], str],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Prometheus]:
+    """Run Prometheus with the examples; they must pass promtool first."""
+    program, promtool = tool("prometheus"), tool("promtool")
+    folder = tmp_path_factory.mktemp("prometheus")
+    (folder / "prometheus.yml").write_text(yaml.safe_dump(configuration(root, exporters)))
+    run([promtool, "check", "config", folder / "prometheus.yml"])
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        address = f"127.0.0.1:{listener.getsockname()[1]}"
+    command = [
+        program,
+        "--config.file=prometheus.yml",
+        f"--web.listen-address={address}",
+        "--storage.tsdb.path=data",
+    ]
+    with running(folder, "prometheus", *command):
+        server = Prometheus(f"http://{address}")
+        until(server.ready, "the start of Prometheus")
+        yield server
+        server.close()
+
+
+@pytest.fixture
+def eventually() -> Callable[[Callable[[], bool], str], None]:
+    return until
+
+
+@pytest.fixture
+def prometheus(server: Prometheus, simulator: Simulator) -> Iterator[Prometheus]:
+    """Give Prometheus when everything is up everywhere, and bring the providers back afterwards."""
+    by_job = 'sum by (job) (label_replace(prepaid_account_up, "job", "shards", "job", "shard-.*"))'
+    everything = dict.fromkeys(("single/prepaid-exporter", "discovery/prepaid-accounts", "shards"), 6.0)
+    until(lambda: server.values(by_job, "job") == everything, "six accounts up in every way of scraping")
+    yield server
+    for provider in PROVIDERS:
+        simulator.heal(provider)
+        simulator.revive(provider)
