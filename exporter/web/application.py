@@ -27,6 +27,7 @@ PATHS = ("/", "/probe", "/sd", "/config", "/-/healthy", "/-/ready", "/-/reload")
 """The paths that are taken, whatever the telemetry path is."""
 
 TIMEOUT_HEADER = "X-Prometheus-Scrape-Timeout-Seconds"
+_LONGEST = 3600.0
 
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -66,7 +67,6 @@ class Application:
         self._routes = Map(
             [Rule(path, endpoint=endpoint, methods=methods) for path, (endpoint, methods) in routes.items()],
             merge_slashes=False,
-            strict_slashes=False,
             redirect_defaults=False,
         )
 
@@ -123,11 +123,14 @@ class Application:
     def _exposition(
         self, request: Request, page: Page, readings: list[Reading], more: Iterable[Any]
     ) -> Response:
-        accepted = [parse_options_header(media) for media in request.accept_mimetypes.values()]
+        accepted = [
+            parse_options_header(media.lower()) for media, quality in request.accept_mimetypes if quality
+        ]
         chosen = choose(accepted)
         response = Response(page.render(readings, more, chosen), content_type=chosen.content_type)
         response.headers["Vary"] = "Accept, Accept-Encoding"
-        if request.accept_encodings["gzip"] > 0 and "gzip" in request.headers.get("Accept-Encoding", ""):
+        # `*` allows gzip too, and yet only those who name it are sure to unpack it.
+        if any(coding.lower() == "gzip" and quality for coding, quality in request.accept_encodings):
             response.data = gzip.compress(response.data, compresslevel=1)
             response.headers["Content-Encoding"] = "gzip"
         return response
@@ -140,7 +143,7 @@ class Application:
             granted = math.nan
         if not math.isfinite(granted) or granted <= 0:
             return self._options.scrape_timeout
-        return max(granted - self._options.timeout_offset, granted / 2)
+        return min(max(granted - self._options.timeout_offset, granted / 2), _LONGEST)
 
     def _state(self) -> ExporterState:
         runtime = self._runtime
@@ -153,6 +156,8 @@ class Application:
         )
 
     def _service_discovery(self, request: Request) -> Response:
+        if "Host" not in request.headers or not request.host:
+            raise BadRequest("the request's Host header names no host, so that there is nothing to scrape")
         entries = [
             {
                 "targets": [request.host],

@@ -1,7 +1,10 @@
 """The WSGI server: threads, limits, and an end that answers what is in flight."""
 
+import logging
+import sys
 from collections.abc import Callable
 from threading import Timer
+from traceback import format_tb
 from typing import Any
 
 import structlog
@@ -82,6 +85,10 @@ class Server:
 class _Quiet(wsgi.Server):
     """Says what happens in our log; the text of a client's mistake stays out of it."""
 
-    def error_log(self, msg: str = "", level: int = 20, traceback: bool = False) -> None:  # noqa: ARG002, FBT001, FBT002
-        """Log the first line, as the server's own method would print it."""
-        _log.debug("web server", note=msg.partition("\n")[0])
+    def error_log(self, msg: str = "", level: int = 20, traceback: bool = False) -> None:  # noqa: FBT001, FBT002
+        """Log a bug of ours with its frames, and what a client did wrong for the curious alone."""
+        kind, _, frames = sys.exc_info()
+        if traceback and level >= logging.ERROR and kind:
+            _log.error("bug while answering", error=kind.__name__, traceback="".join(format_tb(frames)))
+        else:
+            _log.debug("web server", note=msg.partition("\n")[0])
