@@ -15,7 +15,7 @@ from exporter.mapping import WalletMapping
 from exporter.model import Credit, Failure, Level, Reason, Thresholds, Wallet
 from exporter.providers import Provider
 from exporter.schema import Scalar
-from exporter.values import CURRENCY, flag, number, repeats, state, text, timestamp
+from exporter.values import CURRENCY, difference, flag, number, repeats, state, text, timestamp
 
 _Value = TypeVar("_Value")
 _Reader = Callable[[Any, Any], _Value | None]
@@ -219,7 +219,7 @@ class _Reading:
             less = reader(field.minus(self.item), field.spec)
             if less is None:
                 return None
-            value = value - less  # type: ignore[operator] # only numbers have `minus`
+            value = difference(value, less)  # type: ignore[assignment,arg-type] # only numbers have `minus`
         if field.paths and isinstance(value, str) and repeats(value, self.secrets):
             raise ValueError("repeats a credential")
         return value

@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Collection
 from datetime import UTC, datetime
-from decimal import Decimal
+from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, Decimal
 from typing import Any
 
 from exporter.mapping import Choice, Number, Timestamp
@@ -18,6 +18,8 @@ _NUMBER = re.compile(r"[-+]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]{1,4})?")
 _MAX_EXPONENT = 307
 _FEW_DIGITS = 40
 _MILLI = Decimal("0.001")
+_UNROUNDED = Context(prec=MAX_PREC, Emax=MAX_EMAX, Emin=MIN_EMIN)
+"""The usual context rounds to 28 digits."""
 
 
 def document(body: bytes) -> Any:
@@ -49,11 +51,20 @@ def number(value: Any, spec: Number) -> Decimal | None:
     amount = _amount(value, spec.pattern)
     if amount in spec.invalid:
         return None
+    if spec.scale != 1:
+        amount = _UNROUNDED.multiply(_held(amount), spec.scale)
+    return _held(amount.copy_negate() if spec.negate else amount)
+
+
+def difference(amount: Decimal, less: Decimal) -> Decimal:
+    """Subtract to the last digit."""
+    return _held(_UNROUNDED.subtract(amount, less))
+
+
+def _held(amount: Decimal) -> Decimal:
     if amount and abs(amount.adjusted()) > _MAX_EXPONENT:
         raise ValueError("is beyond what a sample can hold")
-    if spec.scale != 1:
-        amount *= spec.scale
-    return (-amount if spec.negate else amount) or Decimal(0)
+    return amount or Decimal(0)
 
 
 def _amount(value: Any, pattern: str | None) -> Decimal:
@@ -106,10 +117,8 @@ def timestamp(value: Any, spec: Timestamp) -> Decimal | None:
     if value is None or value == "":
         return None
     if spec.format != "iso8601":
-        seconds = _amount(value, None)
-        if seconds and abs(seconds.adjusted()) > _MAX_EXPONENT:
-            raise ValueError("is beyond what a sample can hold")
-        return seconds * _MILLI if spec.format == "unix_ms" else seconds
+        seconds = _held(_amount(value, None))
+        return _held(_UNROUNDED.multiply(seconds, _MILLI)) if spec.format == "unix_ms" else seconds
     if not isinstance(value, str):
         raise ValueError("is not a date")  # noqa: TRY004 - readers have one way to refuse
     try:
