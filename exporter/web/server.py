@@ -1,14 +1,17 @@
 """The WSGI server: threads, limits, and an end that answers what is in flight."""
 
 import logging
+import socket
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from threading import Timer
 from traceback import format_tb
 from typing import Any
 
 import structlog
 from cheroot import wsgi
+from cheroot.server import HTTPConnection, HTTPRequest
 
 from exporter.source import ConfigurationError, Problem
 from exporter.web.access import Access
@@ -19,6 +22,9 @@ MAX_HEADER = 16 * 1024
 
 IDLE_TIME = 10
 """Seconds that a connection may keep silent."""
+
+HEADER_TIME = 10
+"""Seconds in which a request's headers must be complete: a byte now and then does not hold a thread for good."""
 
 THREADS = 64
 """Requests answered at a time; a scrape that waits for others' calls takes one of them too."""
@@ -82,8 +88,31 @@ class Server:
         timer.cancel()
 
 
+class _Request(HTTPRequest):
+    def parse_request(self) -> None:
+        watch = Timer(HEADER_TIME, _hang_up, [self.conn.socket])
+        watch.daemon = True
+        watch.start()
+        try:
+            super().parse_request()
+        finally:
+            watch.cancel()
+
+
+def _hang_up(connection: socket.socket) -> None:
+    with suppress(OSError):
+        # Past TLS, whose own way to end would write to a client that does not listen.
+        socket.socket.shutdown(connection, socket.SHUT_RDWR)
+
+
+class _Connection(HTTPConnection):
+    RequestHandlerClass = _Request
+
+
 class _Quiet(wsgi.Server):
     """Says what happens in our log; the text of a client's mistake stays out of it."""
+
+    ConnectionClass = _Connection
 
     def error_log(self, msg: str = "", level: int = 20, traceback: bool = False) -> None:  # noqa: FBT001, FBT002
         """Log a bug of ours with its frames, and what a client did wrong for the curious alone."""

@@ -1,0 +1,122 @@
+"""Clients that send too much, too slowly or nonsense get an error or nothing, and cost the others nothing."""
+
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from threading import Event, Thread
+from typing import Any
+
+import pytest
+
+from exporter.web import server
+
+LINE = b"GET /-/healthy HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+
+
+def test_headers_that_fit_are_read(exporter: Any) -> None:
+    padding = b"X-Padding: " + b"a" * (server.MAX_HEADER - 200) + b"\r\n"
+    assert exporter.raw(LINE + padding + b"\r\n").startswith(b"HTTP/1.1 200 ")
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        (LINE + b"X-Padding: " + b"a" * server.MAX_HEADER + b"\r\n\r\n", b"413"),
+        (LINE + b"".join(b"X-%d: a\r\n" % number for number in range(4000)) + b"\r\n", b"413"),
+        (b"GET /?" + b"a" * server.MAX_HEADER + b" HTTP/1.1\r\nHost: x\r\n\r\n", b"414"),
+        (b"POST /-/reload HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999\r\n\r\n", b"413"),
+    ],
+    ids=["one long header", "many headers", "a long request line", "a large body"],
+)
+def test_what_is_too_large_is_refused(sent: bytes, status: bytes, exporter: Any) -> None:
+    assert exporter.raw(sent).startswith(b"HTTP/1.1 " + status)
+    assert exporter.ask("/-/healthy").status == 200
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"GARBAGE\r\n\r\n",
+        b"GET / HTTP/9.9\r\n\r\n",
+        b"GET / SMTP/1.0\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
+        b"GET /\x00 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+        LINE + b"No colon here\r\n\r\n",
+        b"POST /-/reload HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: many\r\n\r\n",
+        b"POST /-/reload HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: -1\r\n\r\n",
+        b"POST /-/reload HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: odd\r\n\r\n",
+    ],
+)
+def test_nonsense_is_refused_and_not_repeated_as_a_page(sent: bytes, exporter: Any) -> None:
+    answer = exporter.raw(sent)
+    assert answer == b"" or answer[9:10] in b"45"
+    assert b"Traceback" not in answer
+    assert b"text/html" not in answer
+    assert exporter.ask("/-/healthy").status == 200
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET /metrics HTTP/1.1\r\nHos"], ids=["silent", "stops halfway"])
+def test_an_idle_connection_is_closed(sent: bytes, monkeypatch: pytest.MonkeyPatch, start: Any) -> None:
+    monkeypatch.setattr(server, "IDLE_TIME", 0.5)
+    exporter = start()
+    begun = time.monotonic()
+    answer = exporter.raw(sent)
+    assert time.monotonic() - begun < 5
+    assert answer.startswith(b"HTTP/1.1 408 ")
+
+
+@contextmanager
+def dripping(exporter: Any, count: int) -> Iterator[None]:
+    """Keep connections open that send one byte of a header now and then, and never an end of it."""
+    stop = Event()
+    with ExitStack() as stack:
+        sockets = [
+            stack.enter_context(socket.create_connection(("127.0.0.1", exporter.port), timeout=5))
+            for _ in range(count)
+        ]
+        for one in sockets:
+            one.sendall(b"GET /metrics HTTP/1.1\r\nX-Slow: ")
+
+        def drip() -> None:
+            while not stop.wait(0.1):
+                for one in sockets:
+                    with suppress(OSError):
+                        one.sendall(b"a")
+
+        thread = Thread(target=drip, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            thread.join(5)
+
+
+def test_some_clients_that_drip_their_headers_do_not_hold_up_the_others(exporter: Any) -> None:
+    with dripping(exporter, server.THREADS // 2):
+        begun = time.monotonic()
+        assert [exporter.ask("/metrics").status for _ in range(5)] == [200] * 5
+        assert time.monotonic() - begun < server.HEADER_TIME / 2
+
+
+def test_more_of_them_than_there_are_threads_are_thrown_out_in_time(
+    monkeypatch: pytest.MonkeyPatch, start: Any
+) -> None:
+    monkeypatch.setattr(server, "HEADER_TIME", 1)
+    exporter = start()
+    with dripping(exporter, server.THREADS + 10):
+        assert exporter.ask("/-/healthy").status == 200
+
+
+def test_a_client_that_goes_away_in_the_middle_costs_nothing(exporter: Any) -> None:
+    for _ in range(20):
+        with socket.create_connection(("127.0.0.1", exporter.port), timeout=5) as client:
+            client.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert exporter.ask("/metrics").status == 200
+
+
+def test_one_connection_serves_request_after_request(exporter: Any) -> None:
+    request = b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n"
+    answer = exporter.raw(request * 3 + LINE + b"\r\n")
+    assert answer.count(b"HTTP/1.1 200 ") == 4

@@ -1,0 +1,254 @@
+"""The pages for people: the status of every account, the running configuration, and reloading it."""
+
+import json
+import re
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+import yaml
+
+
+class Page(HTMLParser):
+    """What a browser would see: the text of each table row, the links, and every element's name."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.rows: list[str] = []
+        self.links: list[str] = []
+        self.elements: set[str] = set()
+        self.attributes: set[str] = set()
+        self.visible = ""
+        self._silent = False
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.add(tag)
+        self.attributes |= {name for name, _ in attrs}
+        self._silent = tag == "style"
+        if tag == "tr":
+            self.rows.append("")
+        self.links += [value or "" for name, value in attrs if name == "href"]
+
+    def handle_endtag(self, tag: str) -> None:
+        self._silent = self._silent and tag != "style"
+
+    def handle_data(self, data: str) -> None:
+        if self._silent or not data.strip():
+            return
+        words = " ".join(data.split())
+        self.visible += f"{words} "
+        if self.rows:
+            self.rows[-1] += f"{words} "
+
+
+def page(exporter: Any) -> Page:
+    answer = exporter.ask("/")
+    assert (answer.status, answer.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
+    return Page(answer.text)
+
+
+def test_before_the_first_scrape_the_status_page_says_that_nothing_was_asked(start: Any) -> None:
+    exporter = start()
+    shown = page(exporter)
+    assert "6 accounts · 6 not asked yet" in shown.visible
+    assert [row.split()[:2] for row in shown.rows[1:]] == [["not", "asked"]] * 6
+    assert exporter.upstream_requests() == 0
+
+
+def test_the_status_page_shows_the_last_readings_and_asks_nobody(start: Any) -> None:
+    exporter = start()
+    exporter.ask("/metrics")
+    asked = exporter.upstream_requests()
+    exporter.simulator.wallet("apimall").balance = "7"
+    rows = page(exporter).rows[1:]
+    assert exporter.upstream_requests() == asked == 6
+    (outreach,) = [row for row in rows if "outreach" in row]
+    for shown in ("ok ", "Cold Mail Reseller", "3,334.95", "INR", "warning 2,000", "critical 1,000"):
+        assert shown in outreach
+    assert "on adds 5,000 under 1,000" in outreach
+    assert re.search(r"\b\d+ s ago", outreach)
+    (mall,) = [row for row in rows if "mall" in row]
+    assert "120 CREDITS" in mall  # as it was when it was asked
+
+
+def test_the_most_urgent_accounts_stand_first(start: Any) -> None:
+    exporter = start()
+    exporter.simulator.fail("apimall", "forbidden")
+    exporter.simulator.wallet("coldmailreseller").balance = "1500"
+    exporter.ask("/metrics")
+    shown = page(exporter)
+    assert "6 accounts · 1 down · 1 under critical · 1 under warning . " in shown.visible
+    assert [row.split()[0] for row in shown.rows[1:]] == [
+        "down",
+        "critical",
+        "warning",
+        "ok",
+        "ok",
+        "ok",
+        "ok",
+    ]
+    assert "mall API Mall · dashboard auth HTTP status 403 API access is not approved" in shown.rows[1]
+
+
+def test_an_account_that_went_down_shows_no_old_balance(start: Any) -> None:
+    exporter = start()
+    exporter.ask("/metrics")
+    exporter.simulator.kill("apimall")
+    exporter.ask("/metrics")
+    (mall,) = [row for row in page(exporter).rows if "mall " in row]
+    assert "down " in mall
+    assert "unreachable" in mall
+    assert "120" not in mall
+    assert re.search(r"\b\d+ s ago", mall)  # when it was last read
+
+
+def test_the_status_page_needs_no_script_and_nothing_from_elsewhere(start: Any) -> None:
+    exporter = start()
+    exporter.ask("/metrics")
+    shown = page(exporter)
+    assert not shown.elements & {"script", "link", "img", "iframe", "object", "form", "base"}
+    assert not {name for name in shown.attributes if name.startswith("on")}
+    assert "@import" not in exporter.ask("/").text
+    assert "prefers-color-scheme: dark" in exporter.ask("/").text
+
+
+def test_names_cannot_smuggle_markup_into_the_status_page(start: Any, simulator: Any) -> None:
+    name = "<script>alert(1)</script>\"'&amp;"
+    account = {
+        "name": name,
+        "provider": "apimall",
+        "api_key": simulator.keys["apimall"],
+        "base_url": simulator.base_url("apimall"),
+        "topup_url": "https://pay.example.com/a'b",
+    }
+    exporter = start(json.dumps({"accounts": [account]}))
+    exporter.ask("/metrics")
+    shown = page(exporter)
+    assert "script" not in shown.elements
+    assert name in shown.rows[1]
+    assert "https://pay.example.com/a'b" in shown.links
+    assert all(re.match(r"https://|/", link) for link in shown.links)
+
+
+def test_the_status_page_speaks_of_an_exporter_without_accounts(start: Any) -> None:
+    shown = page(start("accounts: []"))
+    assert "0 accounts" in shown.visible
+    assert shown.rows[1].startswith("No account is configured. ")
+
+
+def test_a_customer_without_wallets_is_fine_and_has_none(start: Any, simulator: Any) -> None:
+    text = simulator.configuration().replace("lookup_key: acme", "lookup_key: empty")
+    exporter = start(text)
+    exporter.ask("/metrics")
+    (row,) = [row for row in page(exporter).rows if "acme" in row]
+    assert "ok " in row
+    assert "The account has no wallets." in row
+
+
+def test_the_running_configuration_is_shown_whole_with_a_mask_over_every_secret(
+    start: Any, simulator: Any, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = simulator.keys["apimall"]
+    (tmp_path / "key").write_text(key)
+    monkeypatch.setenv("PREPAID_TEST_KEY", key)
+    where = {"provider": "apimall", "base_url": simulator.base_url("apimall")}
+    accounts = [
+        {"name": "literal", "api_key": key, "proxy_url": f"http://me:{key}@127.0.0.1:3128", **where},
+        {
+            "name": "file",
+            "api_key_file": "key",
+            "thresholds": {"critical": "1.50"},
+            "min_interval": "1h30m",
+            **where,
+        },
+        {"name": "variable", "api_key_env": "PREPAID_TEST_KEY", "timeout": "500ms", **where},
+    ]
+    exporter = start(json.dumps({"accounts": accounts}))
+    exporter.ask("/metrics")
+    answer = exporter.ask("/config")
+    assert (answer.status, answer.headers["Content-Type"]) == (200, "text/plain; charset=utf-8")
+    assert key not in answer.text
+    literal, file, variable = yaml.safe_load(answer.text)["accounts"]
+    assert literal["api_key"] == "***"
+    assert literal["proxy_url"] == "http://***@127.0.0.1:3128"
+    assert file["api_key_file"] == str(tmp_path / "key")
+    assert (file["thresholds"], file["min_interval"]) == ({"critical": "1.50"}, "1h30m")
+    assert (variable["api_key_env"], variable["timeout"]) == ("PREPAID_TEST_KEY", "500ms")
+    assert all("HTTP status" not in text and key not in text for text in (exporter.ask("/").text,))
+
+
+def reloads(exporter: Any) -> tuple[str, float]:
+    answer = exporter.ask("/metrics?account=mall")
+    (successful,) = answer.samples("prepaid_exporter_config_last_reload_successful ")
+    (moment,) = answer.samples("prepaid_exporter_config_last_reload_success_timestamp_seconds ")
+    return successful.split()[1], float(moment.split()[1])
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT"])
+def test_reloading_is_off_unless_it_was_turned_on(method: str, start: Any) -> None:
+    exporter = start()
+    exporter.file.write_text("accounts: []")
+    answer = exporter.ask("/-/reload", method)
+    assert answer.status == 403
+    assert "--web.enable-lifecycle" in answer.text
+    assert len(exporter.ask("/metrics").samples("prepaid_account_up{")) == 6
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT"])
+def test_a_good_reload_takes_effect_at_once(method: str, start: Any) -> None:
+    exporter = start(enable_lifecycle=True)
+    successful, before = reloads(exporter)
+    assert successful == "1.0"
+    text = exporter.file.read_text()
+    exporter.file.write_text(text.replace("name: outreach", "name: mails"))
+    answer = exporter.ask("/-/reload", method)
+    assert (answer.status, answer.text) == (200, "reloaded\n")
+    names = " ".join(exporter.ask("/metrics").samples("prepaid_account_up{"))
+    assert "mails" in names
+    assert "outreach" not in names
+    successful, after = reloads(exporter)
+    assert (successful, after > before) == ("1.0", True)
+
+
+def test_a_bad_reload_keeps_the_old_configuration_and_names_every_error(start: Any) -> None:
+    exporter = start(enable_lifecycle=True)
+    _, before = reloads(exporter)
+    good = exporter.file.read_text()
+    exporter.file.write_text(
+        "accounts:\n  - {name: a, provider: apimal, api_key: canary-7f3a, colour: red}\n"
+    )
+    answer = exporter.ask("/-/reload", "POST")
+    assert answer.status == 400
+    assert answer.text == (
+        "the configuration was not reloaded, the old one stays:\n"
+        f"{exporter.file}:2:25: accounts[0].provider: unknown provider 'apimal'; did you mean \"apimall\"?\n"
+        f"{exporter.file}:2:55: accounts[0].colour: unknown key\n"
+    )
+    assert len(exporter.ask("/metrics").samples("prepaid_account_up{")) == 6
+    assert reloads(exporter) == ("0.0", before)
+    exporter.file.write_text(good)
+    assert exporter.ask("/-/reload", "POST").status == 200
+    assert reloads(exporter)[0] == "1.0"
+
+
+def test_a_vanished_file_is_told_on_reload(start: Any) -> None:
+    exporter = start(enable_lifecycle=True)
+    exporter.file.unlink()
+    answer = exporter.ask("/-/reload", "POST")
+    assert answer.status == 400
+    assert f"{exporter.file}: cannot be read: No such file or directory" in answer.text
+    assert exporter.ask("/-/ready").status == 200
+
+
+def test_accounts_that_stay_keep_their_reading_over_a_reload(start: Any) -> None:
+    exporter = start(enable_lifecycle=True)
+    exporter.ask("/metrics")
+    text = exporter.file.read_text()
+    exporter.file.write_text(text.replace("thresholds: {critical: 25}", "thresholds: {critical: 200}"))
+    assert exporter.ask("/-/reload", "POST").status == 200
+    asked = exporter.upstream_requests()
+    (mall,) = [row for row in page(exporter).rows if "mall " in row]
+    assert "critical 200" in mall
+    assert "120 CREDITS" in mall
+    assert exporter.upstream_requests() == asked
