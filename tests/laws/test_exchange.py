@@ -1,6 +1,7 @@
 """A recorded exchange gives exactly the recorded wallets or reason, and only the declared request is made."""
 
 import json
+from base64 import b64encode
 from string import Template
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
@@ -68,6 +69,9 @@ def test_only_the_declared_request_is_made_with_the_secret_only_where_declared(
 def _headers(case: "Case", seen: "Seen", base_url: str) -> dict[str, str]:
     length = {"Content-Length": str(len(seen.body))} if seen.body else {}
     declared = {name: _filled(case, value) for name, value in case.request.get("headers", {}).items()}
+    if "basic" in case.request:
+        pair = _filled(case, case.request["basic"]).encode()
+        declared["Authorization"] = f"Basic {b64encode(pair).decode()}"
     return {"Host": urlsplit(base_url).netloc, **COMMON_HEADERS, **length, **declared}
 
 

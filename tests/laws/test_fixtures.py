@@ -39,6 +39,14 @@ def test_a_failure_has_a_reason_from_the_closed_list(case: "Case") -> None:
     assert case.reason is None or case.reason in {reason.value for reason in Reason}
 
 
+def test_a_recorded_request_says_only_what_is_compared(case: "Case") -> None:
+    assert (
+        {"method", "url"}
+        <= set(case.request)
+        <= {"method", "url", "query", "headers", "basic", "json", "form"}
+    )
+
+
 def test_a_fixture_names_credentials_and_never_holds_one(case: "Case") -> None:
     request = str(case.request)
 
