@@ -222,7 +222,7 @@ class Desk:
         self.runtime = Runtime(self.file)
         self._application = Application(self.runtime, options)
 
-    def write(self, accounts: dict[str, dict[str, Any]]) -> None:
+    def write(self, accounts: dict[str, dict[str, Any]], *definitions: str) -> None:
         """Write the configuration: by default an account at API Mall with a literal key."""
         entries = []
         for name, settings in accounts.items():
@@ -231,11 +231,11 @@ class Desk:
                 entry.setdefault("api_key", f"key-of-{name}")
             entries.append(entry)
         new = self.file.with_suffix(".new")
-        new.write_text(yaml.safe_dump({"accounts": entries}))
+        new.write_text(yaml.safe_dump({"provider_files": [*definitions], "accounts": entries}))
         new.replace(self.file)
 
-    def reload(self, accounts: dict[str, dict[str, Any]]) -> None:
-        self.write(accounts)
+    def reload(self, accounts: dict[str, dict[str, Any]], *definitions: str) -> None:
+        self.write(accounts, *definitions)
         self.runtime.reload()
 
     def exposition(self, granted: float = 30, query: str = "") -> str:

@@ -12,6 +12,8 @@ import pytest
 from exporter.source import ConfigurationError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.collection.conftest import (
         Asked,
         Desk,
@@ -173,6 +175,37 @@ def test_a_bad_file_changes_nothing(server: Upstream, desk: MakeDesk, account: d
     assert page.one("prepaid_exporter_config_last_reload_successful") == 1
     assert (page.one(name) or 0) > (before.one(name) or 0)
     assert len(server.requests) == 1
+
+
+OWN = """\
+title: Own
+documentation: [https://own.example]
+confidence: observed
+credentials: {{api_key: {{description: key}}}}
+base_url: https://own.example
+request: {{path: /balance}}
+auth: {{type: bearer}}
+wallets: {{currency: {{literal: EUR}}, balance: {path}}}
+"""
+
+
+def test_an_own_definition_is_read_again_and_matters_only_when_it_changed(
+    server: Upstream, desk: MakeDesk, account: dict[str, Any], tmp_path: Path
+) -> None:
+    own = tmp_path / "own.yml"
+    own.write_text(OWN.format(path="data.api_credits"))
+    accounts = {"mall": account, "mine": {**account, "provider": "own"}}
+    running = desk(mall=account)
+    running.reload(accounts, "own.yml")
+    assert running.metrics().balance("mine") == 120
+    running.reload(accounts, "own.yml")
+    running.metrics()
+    assert len(server.requests) == 2, "nothing changed"
+    own.write_text(OWN.format(path="length(request_id)"))
+    running.reload(accounts, "own.yml")
+    assert running.metrics().balance("mine") == len("req_1")
+    lines = [asked.line.split()[1] for asked in server.requests]
+    assert sorted(lines) == ["/account/balances", "/balance", "/balance"]
 
 
 class Waiting:

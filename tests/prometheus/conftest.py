@@ -104,6 +104,10 @@ def exporters(
             until(lambda log=log: "url=" in log.read_text(), f"the start of the exporter {name}")
             [addresses[name]] = re.findall(r"url=http://(\S+)", log.read_text())
         yield addresses
+    for log in folder.glob("*.log"):
+        said = log.read_text()
+        assert "Traceback" not in said
+        assert not [provider for provider, key in simulator.keys.items() if key in said]
 
 
 def scrape_configs(root: Path, example: str, prefix: str, address: str) -> list[dict[str, Any]]:
