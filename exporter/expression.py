@@ -1,7 +1,7 @@
 """JMESPath over documents whose numbers are exact. The only user of the JMESPath library at run time."""
 
 from collections.abc import Callable, Iterable
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import jmespath
@@ -16,15 +16,23 @@ Search = Callable[[Any], Any]
 class _Functions(functions.Functions):
     """The standard functions, which know a decimal for the number that it is."""
 
-    def _type_check_single(self, current: Any, types: Any, function_name: str) -> None:
-        known = float(current) if isinstance(current, Decimal) else current
-        super()._type_check_single(known, types, function_name)  # type: ignore[misc] # missing in its stubs
+    def _get_allowed_pytypes(self, types: Any) -> Any:
+        allowed, elements = super()._get_allowed_pytypes(types)  # type: ignore[misc] # missing in its stubs
+        return _with_decimal(allowed), [_with_decimal(names) for names in elements]
 
     @functions.signature({"types": []})
     def _func_to_number(self, arg: Any) -> Any:
-        if isinstance(arg, Decimal):
-            return arg
-        return super()._func_to_number(arg)  # type: ignore[misc] # missing in its stubs
+        if isinstance(arg, bool) or not isinstance(arg, str | int | float | Decimal):
+            return None
+        try:
+            return Decimal(arg) if isinstance(arg, str) else arg
+        except InvalidOperation:
+            return None
+
+
+def _with_decimal(names: Iterable[str]) -> tuple[str, ...]:
+    known = tuple(names)
+    return (*known, "Decimal") if "float" in known else known
 
 
 _INTERPRETER = visitor.TreeInterpreter(jmespath.Options(custom_functions=_Functions()))
@@ -37,7 +45,7 @@ def search(expression: str) -> Search:
     def run(document: Any) -> Any:
         try:
             return _INTERPRETER.visit(tree, document)
-        except exceptions.JMESPathError:
+        except (exceptions.JMESPathError, ArithmeticError, TypeError):  # avg() divides by a binary float
             raise Failure(Reason.MALFORMED, f"{expression} does not fit the answer") from None
 
     return run

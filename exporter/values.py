@@ -17,6 +17,7 @@ MAX_TEXT = 200
 _NUMBER = re.compile(r"[-+]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]{1,4})?")
 _MAX_EXPONENT = 307
 _FEW_DIGITS = 40
+_SHORTEST_KEY = 8
 _MILLI = Decimal("0.001")
 _UNROUNDED = Context(prec=MAX_PREC, Emax=MAX_EMAX, Emin=MIN_EMIN)
 """The usual context rounds to 28 digits."""
@@ -91,9 +92,13 @@ def text(value: Any, _spec: Any = None) -> str | None:
 
 
 def repeats(value: str, secrets: Collection[str]) -> bool:
-    """Tell whether a text holds one of the secrets, in capitals or small letters."""
+    """Tell whether a text holds one of the secrets, in capitals or small letters.
+
+    One of a few characters must be the whole text: no provider's key is that short, and a trial's `k` is in any text.
+    """
     folded = value.casefold()
-    return any(secret.casefold() in folded for secret in secrets)
+    known = (secret.casefold() for secret in secrets)
+    return any(secret in folded if len(secret) >= _SHORTEST_KEY else secret == folded for secret in known)
 
 
 def flag(value: Any, _spec: Any = None) -> bool | None:
