@@ -120,6 +120,7 @@ def serve(  # noqa: PLR0913 - one argument a flag
     log_format: Any,
 ) -> None:
     """Listen for scrapes."""
+    service.hold_signals()
     log.configure(log_level, log_format)
     if not _PATH.fullmatch(web_telemetry_path) or web_telemetry_path in PATHS:
         raise click.BadParameter(
@@ -263,6 +264,7 @@ def demo(speed: float, web_listen_address: str, log_level: str, log_format: Any)
     """Run the exporter on simulated providers: no key, no configuration, nothing leaves this machine."""
     from exporter.simulator import PROVIDERS, Simulator  # noqa: PLC0415 - not needed to serve
 
+    service.hold_signals()
     log.configure(log_level, log_format)
     if not math.isfinite(speed):
         raise click.BadParameter("must be a finite number", param_hint="--speed")

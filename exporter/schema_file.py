@@ -25,6 +25,6 @@ def schema() -> dict[str, Any]:
     account["patternProperties"] = {"^[a-z][a-z0-9_]*_(file|env)$": {"type": "string"}}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "Configuration of prepaid-exporter",
         **result,
+        "title": "Configuration of prepaid-exporter",
     }

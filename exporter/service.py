@@ -32,6 +32,14 @@ def address(text: str) -> tuple[str, int]:
     return bare or ("::" if socket.has_dualstack_ipv6() else "0.0.0.0"), int(port)  # noqa: S104 - asked for
 
 
+def hold_signals() -> None:
+    """Leave the signals to the thread that waits for them in `serve`; call this before any thread is started.
+
+    A thread that does not hold them would get them, and their default is to end the process.
+    """
+    signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+
+
 def serve(
     runtime: Runtime,
     options: Options,
@@ -41,13 +49,11 @@ def serve(
 ) -> None:
     """Listen, call `ready` with the exporter's URL, and run until SIGTERM or SIGINT; SIGHUP reloads.
 
-    Returns when everything in flight is answered; `end` the process then. Raises `ConfigurationError` when the
-    address cannot be had.
+    `hold_signals` must have been called. Returns when everything in flight is answered; `end` the process then.
+    Raises `ConfigurationError` when the address cannot be had.
     """
     server = Server(Application(runtime, options), listen, runtime.scraper.release, access)
     host, port = server.listen()
-    # Blocked in every thread, so that the one waiting below is the only one to get them.
-    signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
     Thread(target=server.serve, name="web", daemon=True).start()
     ready(url(host, port, "https" if access and access.context else "http"))
     while signal.sigwait(_SIGNALS) == signal.SIGHUP:

@@ -1,0 +1,259 @@
+"""The commands that end by themselves: check, validate and providers."""
+
+import json
+import os
+import pty
+import select
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+PROGRAM = Path(sys.executable).with_name("prepaid-exporter")
+FINE = ["outreach", "sms", "sms-branch", "acme", "mall"]
+
+
+def on_a_terminal(arguments: list[str], folder: Path) -> str:
+    """Run the command with a terminal as all its files, and give everything that appeared on it."""
+    parent, child = pty.openpty()
+    seen = b""
+    env = {**os.environ, "TERM": "xterm", "COLUMNS": "120"}
+    env.pop("NO_COLOR", None)
+    with subprocess.Popen(
+        [PROGRAM, *arguments], cwd=folder, env=env, stdin=child, stdout=child, stderr=child
+    ) as process:
+        os.close(child)
+        end = time.monotonic() + 20
+        while time.monotonic() < end:
+            ready, _, _ = select.select([parent], [], [], 0.2)
+            if ready:
+                try:
+                    part = os.read(parent, 65536)
+                except OSError:  # a terminal whose last user has gone
+                    break
+                seen += part
+            elif process.poll() is not None:
+                break
+    os.close(parent)
+    return seen.decode()
+
+
+@pytest.mark.usefixtures("prepaid")
+class TestCheck:
+    """Asking the providers now."""
+
+    def test_all_is_fine(self, run: Any) -> None:
+        result = run("check", *FINE)
+        assert (result.status, result.err) == (0, "")
+        lines = [line.split() for line in result.out.splitlines()]
+        assert lines[0] == ["STATE", "ACCOUNT", "PROVIDER", "WALLET", "BALANCE", "THRESHOLDS", "OR", "REASON"]
+        assert [line[:2] for line in lines[1:]] == [["ok", name] for name in FINE]
+        assert lines[1][2:6] == ["coldmailreseller", "main", "3334.95", "INR"]
+
+    def test_a_balance_under_its_warning_threshold_is_a_warning(self, run: Any, simulator: Any) -> None:
+        simulator.wallet("coldmailreseller").balance = "1999.99"
+        result = run("check", *FINE)
+        assert result.status == 1
+        assert result.out.splitlines()[1].split()[:2] == ["warning", "outreach"]
+
+    def test_a_balance_at_its_threshold_is_fine(self, run: Any, simulator: Any) -> None:
+        simulator.wallet("coldmailreseller").balance = "2000"
+        assert run("check", "outreach").status == 0
+
+    def test_a_balance_under_its_critical_threshold_is_critical(self, run: Any, simulator: Any) -> None:
+        simulator.wallet("apimall").balance = "24"
+        simulator.wallet("coldmailreseller").balance = "1500"
+        assert run("check").status == 2
+
+    def test_an_account_that_cannot_be_asked_is_unknown(self, run: Any, simulator: Any) -> None:
+        simulator.fail("apimall", "unauthorized")
+        simulator.wallet("coldmailreseller").balance = "1500"
+        result = run("check", *FINE)
+        assert result.status == 3
+        (mall,) = [line.split() for line in result.out.splitlines() if " mall " in line]
+        assert mall[:3] == ["down", "mall", "apimall"]
+        assert " ".join(mall[3:]) == "auth; HTTP status 401; The key is wrong."
+
+    def test_critical_counts_before_unknown(self, run: Any, simulator: Any) -> None:
+        simulator.fail("apimall", "server_error")
+        simulator.wallet("coldmailreseller").balance = "1"
+        assert run("check").status == 2
+
+    def test_only_the_named_accounts_are_asked(self, run: Any, simulator: Any) -> None:
+        assert run("check", "mall").status == 0
+        assert simulator.requests("apimall") == 1
+        assert simulator.requests("flexprice") == simulator.requests("smspubli") == 0
+
+    def test_all_unknown_accounts_are_told_and_nobody_is_asked(self, run: Any, simulator: Any) -> None:
+        result = run("check", "mal", "mall", "nobody")
+        assert (result.status, result.out) == (3, "")
+        assert result.err.splitlines() == [
+            "no account 'mal' is configured; did you mean \"mall\"?",
+            "no account 'nobody' is configured",
+        ]
+        assert simulator.requests("apimall") == 0
+
+    def test_json_keeps_every_digit_and_says_why(self, run: Any, simulator: Any) -> None:
+        simulator.fail("apimall", "forbidden")
+        result = run("check", "--output", "json", "sms", "acme", "mall")
+        sms, acme, mall = json.loads(result.out)
+        assert (result.status, result.err) == (3, "")
+        assert (sms["up"], sms["wallets"][0]["balance"], sms["wallets"][0]["currency"]) == (
+            True,
+            "0.6000",
+            "EUR",
+        )
+        assert acme["wallets"][0]["thresholds"] == {"warning": "25", "critical": "10"}
+        assert acme["wallets"][0]["auto_recharge"] == {"enabled": True, "threshold": "20", "amount": "100"}
+        assert (mall["up"], mall["reason"], mall["http_status"], mall["wallets"]) == (False, "auth", 403, [])
+
+    def test_prometheus_output_is_that_of_a_probe(self, run: Any, tool: Any) -> None:
+        result = run("check", "--output", "prometheus", "mall")
+        assert (result.status, result.err) == (0, "")
+        families = {family.name: family for family in text_string_to_metric_families(result.out)}
+        assert [sample.value for sample in families["prepaid_balance"].samples] == [120]
+        assert not [name for name in families if name.startswith(("prepaid_exporter", "process", "python"))]
+        checked = subprocess.run(
+            [tool("promtool"), "check", "metrics"],
+            input=result.out,
+            text=True,
+            capture_output=True,
+            check=False,
+        )
+        assert (checked.returncode, checked.stdout + checked.stderr) == (0, "")
+
+    def test_a_textfile_is_replaced_whole(self, run: Any, tmp_path: Path) -> None:
+        file = tmp_path / "textfiles" / "prepaid.prom"
+        file.parent.mkdir()
+        file.write_text("old")
+        old = file.stat().st_ino
+        result = run("check", "--textfile", file, "--output", "prometheus", "mall")
+        assert result.status == 0
+        assert file.read_text() == result.out
+        assert file.stat().st_ino != old
+        assert oct(file.stat().st_mode & 0o777) == "0o644"
+        assert list(file.parent.iterdir()) == [file]
+
+    def test_a_textfile_is_written_when_an_account_is_down_too(
+        self, run: Any, simulator: Any, tmp_path: Path
+    ) -> None:
+        simulator.kill("apimall")
+        assert run("check", "--textfile", tmp_path / "prepaid.prom").status == 2
+        text = (tmp_path / "prepaid.prom").read_text()
+        assert 'prepaid_account_failure{provider="apimall",account="mall",reason="unreachable"} 1.0' in text
+        assert 'prepaid_balance{provider="apimall"' not in text
+
+    @pytest.mark.parametrize(
+        ("place", "cause"),
+        [
+            ("nowhere/prepaid.prom", "No such file or directory"),
+            ("folder", "Is a directory"),
+            ("prepaid.yml/x", "Not a directory"),
+        ],
+    )
+    def test_a_textfile_that_cannot_be_written_is_told_and_leaves_nothing(
+        self, place: str, cause: str, run: Any, tmp_path: Path
+    ) -> None:
+        (tmp_path / "folder").mkdir()
+        before = sorted(tmp_path.rglob("*"))
+        result = run("check", "--textfile", place, "mall")
+        assert (result.status, result.err) == (3, f"--textfile: {place} cannot be written: {cause}\n")
+        assert sorted(tmp_path.rglob("*")) == before
+
+    def test_a_hanging_provider_is_given_up_after_the_account_s_timeout(
+        self, run: Any, simulator: Any, prepaid: Path
+    ) -> None:
+        simulator.fail("apimall", "hang")
+        prepaid.write_text(f"defaults: {{timeout: 500ms}}\n{prepaid.read_text()}")
+        begun = time.monotonic()
+        result = run("check", "mall")
+        assert (result.status, time.monotonic() - begun < 8) == (3, True)
+        assert "timeout" in result.out
+
+    def test_colours_and_progress_appear_on_a_terminal_alone(
+        self, run: Any, simulator: Any, prepaid: Path
+    ) -> None:
+        simulator.fail("apimall", "hang")
+        prepaid.write_text(f"defaults: {{timeout: 700ms}}\n{prepaid.read_text()}")
+        seen = on_a_terminal(["check", "outreach", "mall"], prepaid.parent)
+        assert "\x1b[32mok" in seen
+        assert "asking 2 accounts" in seen
+        result = run("check", "outreach", "mall")
+        assert "\x1b" not in result.out + result.err
+        assert result.err == ""
+
+    def test_no_key_is_ever_printed(self, run: Any, simulator: Any) -> None:
+        simulator.fail("flexprice", "unauthorized")
+        printed = [run("check", "--output", output) for output in ("table", "json", "prometheus")]
+        text = "".join(result.out + result.err for result in printed)
+        assert not [key for key in simulator.keys.values() if key in text]
+
+
+def test_markup_in_a_name_is_only_text(run: Any, prepaid: Path, simulator: Any) -> None:
+    prepaid.write_text(prepaid.read_text().replace("name: mall", 'name: "[red]mall[/red] [/]"'))
+    result = run("check", "[red]mall[/red] [/]")
+    assert result.status == 0
+    assert "[red]mall[/red] [/]" in result.out
+    assert simulator.requests("apimall") == 1
+
+
+def test_a_reader_that_goes_away_is_no_traceback(prepaid: Path) -> None:
+    done = subprocess.run(
+        ["bash", "-c", f"set -o pipefail; {PROGRAM} check --output json | head -c1"],
+        cwd=prepaid.parent,
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
+    )
+    assert done.stdout == "["
+    assert "Traceback" not in done.stderr
+
+
+def test_validate_asks_nobody_and_counts(run: Any, prepaid: Path, simulator: Any) -> None:
+    result = run("validate", "--config.file", prepaid)
+    assert (result.status, result.err) == (0, "")
+    assert result.out.splitlines() == [
+        "note: acme: flexprice recommends min_interval: 60s",
+        "note: globex: flexprice recommends min_interval: 60s",
+        f"{prepaid}: 6 accounts, no problems",
+    ]
+    assert simulator.requests("flexprice") == 0
+
+
+def test_validate_prints_the_schema_without_a_configuration(run: Any) -> None:
+    result = run("validate", "--schema")
+    assert (result.status, result.err) == (0, "")
+    assert json.loads(result.out)["title"] == "Configuration of prepaid-exporter"
+
+
+def test_providers_lists_all_that_are_built_in(run: Any) -> None:
+    result = run("providers")
+    assert result.status == 0
+    names = [line.split()[0] for line in result.out.splitlines()]
+    assert names[0] == "NAME"
+    assert {"apimall", "coldmailreseller", "flexprice", "smspubli"} <= set(names[1:])
+
+
+@pytest.mark.parametrize("name", ["apimall", "coldmailreseller", "flexprice", "smspubli"])
+def test_the_account_that_a_provider_s_sheet_offers_is_a_valid_one(
+    name: str, run: Any, tmp_path: Path
+) -> None:
+    sheet = run("providers", name)
+    assert sheet.status == 0
+    head, _, example = sheet.out.partition("An account to start from:\n\n")
+    assert head.startswith(f"{name}: ")
+    assert "https://" in head
+    key = tmp_path / "key"
+    key.write_text("invented")
+    lines = [
+        f"    api_key_file: {key}" if line.strip().startswith("api_key_file") else line
+        for line in example.splitlines()
+    ]
+    (tmp_path / "prepaid.yml").write_text("accounts:\n" + "\n".join(lines) + "\n")
+    result = run("validate")
+    assert (result.status, result.err) == (0, "")

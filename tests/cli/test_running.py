@@ -1,0 +1,165 @@
+"""The commands that go on: serve and demo, their signals, and their end."""
+
+import json
+import re
+import signal
+import time
+import urllib.request
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pytest
+
+ANYWHERE = ["--web.listen-address", "127.0.0.1:0"]
+
+
+def listening_port(process: int) -> int:
+    """Find the port that a process listens on, for an exporter whose log does not say."""
+    end = time.monotonic() + 10
+    while time.monotonic() < end:
+        own = {link.readlink().name for link in Path(f"/proc/{process}/fd").iterdir() if link.is_symlink()}
+        for line in Path(f"/proc/{process}/net/tcp").read_text().splitlines()[1:]:
+            columns = line.split()
+            if columns[3] == "0A" and f"socket:[{columns[9]}]" in own:
+                return int(columns[1].rpartition(":")[2], 16)
+        time.sleep(0.05)
+    raise AssertionError("the exporter does not listen")
+
+
+@pytest.fixture
+def serving(begin: Any, prepaid: Path) -> Any:
+    assert prepaid.exists()
+    return begin("serve", *ANYWHERE)
+
+
+def test_serve_says_where_it_listens_and_serves(serving: Any) -> None:
+    assert serving.ask("/-/ready")[0] == 200
+    status, page = serving.ask("/metrics")
+    assert (status, page.count("\nprepaid_account_up{")) == (200, 6)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_an_idle_exporter_at_once(number: int, serving: Any) -> None:
+    assert serving.ask("/-/healthy")[0] == 200
+    status, seconds = serving.end(number)
+    assert (status, seconds < 2) == (0, True)
+    assert "Traceback" not in serving.written
+    assert "msg=stopping" in serving.written
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_lets_a_waiting_scrape_have_its_answer_and_ends_in_two_seconds(
+    number: int, serving: Any, simulator: Any
+) -> None:
+    simulator.fail("apimall", "hang")
+    answers: list[tuple[int, str]] = []
+    scrape = Thread(target=lambda: answers.append(serving.ask("/metrics")), daemon=True)
+    assert serving.port
+    scrape.start()
+    end = time.monotonic() + 10
+    while simulator.requests("apimall") == 0 and time.monotonic() < end:
+        time.sleep(0.02)
+    assert simulator.requests("apimall") == 1
+    status, seconds = serving.end(number)
+    scrape.join(10)
+    assert (status, seconds < 2) == (0, True)
+    ((code, page),) = answers
+    assert code == 200
+    assert 'prepaid_account_failure{provider="apimall",account="mall",reason="timeout"} 1.0' in page
+    assert 'prepaid_balance{provider="coldmailreseller",account="outreach"' in page
+    assert "Traceback" not in serving.written
+
+
+def test_sighup_takes_over_a_good_file_and_keeps_the_old_one_of_a_bad(serving: Any, prepaid: Path) -> None:
+    assert serving.ask("/-/ready")[0] == 200
+    prepaid.write_text("accounts: [{name: a, provider: apimal, api_key: canary-7f3a}]\n")
+    serving.process.send_signal(signal.SIGHUP)
+    serving.wait_for('level=error msg="configuration not reloaded" problem=.*unknown provider')
+    serving.wait_for('level=warning msg="the old configuration stays"')
+    status, page = serving.ask("/metrics?account=mall")
+    assert status == 200
+    assert "\nprepaid_exporter_config_last_reload_successful 0.0\n" in page
+    prepaid.write_text("accounts: []\n")
+    serving.process.send_signal(signal.SIGHUP)
+    serving.wait_for('msg="configuration reloaded" file=prepaid.yml accounts=0')
+    status, page = serving.ask("/metrics")
+    assert "\nprepaid_exporter_config_last_reload_successful 1.0\n" in page
+    assert "\nprepaid_account_up{" not in page
+    assert serving.end()[0] == 0
+    assert "canary-7f3a" not in serving.written
+
+
+def test_signal_after_signal_reloads_and_never_kills(serving: Any) -> None:
+    assert serving.port
+    for count in range(1, 6):
+        serving.process.send_signal(signal.SIGHUP)
+        serving.wait_for_many('msg="configuration reloaded"', count)
+    status, seconds = serving.end()
+    assert (status, seconds < 2) == (0, True)
+
+
+def test_flags_and_environment_variables_reach_the_exporter(begin: Any, prepaid: Path) -> None:
+    other = prepaid.rename(prepaid.with_name("other.yml"))
+    running = begin(
+        "serve",
+        "--web.telemetry-path=/balances",
+        env={
+            "PREPAID_EXPORTER_CONFIG_FILE": str(other),
+            "PREPAID_EXPORTER_WEB_LISTEN_ADDRESS": "127.0.0.1:0",
+            "PREPAID_EXPORTER_WEB_TELEMETRY_PATH": "/overruled",
+            "PREPAID_EXPORTER_WEB_ENABLE_LIFECYCLE": "true",
+            "PREPAID_EXPORTER_METRICS_ACCOUNTS": "false",
+            "PREPAID_EXPORTER_LOG_FORMAT": "json",
+        },
+    )
+    running.wait_for('"listening"')
+    status, page = running.ask("/balances")
+    assert (status, "prepaid_account_up{" in page) == (200, False)
+    assert running.ask("/metrics")[0] == running.ask("/overruled")[0] == 404
+    assert running.ask("/-/reload", "POST") == (200, "reloaded\n")
+    assert running.end()[0] == 0
+    entries = [json.loads(line) for line in running.written.splitlines()]
+    assert [entry["msg"] for entry in entries] == ["listening", "configuration reloaded", "stopping"]
+    assert {entry["level"] for entry in entries} == {"info"}
+
+
+def test_the_log_says_nothing_below_its_level(begin: Any, prepaid: Path, simulator: Any) -> None:
+    simulator.fail("apimall", "unauthorized")
+    good = prepaid.read_text()
+    quiet = begin("serve", *ANYWHERE, "--log.level", "error")
+    port = listening_port(quiet.process.pid)
+    prepaid.write_text("accounts: 1\n")
+    quiet.process.send_signal(signal.SIGHUP)
+    quiet.wait_for('msg="configuration not reloaded"')
+    prepaid.write_text(good)
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as page:
+        assert b'reason="auth"' in page.read()
+    assert quiet.end()[0] == 0
+    assert [line for line in quiet.written.splitlines() if "level=error" not in line] == []
+
+
+def test_debugging_logs_no_key(begin: Any, prepaid: Path, simulator: Any) -> None:
+    assert prepaid.exists()
+    for mode, provider in (("unauthorized", "flexprice"), ("garbage", "smspubli"), ("error_body", "apimall")):
+        simulator.fail(provider, mode)
+    running = begin("serve", *ANYWHERE, "--log.level", "debug")
+    for path in ("/metrics", "/probe?target=acme&debug=true", "/config", "/"):
+        assert running.ask(path)[0] == 200
+    assert running.end()[0] == 0
+    assert 'msg="account is down"' in running.written
+    assert not [key for key in simulator.keys.values() if key in running.written]
+
+
+def test_the_demo_prints_addresses_that_answer_and_ends_with_ctrl_c(begin: Any) -> None:
+    demo = begin("demo", "--speed", "600", *ANYWHERE)
+    demo.wait_for("Stop with Ctrl-C")
+    paths = [
+        found[1] for line in demo.out if (found := re.search(r"http://127\.0\.0\.1:\d+(/\S*) {2,}\S", line))
+    ]
+    assert paths == ["/metrics", "/", "/probe?target=mall&debug=true", "/config", "/sd"]
+    assert [demo.ask(path)[0] for path in paths] == [200] * 5
+    assert demo.ask("/metrics")[1].count("\nprepaid_account_up{") == 6
+    status, seconds = demo.end(signal.SIGINT)
+    assert (status, seconds < 2) == (0, True)
+    assert "Traceback" not in demo.written
