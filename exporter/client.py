@@ -1,7 +1,7 @@
-"""One HTTP exchange: inside a wall-clock limit, below a size cap, without redirects. The only user of requests.
+"""One HTTP exchange: inside a wall-clock limit, below a size cap, without redirects.
 
-Only the adapter of requests is used, not its sessions: those follow redirects with credentials, read
-`.netrc` and keep cookies. Connections are kept and shared by all accounts that trust the same authorities.
+The client library's pools are used and none of its comforts: no retry, no redirect, no cookie, no `.netrc`.
+Connections are kept and shared by all accounts that trust the same authorities and go the same way.
 """
 
 import http.client
@@ -12,16 +12,14 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from threading import Lock
-from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import certifi
-import requests
 import urllib3
-from requests.adapters import HTTPAdapter
-from requests.utils import get_environ_proxies
+from urllib3.connection import port_by_scheme
 
-from exporter.connection import POOLS, StaleConnectionError
+from exporter.connection import POOLS, StaleConnectionError, TooLargeError
 from exporter.model import Failure, Reason
 from exporter.prepare import Prepared
 from exporter.schema import LOOPBACK
@@ -57,44 +55,41 @@ class Client:
     """Sends prepared requests over kept connections; safe to share between threads."""
 
     def __init__(self) -> None:
-        self._adapters: dict[str | None, _Adapter] = {}
+        self._pools: dict[tuple[str | None, str | None], urllib3.PoolManager] = {}
         self._lock = Lock()
 
     def sender(self, prepared: Prepared, ca_file: str | None, proxy_url: str | None) -> "Sender":
-        """Make a request ready for the wire: everything that is the same each time is done here.
+        """Find the way of a request: everything that is the same each time is done here.
 
         The proxy variables of the environment count where `proxy_url` is None, except for loopback hosts.
-        Raises `ExchangeError` when the file of authorities, which was there at load, cannot be read any more.
+        Raises `ExchangeError` when the file of authorities, which was there at load, cannot be read any more, or
+        when the environment names a proxy that cannot be used.
         """
+        way = ca_file, proxy_url or _environment_proxy(prepared.url)
         with self._lock:
-            if ca_file not in self._adapters:
+            if way not in self._pools:
                 try:
-                    self._adapters[ca_file] = _Adapter(ca_file)
+                    self._pools[way] = _pools(*way)
                 except OSError:
                     raise ExchangeError(Reason.MISCONFIGURED, f"ca_file {ca_file} cannot be read") from None
-        if proxy_url:
-            proxies = {"http": proxy_url, "https": proxy_url}
-        else:
-            local = urlsplit(prepared.url).hostname in LOOPBACK
-            proxies = {} if local else get_environ_proxies(prepared.url)
-        return Sender(prepared, self._adapters[ca_file], proxies)
+                except urllib3.exceptions.HTTPError:
+                    raise ExchangeError(
+                        Reason.MISCONFIGURED, "the proxy's URL is not one of http or https"
+                    ) from None
+        return Sender(prepared, self._pools[way])
 
     def close(self) -> None:
         """Close every kept connection."""
-        for adapter in self._adapters.values():
-            adapter.close()
+        for pools in self._pools.values():
+            pools.clear()
 
 
 class Sender:
     """One account's request, to be sent as often as it takes."""
 
-    def __init__(self, prepared: Prepared, adapter: "_Adapter", proxies: Mapping[str, str]) -> None:
+    def __init__(self, prepared: Prepared, pools: urllib3.PoolManager) -> None:
         self.prepared = prepared
-        self._adapter = adapter
-        self._proxies = dict(proxies)
-        self._request = requests.Request(
-            prepared.method, prepared.url, headers=dict(prepared.headers), data=prepared.body
-        ).prepare()
+        self._pools = pools
 
     def send(self, timeout: float) -> Answer:
         """Send the request and read the whole answer within `timeout` seconds.
@@ -104,48 +99,50 @@ class Sender:
         end = time.monotonic() + timeout
         try:
             response = self._begin(end)
-        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+        except (urllib3.exceptions.HTTPError, OSError) as error:
             raise ExchangeError(*_classified(error)) from None
-        status = response.status_code
         try:
             body = self._read(response)
         except (urllib3.exceptions.HTTPError, OSError) as error:
-            response.raw.close()
-            raise ExchangeError(*_classified(error), status) from None
+            response.close()
+            raise ExchangeError(*_classified(error), response.status) from None
+        except ValueError:
+            # The library takes any number for the length of a chunk.
+            response.close()
+            raise ExchangeError(Reason.MALFORMED, "the answer is not HTTP", response.status) from None
         except ExchangeError:
-            response.raw.close()
+            response.close()
             raise
-        return Answer(status, response.headers, body)
+        return Answer(response.status, response.headers, body)
 
-    def _begin(self, end: float) -> requests.Response:
+    def _begin(self, end: float) -> urllib3.BaseHTTPResponse:
         try:
             return self._send(end)
-        except requests.ConnectionError as error:
+        except urllib3.exceptions.ProtocolError as error:
             # The server closed a kept connection just as it was used again: nothing was asked yet.
             if any(isinstance(link, StaleConnectionError) for link in _chain(error)):
                 return self._send(end)
             raise
 
-    def _send(self, end: float) -> requests.Response:
-        limit = urllib3.Timeout(total=max(end - time.monotonic(), 0.001))
-        return self._adapter.send(
-            self._request,
-            stream=True,
-            timeout=limit,  # type: ignore[arg-type] # its docstring allows this type
-            proxies=self._proxies,
+    def _send(self, end: float) -> urllib3.BaseHTTPResponse:
+        return self._pools.urlopen(
+            self.prepared.method,
+            self.prepared.url,
+            headers=self.prepared.headers,
+            body=self.prepared.body,
+            redirect=False,
+            retries=False,
+            timeout=urllib3.Timeout(total=max(end - time.monotonic(), 0.001)),
+            preload_content=False,
         )
 
     @staticmethod
-    def _read(response: requests.Response) -> bytes:
-        if (response.raw.length_remaining or 0) > MAX_SIZE:
-            raise ExchangeError(
-                Reason.TOO_LARGE, f"the answer is over {MAX_SIZE} bytes", response.status_code
-            )
-        body: bytes = response.raw.read(MAX_SIZE + 1, decode_content=True)
+    def _read(response: urllib3.BaseHTTPResponse) -> bytes:
+        if (response.length_remaining or 0) > MAX_SIZE:
+            raise ExchangeError(Reason.TOO_LARGE, f"the answer is over {MAX_SIZE} bytes", response.status)
+        body: bytes = response.read(MAX_SIZE + 1, decode_content=True)
         if len(body) > MAX_SIZE:
-            raise ExchangeError(
-                Reason.TOO_LARGE, f"the answer is over {MAX_SIZE} bytes", response.status_code
-            )
+            raise ExchangeError(Reason.TOO_LARGE, f"the answer is over {MAX_SIZE} bytes", response.status)
         return body
 
 
@@ -159,10 +156,11 @@ _CAUSES: tuple[tuple[tuple[type[BaseException], ...], Reason, str], ...] = (
     # Before the timeouts: the library derives it from one of them.
     ((urllib3.exceptions.NewConnectionError,), Reason.UNREACHABLE, "the host cannot be reached"),
     (
-        (TimeoutError, urllib3.exceptions.TimeoutError, requests.Timeout),
+        (TimeoutError, urllib3.exceptions.TimeoutError),
         Reason.TIMEOUT,
         "no complete answer in time",
     ),
+    ((TooLargeError,), Reason.TOO_LARGE, "the answer is too long"),
     ((urllib3.exceptions.DecodeError,), Reason.MALFORMED, "the answer's compression is broken"),
     ((ConnectionRefusedError,), Reason.UNREACHABLE, "the connection was refused"),
     ((ConnectionError, http.client.IncompleteRead), Reason.UNREACHABLE, "the connection was cut"),
@@ -199,22 +197,30 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
     yield error
 
 
-class _Adapter(HTTPAdapter):
-    """Keeps connections that trust one set of authorities; loading these for each connection is slow."""
+def _environment_proxy(url: str) -> str | None:
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    if host in LOOPBACK or proxy_bypass(f"{host}:{parts.port or port_by_scheme[parts.scheme]}"):
+        return None
+    proxies = getproxies()
+    return proxies.get(parts.scheme) or proxies.get("all")
 
-    def __init__(self, ca_file: str | None) -> None:
-        self._context = ssl.create_default_context(cafile=ca_file or certifi.where())
-        super().__init__(pool_connections=_HOSTS, pool_maxsize=_KEPT_CONNECTIONS)
-        self.poolmanager.pool_classes_by_scheme = POOLS
 
-    def proxy_manager_for(self, proxy: str, **proxy_kwargs: Any) -> Any:
-        manager = super().proxy_manager_for(proxy, **proxy_kwargs)
-        manager.pool_classes_by_scheme = POOLS
-        return manager
-
-    def build_connection_pool_key_attributes(self, request: Any, verify: Any, cert: Any = None) -> Any:
-        host, _ = super().build_connection_pool_key_attributes(request, verify, cert)
-        return host, {"ssl_context": self._context} if host["scheme"] == "https" else {}
-
-    def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
-        """Leave verification to the context, which demands it."""
+def _pools(ca_file: str | None, proxy_url: str | None) -> urllib3.PoolManager:
+    # Loading the authorities for each connection would be slow.
+    context = ssl.create_default_context(cafile=ca_file or certifi.where())
+    if proxy_url is None:
+        pools = urllib3.PoolManager(_HOSTS, ssl_context=context, maxsize=_KEPT_CONNECTIONS)
+    else:
+        proxy = urllib3.util.parse_url(proxy_url if "://" in proxy_url else f"http://{proxy_url}")
+        user = urllib3.util.make_headers(proxy_basic_auth=unquote(proxy.auth)) if proxy.auth else None
+        pools = urllib3.ProxyManager(
+            proxy._replace(auth=None).url,
+            _HOSTS,
+            proxy_headers=user,
+            proxy_ssl_context=context,
+            ssl_context=context,
+            maxsize=_KEPT_CONNECTIONS,
+        )
+    pools.pool_classes_by_scheme = POOLS
+    return pools

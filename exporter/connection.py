@@ -1,4 +1,4 @@
-"""Connections that are kept, notice when they went stale, and read a whole answer inside one time limit."""
+"""Connections that are kept, notice when they went stale, and read a whole answer inside one limit of time and size."""
 
 import http.client
 import io
@@ -9,9 +9,16 @@ from typing import Any
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
+MAX_WIRE_SIZE = 2 * 1024 * 1024
+"""Longest answer, in bytes as they come, headers and all."""
+
 
 class StaleConnectionError(ConnectionError):
     """A kept connection was found closed."""
+
+
+class TooLargeError(OSError):
+    """An answer is over `MAX_WIRE_SIZE`: some lengths make the library read on until the memory is full."""
 
 
 class _Kept:
@@ -49,6 +56,7 @@ class _LimitedReader(io.RawIOBase):
         self._raw = raw
         self._sock = sock
         self._end = end
+        self._room = MAX_WIRE_SIZE
 
     def readable(self) -> bool:
         return True
@@ -58,7 +66,11 @@ class _LimitedReader(io.RawIOBase):
         if left <= 0:
             raise TimeoutError
         self._sock.settimeout(left)
-        return self._raw.readinto(buffer)  # type: ignore[no-any-return]
+        size: int | None = self._raw.readinto(buffer)
+        self._room -= size or 0
+        if self._room < 0:
+            raise TooLargeError
+        return size
 
     def close(self) -> None:
         self._raw.close()
