@@ -24,6 +24,9 @@ As long as Prometheus itself holds on to a sample.
 
 _THREADS = 4096
 
+_KEPT_THREADS = 256
+"""Most accounts in a scrape whose threads are kept for the next; a thousand idle threads would hold 40 MB."""
+
 _SWITCH_INTERVAL = 0.05
 """Seconds after which a thread that waits for the interpreter wakes up to demand it.
 
@@ -48,8 +51,7 @@ class Scraper:
     def __init__(self, config: Config) -> None:
         self._client = Client()
         sys.setswitchinterval(_SWITCH_INTERVAL)
-        # A thread for each account that is being asked: fewer would let slow providers hold up the others.
-        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="collect")
+        self._threads = _threads()
         self._counts = _Counts()
         self._cells: dict[str, _Cell] = {}
         self._closed = False
@@ -73,7 +75,10 @@ class Scraper:
         """
         begun = time.monotonic()
         cells = [cell for name, cell in self._cells.items() if names is None or name in names]
-        asked = [(cell, cell.account, cell.ask(self._threads.submit)) for cell in cells]
+        threads = self._threads if len(cells) <= _KEPT_THREADS else _threads()
+        asked = [(cell, cell.account, cell.ask(threads.submit)) for cell in cells]
+        if threads is not self._threads:
+            threads.shutdown(wait=False)
         if not self._closed:
             pending = [answer for _, _, answer in asked if isinstance(answer, Future)]
             wait(pending, timeout=max(0.0, begun + timeout - time.monotonic()))
@@ -98,6 +103,11 @@ class Scraper:
         self._closed = True
         for cell in self._cells.values():
             cell.release()
+
+
+def _threads() -> ThreadPoolExecutor:
+    # A thread for each account that is being asked: fewer would let slow providers hold up the others.
+    return ThreadPoolExecutor(_THREADS, thread_name_prefix="collect")
 
 
 class _Counts:
