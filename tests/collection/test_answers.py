@@ -133,6 +133,9 @@ def endless(head: bytes, part: bytes) -> tuple[Answer, list[int]]:
     [
         pytest.param(b"", b" " * 65536, id="until the connection ends"),
         pytest.param(b"Transfer-Encoding: chunked\r\n", b"10000\r\n" + b" " * 65536 + b"\r\n", id="chunked"),
+        pytest.param(
+            b"Transfer-Encoding: chunked\r\n", b"-1\r\n" + b" " * 65536, id="a chunk of less than nothing"
+        ),
         pytest.param(b"Content-Length: 99999999999\r\n", b" " * 65536, id="announced"),
         pytest.param(b"Content-Length: -5\r\n", b" " * 65536, id="announced as less than nothing"),
     ],
@@ -156,6 +159,19 @@ def test_a_senseless_length_is_not_a_bug_of_ours(scrape: Scrape, announced: byte
     page = scrape(raw(HEAD + b"Content-Length: " + announced + b"\r\n\r\n" + BODY))
     assert page.reason() in (None, "malformed", "too_large")
     assert page.balance() == (7 if page.up() else None)
+
+
+@pytest.mark.parametrize("size", [b"-9", b"-19"])
+def test_a_chunk_that_is_less_than_nothing_is_malformed(scrape: Scrape, size: bytes) -> None:
+    answer = raw(HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + size + b"\r\n" + BODY + b"\r\n0\r\n\r\n")
+    page = scrape(answer)
+    assert down(page, "malformed")
+    assert page.one("prepaid_account_http_status_code") == 200
+
+
+def test_headers_beyond_all_measure_are_too_large(scrape: Scrape) -> None:
+    headers = b"".join(b"X-%d: %b\r\n" % (number, b"y" * 60_000) for number in range(90))
+    assert down(scrape(raw(HEAD + headers + b"\r\n" + BODY)), "too_large")
 
 
 def test_two_lengths_that_differ_are_malformed(scrape: Scrape) -> None:

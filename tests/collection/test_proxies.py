@@ -88,7 +88,7 @@ def test_a_proxy_is_told_its_user(
     assert "canary" not in running.trace()
 
 
-@pytest.mark.parametrize("variable", ["HTTPS_PROXY", "https_proxy"])
+@pytest.mark.parametrize("variable", ["HTTPS_PROXY", "https_proxy", "ALL_PROXY"])
 def test_https_goes_through_the_environments_proxy(
     upstream: MakeUpstream,
     desk: MakeDesk,
@@ -112,7 +112,42 @@ def test_plain_http_goes_through_the_environments_proxy(
     assert len(proxy.requests) == 1
 
 
-@pytest.mark.parametrize("hosts", [NAME, ".invalid", "other.example, balance.invalid", "*"])
+def test_a_proxy_of_the_environment_may_leave_out_its_scheme(
+    upstream: MakeUpstream, desk: MakeDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proxy = upstream()
+    monkeypatch.setenv("HTTP_PROXY", proxy.url.removeprefix("http://"))
+    assert desk(mall={"base_url": f"http://{NAME}", "allow_http": True}).metrics().balance() == 120
+    assert len(proxy.requests) == 1
+
+
+@pytest.mark.parametrize("url", ["socks5://127.0.0.1:1080", "ftp://127.0.0.1", "http://[broken", "http://:x"])
+def test_a_proxy_of_the_environment_that_cannot_be_used_is_no_bug_of_ours(
+    desk: MakeDesk, monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", url)
+    assert desk(f"https://{NAME}").metrics().reason() == "misconfigured"
+
+
+def test_a_proxy_may_itself_be_asked_over_tls(
+    upstream: MakeUpstream, desk: MakeDesk, tls: Callable[..., ssl.SSLContext], secure: Upstream, ca_file: str
+) -> None:
+    proxy = upstream(connecting(secure.port), tls=tls())
+    account = {"base_url": f"https://{NAME}", "ca_file": ca_file, "proxy_url": proxy.url}
+    assert desk(mall=account).metrics().balance() == 120
+    assert len(proxy.requests) == 1
+
+
+def test_a_proxy_that_cannot_prove_itself_is_told_nothing(
+    upstream: MakeUpstream, desk: MakeDesk, tls: Callable[..., ssl.SSLContext], ca_file: str
+) -> None:
+    proxy = upstream(tls=tls("impostor.example"))
+    account = {"base_url": f"http://{NAME}", "allow_http": True, "ca_file": ca_file, "proxy_url": proxy.url}
+    assert desk(mall=account).metrics().reason() == "tls"
+    assert proxy.requests == []
+
+
+@pytest.mark.parametrize("hosts", [NAME, ".invalid", "other.example, balance.invalid", "*", f"{NAME}:443"])
 def test_hosts_of_no_proxy_are_asked_directly(
     upstream: MakeUpstream, desk: MakeDesk, monkeypatch: pytest.MonkeyPatch, hosts: str
 ) -> None:

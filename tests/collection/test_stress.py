@@ -1,7 +1,5 @@
 """Whatever providers answer and whoever scrapes and reloads meanwhile: every page is whole, true and in time."""
 
-# ruff: noqa: S311 - chance, not secrecy
-
 from __future__ import annotations
 
 import gc
