@@ -21,7 +21,7 @@ def on_a_terminal(arguments: list[str], folder: Path) -> str:
     """Run the command with a terminal as all its files, and give everything that appeared on it."""
     parent, child = pty.openpty()
     seen = b""
-    env = {**os.environ, "TERM": "xterm", "COLUMNS": "120"}
+    env = {**os.environ, "TERM": "xterm", "COLUMNS": "120", "NO_PROXY": "127.0.0.1"}
     env.pop("NO_COLOR", None)
     with subprocess.Popen(
         [PROGRAM, *arguments], cwd=folder, env=env, stdin=child, stdout=child, stderr=child

@@ -86,6 +86,12 @@ def begin(stack: ExitStack, simulator: Simulator, file: Path, options: Options) 
     return Exporter(port, file, runtime, simulator)
 
 
+@pytest.fixture(autouse=True)
+def straight(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep a desk's proxy out of it."""
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+
+
 @pytest.fixture
 def simulator() -> Iterator[Simulator]:
     """Start the simulated providers afresh."""
