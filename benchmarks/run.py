@@ -140,11 +140,11 @@ def thousand(bench: Bench) -> Iterator[Row]:
             again <= 0.1,  # noqa: PLR2004 - the target
         )
         with exporter(bench.folder, bench.accounts(_MANY, _DELAY, tls=tls)) as ours:
-            for _ in range(5):
+            for _ in range(_ROUNDS):
                 _scrape(ours, _MANY)
             resident, highest = ours.megabytes(), ours.megabytes("VmHWM")
         yield Row(
-            f"Memory with 1,000 accounts over {way}, after five scrapes",
+            f"Memory with 1,000 accounts over {way}, after {_ROUNDS} scrapes",
             "at most 150 MB",
             f"{resident:.0f} MB, {highest:.0f} MB at its highest",
             resident <= 150,  # noqa: PLR2004 - the target
