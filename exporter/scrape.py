@@ -27,6 +27,9 @@ _THREADS = 4096
 _KEPT_THREADS = 256
 """Most accounts in a scrape whose threads are kept for the next; a thousand idle threads would hold 40 MB."""
 
+_LOST_AFTER = 2.0
+"""Seconds after which a call that no thread has begun is put in line again: there may have been no thread at all."""
+
 _SWITCH_INTERVAL = 0.05
 """Seconds after which a thread that waits for the interpreter wakes up to demand it.
 
@@ -152,14 +155,16 @@ class _Cell:
     def ask(self, submit: Callable[..., object]) -> Outcome | Future[Outcome]:
         """Give what may be used again, else the call under way, else begin one."""
         with self._lock:
-            if self._in_flight:
-                return self._in_flight
             now = time.monotonic()
-            usable = self._usable(now)
-            if usable:
-                return usable
-            self._begun = now
-            self._in_flight = Future()
+            if self._in_flight:
+                if self._in_flight.running() or now - self._begun < _LOST_AFTER:
+                    return self._in_flight
+            else:
+                usable = self._usable(now)
+                if usable:
+                    return usable
+                self._begun = now
+                self._in_flight = Future()
             # Where the machine gives no further thread, the call stays in line for one of those that there are.
             with suppress(RuntimeError):
                 submit(self._call, self._in_flight)
@@ -180,6 +185,10 @@ class _Cell:
         return last if late else None
 
     def _call(self, future: Future[Outcome]) -> None:
+        with self._lock:
+            if future.running() or future.done():
+                return
+            future.set_running_or_notify_cancel()
         outcome = self._collector.collect()
         self._counts.add(self.account.provider.name, outcome)
         self._tell(outcome)

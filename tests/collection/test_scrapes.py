@@ -298,25 +298,49 @@ def test_requests_and_failures_are_counted_by_provider(upstream: MakeUpstream, d
     assert sum(page.all("prepaid_exporter_upstream_failures_total")) == 5
 
 
-def test_a_machine_that_gives_no_more_threads_costs_no_page(
-    upstream: MakeUpstream, desk: MakeDesk, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A limit on processes, as containers have one, must not cost those accounts whose threads there are."""
-    server = upstream()
-    running = desk(**{f"a{number}": {"base_url": server.url} for number in range(10)})
+def few_threads(monkeypatch: pytest.MonkeyPatch, most: int) -> None:
+    """Let the machine give so many more threads for calls, as a limit on processes does in a container."""
     begin = threading.Thread.start
-    left = iter(range(3))
+    left = iter(range(most))
 
     def limited(thread: threading.Thread) -> None:
-        if thread.name.startswith("collect") and next(left, None) is None:
+        if "collect" in thread.name and next(left, None) is None:
             raise RuntimeError("can't start new thread")
         begin(thread)
 
     monkeypatch.setattr(threading.Thread, "start", limited)
+
+
+def test_a_machine_that_gives_no_more_threads_costs_no_page(
+    upstream: MakeUpstream, desk: MakeDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = upstream()
+    running = desk(**{f"a{number}": {"base_url": server.url} for number in range(10)})
+    few_threads(monkeypatch, 3)
     for _ in range(3):
         page = running.metrics()
         assert page.all("prepaid_account_up") == [1] * 10
     assert len(server.requests) == 30
+
+
+@pytest.mark.parametrize("count", [10, 300])
+def test_calls_that_found_no_thread_are_made_when_there_are_threads_again(
+    upstream: MakeUpstream,
+    desk: MakeDesk,
+    monkeypatch: pytest.MonkeyPatch,
+    eventually: Eventually,
+    count: int,
+) -> None:
+    server = upstream()
+    running = desk(**{f"a{number}": {"base_url": server.url} for number in range(count)})
+    with monkeypatch.context() as limited:
+        few_threads(limited, 0)
+        page = running.metrics(granted=0.5)
+        assert page.all("prepaid_account_up") == [0] * count
+        assert {page.reason(f"a{number}") for number in range(count)} == {"timeout"}
+    eventually(lambda: running.metrics(granted=1).all("prepaid_account_up") == [1] * count)
+    keys = [asked.headers["authorization"] for asked in server.requests]
+    assert len(set(keys)) == count
 
 
 def test_an_end_lets_waiting_scrapes_answer(desk: MakeDesk, gate: Gate) -> None:
