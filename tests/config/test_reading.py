@@ -12,11 +12,11 @@ from exporter.source import dump, read
 SAME_FOLDER = settings(
     deadline=None, max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
+TEXT = st.text(st.characters(exclude_categories=["C", "Zl", "Zp"]))
 PLAIN = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(),
+    st.none() | st.booleans() | st.integers() | TEXT,
     lambda inner: (
-        st.lists(inner, max_size=3)
-        | st.dictionaries(st.text().filter(lambda key: key != "<<"), inner, max_size=3)
+        st.lists(inner, max_size=3) | st.dictionaries(TEXT.filter(lambda key: key != "<<"), inner, max_size=3)
     ),
     max_leaves=8,
 )
