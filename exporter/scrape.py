@@ -191,8 +191,8 @@ class _Cell:
             future.set_running_or_notify_cancel()
         outcome = self._collector.collect()
         self._counts.add(self.account.provider.name, outcome)
-        self._tell(outcome)
         with self._lock:
+            before = self._outcome.reason if self._outcome else None
             self._outcome = self._shown = outcome
             self._served = False
             self._in_flight = None
@@ -202,10 +202,10 @@ class _Cell:
                 self._hold_until = time.monotonic() + outcome.retry_after
             if not future.done():
                 future.set_result(outcome)
+        self._tell(outcome, before)
 
-    def _tell(self, outcome: Outcome) -> None:
+    def _tell(self, outcome: Outcome, before: Reason | None) -> None:
         """Log that the account went down, changed its reason or came up again: once, not at each scrape."""
-        before = self._outcome.reason if self._outcome else None
         if outcome.reason == before:
             return
         log = _log.bind(account=self.account.name, provider=self.account.provider.name)
