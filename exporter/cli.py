@@ -6,8 +6,6 @@ import os
 import re
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -15,75 +13,24 @@ import click
 import structlog
 
 from exporter import __version__, config, log, providers, schema_file, service
-from exporter.duration import parse as parse_duration
-from exporter.duration import text as duration_text
 from exporter.exposition import TEXT_0, Page
+from exporter.flags import (
+    UNKNOWN,
+    Duration,
+    Plugin,
+    config_file_option,
+    explained,
+    log_format_option,
+    log_level_option,
+    option,
+)
 from exporter.runtime import Runtime
 from exporter.scrape import Reading, Scraper
-from exporter.source import ConfigurationError
 from exporter.validation import near_miss
 from exporter.web.access import Access
 from exporter.web.application import PATHS, Options
 
-_UNKNOWN = 3
-_DAY = 86400.0
 _PATH = re.compile(r"(/[A-Za-z0-9._~-]+)+")
-
-
-class _Duration(click.ParamType):  # type: ignore[type-arg] # generic in its stubs alone
-    name = "duration"
-
-    def __init__(self, least: float = 0.0) -> None:
-        self._least = least
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        try:
-            seconds = value if isinstance(value, float) else parse_duration(value)
-        except ValueError as error:
-            self.fail(f"{value!r} {error}", param, ctx)
-        if not self._least <= seconds <= _DAY:
-            self.fail(f"{value!r} must be at least {duration_text(self._least)} and at most 1d", param, ctx)
-        return seconds
-
-
-class _Plugin(click.Command):
-    """A command whose wrong use is "unknown", as monitoring plugins say it; click's own 2 would be "critical"."""
-
-    def make_context(self, *args: Any, **extra: Any) -> click.Context:
-        try:
-            return super().make_context(*args, **extra)
-        except click.UsageError as error:
-            error.exit_code = _UNKNOWN  # type: ignore[misc] # meant to be set, says its documentation
-            raise
-
-
-def _option(flag: str, **settings: Any) -> Callable[[Any], Any]:
-    """Declare a flag spelt as other Prometheus programs spell theirs, with its environment variable."""
-    name = flag.partition("/")[0].removeprefix("--").replace(".", "_").replace("-", "_")
-    settings.setdefault("show_default", True)
-    return click.option(flag, name, envvar=f"PREPAID_EXPORTER_{name.upper()}", show_envvar=True, **settings)
-
-
-_config_file = _option(
-    "--config.file", type=click.Path(path_type=Path), default="prepaid.yml", help="Configuration to read."
-)
-_log_level = _option("--log.level", type=click.Choice(log.LEVELS), default="info", help="Least level to log.")
-_log_format = _option(
-    "--log.format", type=click.Choice(log.FORMATS), default="logfmt", help="How a line looks."
-)
-
-
-@contextmanager
-def _explained(status: int) -> Iterator[None]:
-    """Turn the mistakes of an operator's into messages and an exit status."""
-    try:
-        yield
-    except ConfigurationError as error:
-        for problem in error.problems:
-            click.echo(problem, err=True)
-        count = len(error.problems)
-        click.echo(f"{count} problem{'' if count == 1 else 's'}", err=True)
-        sys.exit(status)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -93,20 +40,16 @@ def main() -> None:
 
 
 @main.command()
-@_config_file
-@_option("--web.listen-address", default=":10710", help="Address to listen on.")
-@_option("--web.config.file", type=click.Path(path_type=Path), help="TLS and users of the web side.")
-@_option("--web.telemetry-path", default="/metrics", help="Path of the page with every account.")
-@_option("--web.enable-lifecycle", is_flag=True, help="Let POST /-/reload reload the configuration.")
-@_option(
-    "--metrics.accounts/--no-metrics.accounts", default=True, help="Show accounts on the telemetry path."
-)
-@_option("--scrape.timeout", type=_Duration(0.001), default="10s", help="Time for a scrape that names none.")
-@_option(
-    "--scrape.timeout-offset", type=_Duration(), default="500ms", help="Taken off what Prometheus grants."
-)
-@_log_level
-@_log_format
+@config_file_option
+@option("--web.listen-address", default=":10710", help="Address to listen on.")
+@option("--web.config.file", type=click.Path(path_type=Path), help="TLS and users of the web side.")
+@option("--web.telemetry-path", default="/metrics", help="Path of the page with every account.")
+@option("--web.enable-lifecycle", is_flag=True, help="Let POST /-/reload reload the configuration.")
+@option("--metrics.accounts/--no-metrics.accounts", default=True, help="Show accounts on the telemetry path.")
+@option("--scrape.timeout", type=Duration(0.001), default="10s", help="Time for a scrape that names none.")
+@option("--scrape.timeout-offset", type=Duration(), default="500ms", help="Taken off what Prometheus grants.")
+@log_level_option
+@log_format_option
 def serve(  # noqa: PLR0913 - one argument a flag
     config_file: Path,
     web_listen_address: str,
@@ -135,7 +78,7 @@ def serve(  # noqa: PLR0913 - one argument a flag
         timeout_offset=scrape_timeout_offset,
     )
     listen = _address(web_listen_address)
-    with _explained(1):
+    with explained(1):
         access = Access(web_config_file) if web_config_file else None
         service.serve(Runtime(config_file), options, listen, _log_ready, access)
     service.end()
@@ -152,13 +95,13 @@ def _log_ready(url: str) -> None:
     structlog.get_logger().info("listening", url=url, version=__version__)
 
 
-@main.command(cls=_Plugin)
+@main.command(cls=Plugin)
 @click.argument("account", nargs=-1)
-@_config_file
-@_option(
+@config_file_option
+@option(
     "--output", type=click.Choice(["table", "json", "prometheus"]), default="table", help="What to print."
 )
-@_option("--textfile", type=click.Path(path_type=Path), help="Also write the families to this file.")
+@option("--textfile", type=click.Path(path_type=Path), help="Also write the families to this file.")
 def check(account: tuple[str, ...], config_file: Path, output: str, textfile: Path | None) -> NoReturn:
     """Ask the providers now, for all accounts or the named ones.
 
@@ -168,7 +111,7 @@ def check(account: tuple[str, ...], config_file: Path, output: str, textfile: Pa
     from exporter import report  # noqa: PLC0415 - tables are drawn only here
 
     log.configure("error", "logfmt")
-    with _explained(_UNKNOWN):
+    with explained(UNKNOWN):
         loaded = config.load(config_file)
         names = {one.name for one in loaded.accounts}
         unknown = [name for name in account if name not in names]
@@ -190,7 +133,7 @@ def check(account: tuple[str, ...], config_file: Path, output: str, textfile: Pa
 
 def _give_up(message: str) -> NoReturn:
     click.echo(message, err=True)
-    sys.exit(_UNKNOWN)
+    sys.exit(UNKNOWN)
 
 
 def _asked(loaded: config.Config, names: set[str]) -> list[Reading]:
@@ -215,14 +158,14 @@ def _replace(path: Path, text: str) -> None:
 
 
 @main.command(short_help="Check the configuration without asking any provider.")
-@_config_file
-@_option("--schema", is_flag=True, help="Print the JSON Schema of the file instead.")
+@config_file_option
+@option("--schema", is_flag=True, help="Print the JSON Schema of the file instead.")
 def validate(config_file: Path, schema: bool) -> None:  # noqa: FBT001 - click passes it
     """Check the configuration, its secrets and own definitions, without asking any provider."""
     if schema:
         click.echo(json.dumps(schema_file.schema(), indent=2))
         return
-    with _explained(1):
+    with explained(1):
         loaded = config.load(config_file)
     for account in loaded.accounts:
         recommended = account.provider.definition.min_interval or 0
@@ -251,15 +194,15 @@ def list_providers(name: str | None) -> None:
 
 
 @main.command(short_help="Run the exporter on simulated providers.")
-@_option(
+@option(
     "--speed",
     type=click.FloatRange(min=0),
     default=60.0,
     help="Simulated seconds in a second; 0 stands still.",
 )
-@_option("--web.listen-address", default="127.0.0.1:10710", help="Address to listen on.")
-@_log_level
-@_log_format
+@option("--web.listen-address", default="127.0.0.1:10710", help="Address to listen on.")
+@log_level_option
+@log_format_option
 def demo(speed: float, web_listen_address: str, log_level: str, log_format: Any) -> None:
     """Run the exporter on simulated providers: no key, no configuration, nothing leaves this machine."""
     from exporter.simulator import PROVIDERS, Simulator  # noqa: PLC0415 - not needed to serve
@@ -269,7 +212,7 @@ def demo(speed: float, web_listen_address: str, log_level: str, log_format: Any)
     if not math.isfinite(speed):
         raise click.BadParameter("must be a finite number", param_hint="--speed")
     listen = _address(web_listen_address)
-    with Simulator(speed=speed) as simulator, tempfile.TemporaryDirectory() as folder, _explained(1):
+    with Simulator(speed=speed) as simulator, tempfile.TemporaryDirectory() as folder, explained(1):
         file = Path(folder, "prepaid.yml")
         file.write_text(simulator.configuration(), encoding="utf-8")
 

@@ -14,7 +14,7 @@ def in_force(account: Account, wallet: Wallet) -> Thresholds:
     """
     sources = [
         account.wallet_thresholds.get(wallet.id, {}),
-        account.wallet_thresholds.get(wallet.currency, {}),
+        _of_currency(account, wallet.currency),
         account.thresholds,
         wallet.thresholds,
     ]
@@ -25,6 +25,12 @@ def in_force(account: Account, wallet: Wallet) -> Thresholds:
         for level in Level
         if any(level in source for source in sources)
     }
+
+
+def _of_currency(account: Account, currency: str) -> Thresholds:
+    """Find the thresholds of a currency, which operators write in small letters too."""
+    named = account.wallet_thresholds.items()
+    return next((thresholds for name, thresholds in named if name.upper() == currency), {})
 
 
 def breached(account: Account, wallet: Wallet) -> Level | None:

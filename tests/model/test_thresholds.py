@@ -44,6 +44,10 @@ def test_a_wallet_id_comes_before_a_currency_and_both_before_the_account() -> No
     assert in_force(mine, wallet()) == {INFO: 1, WARNING: 2, CRITICAL: 3}
 
 
+def test_a_currency_counts_in_small_letters_too() -> None:
+    assert in_force(account(wallet_thresholds={"usd": levels(critical=2)}), wallet()) == {CRITICAL: 2}
+
+
 def test_the_recharge_threshold_stands_in_for_a_missing_warning_alone() -> None:
     recharging = wallet(auto_recharge_threshold=Decimal(20))
     assert in_force(account(), recharging) == {WARNING: 20}
