@@ -15,9 +15,11 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import structlog
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from exporter import log
 from exporter.model import Reason
 
 if TYPE_CHECKING:
@@ -173,9 +175,15 @@ def laps(running: Desk, answers: list[Answer], server: Any, count: int) -> None:
 
 @pytest.fixture
 def traced() -> Any:
+    """Count memory, without what a log's reader and a meter of coverage keep of each line and thread."""
+    log.configure("error", "logfmt")
+    trace = threading.gettrace()
+    threading.settrace(None)
     tracemalloc.start()
     yield
     tracemalloc.stop()
+    threading.settrace(trace)
+    structlog.reset_defaults()
 
 
 @pytest.mark.usefixtures("traced")
