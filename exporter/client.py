@@ -1,7 +1,7 @@
-"""One HTTP exchange: inside a wall-clock limit, below a size cap, without redirects.
+"""One HTTP exchange: inside a wall-clock limit, below a size cap, without redirects. The only user of requests.
 
-The client library's pools are used and none of its comforts: no retry, no redirect, no cookie, no `.netrc`.
-Connections are kept and shared by all accounts that trust the same authorities and go the same way.
+Only the library's adapter is used, none of its sessions: those follow redirects with credentials, read `.netrc` and
+keep cookies. Connections are kept and shared by all accounts that trust the same authorities and go the same way.
 """
 
 import http.client
@@ -12,23 +12,19 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from threading import Lock
-from urllib.parse import unquote, urlsplit
-from urllib.request import getproxies, proxy_bypass
+from typing import Any
 
-import certifi
+import requests
 import urllib3
-from urllib3.connection import port_by_scheme
+from requests.adapters import HTTPAdapter
 
-from exporter.connection import POOLS, StaleConnectionError, TooLargeError
+from exporter.connection import StaleConnectionError, TooLargeError
 from exporter.model import Failure, Reason
+from exporter.pools import environment_proxy, pools
 from exporter.prepare import Prepared
-from exporter.schema import LOOPBACK
 
 MAX_SIZE = 1024 * 1024
 """Longest body, in bytes, before and after decompression."""
-
-_KEPT_CONNECTIONS = 1024
-_HOSTS = 1024
 
 # The library writes URLs, and so keys, into its log.
 logging.getLogger("urllib3").setLevel(logging.CRITICAL)
@@ -55,7 +51,7 @@ class Client:
     """Sends prepared requests over kept connections; safe to share between threads."""
 
     def __init__(self) -> None:
-        self._pools: dict[tuple[str | None, str | None], urllib3.PoolManager] = {}
+        self._adapters: dict[tuple[str | None, str | None], _Adapter] = {}
         self._lock = Lock()
 
     def sender(self, prepared: Prepared, ca_file: str | None, proxy_url: str | None) -> "Sender":
@@ -65,31 +61,34 @@ class Client:
         Raises `ExchangeError` when the file of authorities, which was there at load, cannot be read any more, or
         when the environment names a proxy that cannot be used.
         """
-        way = ca_file, proxy_url or _environment_proxy(prepared.url)
+        way = ca_file, proxy_url or environment_proxy(prepared.url)
         with self._lock:
-            if way not in self._pools:
+            if way not in self._adapters:
                 try:
-                    self._pools[way] = _pools(*way)
+                    self._adapters[way] = _Adapter(pools(*way))
                 except OSError:
                     raise ExchangeError(Reason.MISCONFIGURED, f"ca_file {ca_file} cannot be read") from None
                 except urllib3.exceptions.HTTPError:
                     raise ExchangeError(
                         Reason.MISCONFIGURED, "the proxy's URL is not one of http or https"
                     ) from None
-        return Sender(prepared, self._pools[way])
+        return Sender(prepared, self._adapters[way])
 
     def close(self) -> None:
         """Close every kept connection."""
-        for pools in self._pools.values():
-            pools.clear()
+        for adapter in self._adapters.values():
+            adapter.close()
 
 
 class Sender:
     """One account's request, to be sent as often as it takes."""
 
-    def __init__(self, prepared: Prepared, pools: urllib3.PoolManager) -> None:
+    def __init__(self, prepared: Prepared, adapter: "_Adapter") -> None:
         self.prepared = prepared
-        self._pools = pools
+        self._adapter = adapter
+        self._request = requests.Request(
+            prepared.method, prepared.url, headers=dict(prepared.headers), data=prepared.body
+        ).prepare()
 
     def send(self, timeout: float) -> Answer:
         """Send the request and read the whole answer within `timeout` seconds.
@@ -102,39 +101,31 @@ class Sender:
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise ExchangeError(*_classified(error)) from None
         try:
-            body = self._read(response)
+            body = self._read(response.raw)
         except (urllib3.exceptions.HTTPError, OSError) as error:
-            response.close()
-            raise ExchangeError(*_classified(error), response.status) from None
+            response.raw.close()
+            raise ExchangeError(*_classified(error), response.status_code) from None
         except ValueError:
             # The library takes any number for the length of a chunk.
-            response.close()
-            raise ExchangeError(Reason.MALFORMED, "the answer is not HTTP", response.status) from None
+            response.raw.close()
+            raise ExchangeError(Reason.MALFORMED, "the answer is not HTTP", response.status_code) from None
         except ExchangeError:
-            response.close()
+            response.raw.close()
             raise
-        return Answer(response.status, response.headers, body)
+        return Answer(response.status_code, response.headers, body)
 
-    def _begin(self, end: float) -> urllib3.BaseHTTPResponse:
+    def _begin(self, end: float) -> requests.Response:
         try:
             return self._send(end)
-        except urllib3.exceptions.ProtocolError as error:
+        except requests.ConnectionError as error:
             # The server closed a kept connection just as it was used again: nothing was asked yet.
             if any(isinstance(link, StaleConnectionError) for link in _chain(error)):
                 return self._send(end)
             raise
 
-    def _send(self, end: float) -> urllib3.BaseHTTPResponse:
-        return self._pools.urlopen(
-            self.prepared.method,
-            self.prepared.url,
-            headers=self.prepared.headers,
-            body=self.prepared.body,
-            redirect=False,
-            retries=False,
-            timeout=urllib3.Timeout(total=max(end - time.monotonic(), 0.001)),
-            preload_content=False,
-        )
+    def _send(self, end: float) -> requests.Response:
+        limit = urllib3.Timeout(total=max(end - time.monotonic(), 0.001))
+        return self._adapter.send(self._request, stream=True, timeout=limit)  # type: ignore[arg-type] # it may be one
 
     @staticmethod
     def _read(response: urllib3.BaseHTTPResponse) -> bytes:
@@ -197,30 +188,24 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
     yield error
 
 
-def _environment_proxy(url: str) -> str | None:
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    if host in LOOPBACK or proxy_bypass(f"{host}:{parts.port or port_by_scheme[parts.scheme]}"):
-        return None
-    proxies = getproxies()
-    return proxies.get(parts.scheme) or proxies.get("all")
+class _Adapter(HTTPAdapter):
+    """The library's adapter over our pools, which know the proxy and the authorities."""
 
+    def __init__(self, pools: urllib3.PoolManager) -> None:
+        self._pools = pools
+        super().__init__()
 
-def _pools(ca_file: str | None, proxy_url: str | None) -> urllib3.PoolManager:
-    # Loading the authorities for each connection would be slow.
-    context = ssl.create_default_context(cafile=ca_file or certifi.where())
-    if proxy_url is None:
-        pools = urllib3.PoolManager(_HOSTS, ssl_context=context, maxsize=_KEPT_CONNECTIONS)
-    else:
-        proxy = urllib3.util.parse_url(proxy_url if "://" in proxy_url else f"http://{proxy_url}")
-        user = urllib3.util.make_headers(proxy_basic_auth=unquote(proxy.auth)) if proxy.auth else None
-        pools = urllib3.ProxyManager(
-            proxy._replace(auth=None).url,
-            _HOSTS,
-            proxy_headers=user,
-            proxy_ssl_context=context,
-            ssl_context=context,
-            maxsize=_KEPT_CONNECTIONS,
-        )
-    pools.pool_classes_by_scheme = POOLS
-    return pools
+    def init_poolmanager(self, *_args: Any, **_options: Any) -> None:
+        self.poolmanager = self._pools
+
+    def get_connection_with_tls_context(
+        self, request: requests.PreparedRequest, *_args: Any, **_options: Any
+    ) -> Any:
+        return self._pools.connection_from_url(str(request.url))
+
+    def cert_verify(self, *_args: Any) -> None:
+        """Leave verification to the context of the pools, which demands it."""
+
+    def request_url(self, request: requests.PreparedRequest, _proxies: Any) -> str:
+        url = str(request.url)
+        return url if self._pools.proxy and url.startswith("http://") else request.path_url

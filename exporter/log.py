@@ -2,12 +2,25 @@
 
 import logging
 import sys
+from contextlib import suppress
 from typing import Literal
 
 import structlog
 
 LEVELS = ("debug", "info", "warn", "error")
 FORMATS = ("logfmt", "json")
+
+
+class _Lossy:
+    """Standard error, whose lines are lost where it cannot be written: a full disk must not stop the exporter."""
+
+    def write(self, text: str) -> None:
+        with suppress(OSError, ValueError):
+            sys.stderr.write(text)
+
+    def flush(self) -> None:
+        with suppress(OSError, ValueError):
+            sys.stderr.flush()
 
 
 def configure(level: str, form: Literal["logfmt", "json"]) -> None:
@@ -26,6 +39,6 @@ def configure(level: str, form: Literal["logfmt", "json"]) -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(_Lossy()),  # type: ignore[arg-type] # it only writes and flushes
         cache_logger_on_first_use=False,
     )

@@ -5,6 +5,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from threading import Thread
 from typing import NoReturn
 
@@ -67,8 +68,9 @@ def serve(
 
 def end() -> NoReturn:
     """End the process at once: calls to providers may still be under way in threads, and nobody waits for them."""
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError):
+            stream.flush()
     os._exit(0)
 
 

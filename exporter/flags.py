@@ -1,0 +1,81 @@
+"""What the flags of several commands share: how they are spelt, what they take, and how a mistake is told."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+
+from exporter import log
+from exporter.duration import parse as parse_duration
+from exporter.duration import text as duration_text
+from exporter.source import ConfigurationError
+
+UNKNOWN = 3
+"""Exit status of a monitoring plugin that could not find out."""
+
+_DAY = 86400.0
+
+
+class Duration(click.ParamType):  # type: ignore[type-arg] # generic in its stubs alone
+    """A duration as Prometheus writes it, at least `least` seconds long and at most a day."""
+
+    name = "duration"
+
+    def __init__(self, least: float = 0.0) -> None:
+        self._least = least
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Give the seconds."""
+        try:
+            seconds = value if isinstance(value, float) else parse_duration(value)
+        except ValueError as error:
+            self.fail(f"{value!r} {error}", param, ctx)
+        if not self._least <= seconds <= _DAY:
+            self.fail(f"{value!r} must be at least {duration_text(self._least)} and at most 1d", param, ctx)
+        return seconds
+
+
+class Plugin(click.Command):
+    """A command whose wrong use is "unknown", as monitoring plugins say it; click's own 2 would be "critical"."""
+
+    def make_context(self, *args: Any, **extra: Any) -> click.Context:
+        """Read the arguments."""
+        try:
+            return super().make_context(*args, **extra)
+        except click.UsageError as error:
+            error.exit_code = UNKNOWN  # type: ignore[misc] # meant to be set, says its documentation
+            raise
+
+
+def option(flag: str, **settings: Any) -> Callable[[Any], Any]:
+    """Declare a flag spelt as other Prometheus programs spell theirs, with its environment variable."""
+    name = flag.partition("/")[0].removeprefix("--").replace(".", "_").replace("-", "_")
+    settings.setdefault("show_default", True)
+    return click.option(flag, name, envvar=f"PREPAID_EXPORTER_{name.upper()}", show_envvar=True, **settings)
+
+
+config_file_option = option(
+    "--config.file", type=click.Path(path_type=Path), default="prepaid.yml", help="Configuration to read."
+)
+log_level_option = option(
+    "--log.level", type=click.Choice(log.LEVELS), default="info", help="Least level to log."
+)
+log_format_option = option(
+    "--log.format", type=click.Choice(log.FORMATS), default="logfmt", help="How a line looks."
+)
+
+
+@contextmanager
+def explained(status: int) -> Iterator[None]:
+    """Turn the mistakes of an operator's into messages and an exit status."""
+    try:
+        yield
+    except ConfigurationError as error:
+        for problem in error.problems:
+            click.echo(problem, err=True)
+        count = len(error.problems)
+        click.echo(f"{count} problem{'' if count == 1 else 's'}", err=True)
+        sys.exit(status)
