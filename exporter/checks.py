@@ -77,6 +77,10 @@ class AccountCheck:
                 key, f"looks like a variable, which is not replaced here; use {key}_env or {key}_file"
             )
             return None
+        if FORMS[form] == "file" and not _names_a_file(self.folder, value):
+            # Not shown, for the same reason.
+            self._complain(key, "must be the name of a file; none like this is there")
+            return None
         secret = {
             "file": lambda: Secret(file=self.folder / value),
             "env": lambda: Secret(env=value),
@@ -131,7 +135,8 @@ class AccountCheck:
             for wallet in definition.wallets
             if wallet.currency and wallet.currency.literal
         }
-        if isinstance(given, str) and fixed and given.upper() not in fixed:
+        contradicts = isinstance(given, str) and given.upper() not in fixed
+        if fixed and contradicts and not definition.needs_currency:
             self._complain(
                 "currency", f"{definition.title} counts in {', '.join(sorted(fixed))}; leave currency out"
             )
@@ -166,6 +171,13 @@ class AccountCheck:
                 self._complain("ca_file", f"the file {path} cannot be read: {error.strerror}")
             except ValueError:
                 self._complain("ca_file", "is not the name of a file")
+
+
+def _names_a_file(folder: Path, value: str) -> bool:
+    try:
+        return any(sign in value for sign in "/.\0") or (folder / value).exists()
+    except OSError:
+        return False
 
 
 def _param(value: Any) -> str:

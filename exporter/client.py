@@ -4,6 +4,7 @@ Only the library's adapter is used, none of its sessions: those follow redirects
 keep cookies. Connections are kept and shared by all accounts that trust the same authorities and go the same way.
 """
 
+import errno
 import http.client
 import logging
 import socket
@@ -11,6 +12,7 @@ import ssl
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from threading import Lock
 from typing import Any
 
@@ -22,6 +24,7 @@ from exporter.connection import StaleConnectionError, TooLargeError
 from exporter.model import Failure, Reason
 from exporter.pools import environment_proxy, pools
 from exporter.prepare import Prepared
+from exporter.source import identity
 
 MAX_SIZE = 1024 * 1024
 """Longest body, in bytes, before and after decompression."""
@@ -51,7 +54,7 @@ class Client:
     """Sends prepared requests over kept connections; safe to share between threads."""
 
     def __init__(self) -> None:
-        self._adapters: dict[tuple[str | None, str | None], _Adapter] = {}
+        self._adapters: dict[tuple[str | None, str | None], tuple[object, _Adapter]] = {}
         self._lock = Lock()
 
     def sender(self, prepared: Prepared, ca_file: str | None, proxy_url: str | None) -> "Sender":
@@ -62,21 +65,24 @@ class Client:
         when the environment names a proxy that cannot be used.
         """
         way = ca_file, proxy_url or environment_proxy(prepared.url)
+        authorities = ca_file and identity(Path(ca_file))
         with self._lock:
-            if way not in self._adapters:
+            known, adapter = self._adapters.get(way, (None, None))
+            if adapter is None or known != authorities:
                 try:
-                    self._adapters[way] = _Adapter(pools(*way))
+                    adapter = _Adapter(pools(*way))
+                    self._adapters[way] = authorities, adapter
                 except OSError:
                     raise ExchangeError(Reason.MISCONFIGURED, f"ca_file {ca_file} cannot be read") from None
                 except urllib3.exceptions.HTTPError:
                     raise ExchangeError(
                         Reason.MISCONFIGURED, "the proxy's URL is not one of http or https"
                     ) from None
-        return Sender(prepared, self._adapters[way])
+        return Sender(prepared, adapter)
 
     def close(self) -> None:
         """Close every kept connection."""
-        for adapter in self._adapters.values():
+        for _, adapter in self._adapters.values():
             adapter.close()
 
 
@@ -166,6 +172,8 @@ _CAUSES: tuple[tuple[tuple[type[BaseException], ...], Reason, str], ...] = (
 
 def _classified(error: BaseException) -> tuple[Reason, str]:
     for link in _chain(error):
+        if isinstance(link, OSError) and link.errno in (errno.EMFILE, errno.ENFILE):
+            return Reason.UNREACHABLE, "the exporter may not open more files; raise its limit"
         for kinds, reason, detail in _CAUSES:
             if isinstance(link, kinds):
                 return reason, _tls_detail(error) or detail if reason is Reason.TLS else detail

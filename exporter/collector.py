@@ -5,6 +5,7 @@ import traceback
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -14,6 +15,7 @@ from exporter.config import Account
 from exporter.extract import extractor
 from exporter.model import Exchange, Failure, Outcome, Reason, Wallet
 from exporter.prepare import prepare
+from exporter.source import identity
 from exporter.values import document
 
 MAX_RETRY_AFTER = 3600.0
@@ -26,13 +28,13 @@ _log = structlog.get_logger()
 
 
 class Collector:
-    """Collects one account. Its request is put together once and kept while its secrets stay the same."""
+    """Collects one account. Its request is put together once, and kept while secrets and authorities stay the same."""
 
     def __init__(self, account: Account, client: Client) -> None:
         self.account = account
         self._client = client
         self._extractor = extractor(account.provider)
-        self._secrets: Mapping[str, str] = {}
+        self._state: object = None
         self._sender: Sender | None = None
 
     def collect(self) -> Outcome:
@@ -91,10 +93,12 @@ class Collector:
             secrets = {name: secret.read() for name, secret in self.account.secrets.items()}
         except ValueError as error:
             raise Failure(Reason.MISCONFIGURED, str(error)) from None
-        if self._sender is None or secrets != self._secrets:
+        ca_file = self.account.ca_file
+        state = secrets, ca_file and identity(Path(ca_file))
+        if self._sender is None or state != self._state:
             prepared = prepare(self.account, secrets)
-            self._sender = self._client.sender(prepared, self.account.ca_file, self.account.proxy_url)
-            self._secrets = secrets
+            self._sender = self._client.sender(prepared, ca_file, self.account.proxy_url)
+            self._state = state
         return self._sender
 
     def _judged(self, answer: Answer) -> Any:

@@ -140,7 +140,8 @@ class _Loader:
         credentials = credential_keys(provider, raw)
         known = {*AccountSettings.model_fields, *credentials}
         for key in raw:
-            if key not in known:
+            # What the credentials of a provider that could not be found are called is not known either.
+            if key not in known and (provider or near_miss(key, known)):
                 self.problems.append(unknown_key(self.source, (*where, key), known))
         plain = {key: value for key, value in raw.items() if key in AccountSettings.model_fields}
         settings, problems = checked(AccountSettings, plain, self.source, where)
@@ -175,7 +176,7 @@ def _matches(folder: Path, pattern: str) -> list[Path]:
         folder, pattern = Path(path.anchor), str(path.relative_to(path.anchor))
     try:
         return sorted(file for file in folder.glob(pattern) if not file.is_dir())
-    except (ValueError, IndexError):
+    except (ValueError, IndexError, OSError):
         return []
 
 

@@ -25,10 +25,27 @@ class _Kept:
     """A connection that knows whether it was used before, and reads answers inside one time limit."""
 
     _answered = False
+    _end = 0.0
+    sock: socket.socket
 
     def connect(self) -> None:
         self._answered = False
         super().connect()  # type: ignore[misc]
+
+    def _new_conn(self) -> socket.socket:
+        begun = time.monotonic()
+        sock: socket.socket = super()._new_conn()  # type: ignore[misc]
+        self._end = begun + (sock.gettimeout() or 0.0)
+        self._shorten(sock)
+        return sock
+
+    def _tunnel(self) -> None:
+        super()._tunnel()  # type: ignore[misc]
+        self._shorten(self.sock)
+
+    def _shorten(self, sock: socket.socket) -> None:
+        """Leave to the proxy's answer and the handshake what is left of the time to connect; else each has it anew."""
+        sock.settimeout(max(self._end - time.monotonic(), 0.001))
 
     def getresponse(self) -> Any:
         try:

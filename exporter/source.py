@@ -14,6 +14,10 @@ Location = tuple[str | int, ...]
 """Where something stands in a document: keys and list positions from the root."""
 
 _Loader: type = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_SEPARATOR = re.compile(r"[:= ]")
+_MAX_DEPTH = 100
+_MAX_VALUES = 500_000
+_MAX_DIGITS = 40
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?")
 _WORDS: Mapping[str, bool | None] = {"true": True, "false": False, "null": None, "~": None, "": None}
 _PLAIN_TAGS = frozenset(
@@ -47,14 +51,31 @@ class ConfigurationError(Exception):
 
 
 def dotted(location: Location) -> str:
-    """Write a location as people do: `accounts[2].thresholds.critical`."""
+    """Write a location as people do: `accounts[2].thresholds.critical`.
+
+    Of a key like `api_key:sk-...`, whose space was forgotten, only the beginning is shown: the rest is a secret.
+    """
     text = ""
     for part in location:
         if isinstance(part, int):
             text += f"[{part}]"
-        else:
-            text += ("." if text else "") + (part if part and part.isprintable() else json.dumps(part))
+            continue
+        begin = _SEPARATOR.split(part, maxsplit=1)
+        shown = part if len(begin) == 1 else f"{begin[0]}…"
+        text += ("." if text else "") + (shown if shown and shown.isprintable() else json.dumps(shown))
     return text
+
+
+def identity(path: Path) -> tuple[int, int] | None:
+    """Tell files apart by what a renewal changes, None where there is none.
+
+    A symbolic link is followed: Kubernetes swaps secrets and configurations by links.
+    """
+    try:
+        state = path.stat()
+    except OSError:
+        return None
+    return state.st_mtime_ns, state.st_ino
 
 
 @dataclass
@@ -94,6 +115,9 @@ def read(path: Path) -> Source:
     except UnicodeDecodeError:
         raise _failed(path, 0, 0, "is not UTF-8 text") from None
     try:
+        deep = _too_deep(text)
+        if deep:
+            raise _failed(path, *deep, "is nested too deeply")
         root = yaml.compose(text, Loader=_Loader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
@@ -107,8 +131,8 @@ def read(path: Path) -> Source:
     problems: list[Problem] = []
     try:
         source.data = None if root is None else _Reader(source, problems).plain(root, ())
-    except RecursionError:
-        raise _failed(path, 0, 0, "is nested too deeply") from None
+    except OverflowError:
+        raise _failed(path, 0, 0, f"holds over {_MAX_VALUES:,} values, aliases counted each time") from None
     if problems:
         raise ConfigurationError(problems)
     return source
@@ -117,6 +141,19 @@ def read(path: Path) -> Source:
 def dump(data: Any) -> str:
     """Write plain data as YAML, keys in the order given."""
     return str(yaml.safe_dump(data, sort_keys=False, allow_unicode=True, default_flow_style=False))
+
+
+def _too_deep(text: str) -> tuple[int, int] | None:
+    """Find where the nesting passes all sense, by events: the library's C code crashes where Python would raise."""
+    depth = 0
+    for event in yaml.parse(text, Loader=_Loader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+            if depth > _MAX_DEPTH and event.start_mark:
+                return event.start_mark.line + 1, event.start_mark.column + 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+    return None
 
 
 def _failed(path: Path, line: int, column: int, message: str) -> ConfigurationError:
@@ -144,10 +181,14 @@ class _Reader:
 
     def plain(self, node: yaml.Node, location: Location) -> Any:
         self.source._values[location] = _position(node)  # noqa: SLF001 - one noun, two classes
+        if len(self.source._values) > _MAX_VALUES:  # noqa: SLF001
+            raise OverflowError
         if any(node is outer for outer in self.open):
             return self.complain(location, "an alias may not stand inside what it names")
         if node.tag not in _PLAIN_TAGS:
-            return self.complain(location, f"has the tag {node.tag!r}, which has no meaning here")
+            return self.complain(
+                location, "has a tag, which has no meaning here; put text that begins with ! in quotes"
+            )
         if isinstance(node, yaml.ScalarNode):
             return self.scalar(node)
         self.open.append(node)
@@ -191,7 +232,7 @@ class _Reader:
             return node.value
         if node.value in _WORDS:
             return _WORDS[node.value]
-        if not _NUMBER.fullmatch(node.value):
+        if len(node.value) > _MAX_DIGITS or not _NUMBER.fullmatch(node.value):
             return node.value
         number = Decimal(node.value)
         return number if "." in node.value else int(number)

@@ -1,6 +1,7 @@
 """Turns what the schema library says of a document into problems with file, line, column and near miss."""
 
 import difflib
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
@@ -52,7 +53,7 @@ def checked(
     try:
         return model.model_validate(data), []
     except ValidationError as error:
-        details = error.errors(include_url=False, include_input=False)
+        details = error.errors(include_url=False)
         return None, [_problem(model, detail, source, location) for detail in details]
 
 
@@ -84,8 +85,15 @@ def _message(detail: ErrorDetails) -> str:
     if kind == "value_error":
         return str(context["error"])
     if kind in _FILLED:
-        return _FILLED[kind].format(**context)
+        return _FILLED[kind].format(**context) + _nearest(detail)
     return _MESSAGES.get(kind, detail["msg"])
+
+
+def _nearest(detail: ErrorDetails) -> str:
+    """Find the word of a closed list that was perhaps meant. Nothing secret is ever chosen from a list."""
+    if detail["type"] not in ("enum", "literal_error") or not isinstance(detail["input"], str):
+        return ""
+    return near_miss(detail["input"], re.findall(r"'([^']*)'", detail["ctx"]["expected"]))
 
 
 def _fields_at(model: type[BaseModel], location: Location) -> list[str]:

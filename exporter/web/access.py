@@ -18,7 +18,7 @@ from pydantic import AfterValidator
 from werkzeug.wrappers import Request, Response
 
 from exporter.schema import Strict
-from exporter.source import ConfigurationError, Problem, Source, read
+from exporter.source import ConfigurationError, Problem, Source, identity, read
 from exporter.validation import checked
 
 OPEN_PATHS = ("/-/healthy", "/-/ready")
@@ -94,7 +94,7 @@ class Access:
         self._seen = self._state()
 
     def _state(self) -> list[tuple[int, int] | None]:
-        return [_identity(path) for path in self._files]
+        return [identity(path) for path in self._files]
 
     def _refresh(self) -> None:
         with self._lock:
@@ -147,15 +147,6 @@ class Access:
             return refusal(environ, start_response)
 
         return guarded
-
-
-def _identity(path: Path) -> tuple[int, int] | None:
-    """Tell files apart by what a renewal changes; a symbolic link is followed, as secrets are swapped by links."""
-    try:
-        state = path.stat()
-    except OSError:
-        return None
-    return state.st_mtime_ns, state.st_ino
 
 
 def _context(tls: TLSSettings, source: Source, folder: Path) -> ssl.SSLContext:

@@ -216,3 +216,20 @@ def test_a_proxy_cannot_pass_for_the_provider(
     account = {"base_url": f"https://{NAME}", "ca_file": ca_file, "proxy_url": proxy.url}
     assert desk(mall=account).metrics().reason() == "tls"
     assert impostor.requests == []
+
+
+def test_connecting_the_proxys_answer_and_the_handshake_share_one_time_limit(
+    upstream: MakeUpstream, desk: MakeDesk, ca_file: str
+) -> None:
+    def slow_then_silent(peer: Peer, _: Asked) -> None:
+        peer.over.wait(0.8)
+        peer.send(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        peer.hang()
+
+    proxy = upstream(slow_then_silent)
+    account = {"base_url": f"https://{NAME}", "ca_file": ca_file, "proxy_url": proxy.url, "timeout": "1s"}
+    page = desk(mall=account).metrics()
+    assert page.reason() == "timeout"
+    duration = page.one("prepaid_account_collect_duration_seconds")
+    assert duration is not None
+    assert duration < 1.6

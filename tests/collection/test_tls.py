@@ -65,6 +65,20 @@ def test_the_authority_in_force_is_the_only_one(
     assert refused(server, desk(mall={"base_url": server.url, "ca_file": str(other)}))
 
 
+def test_a_renewed_authority_counts_without_a_restart(
+    upstream: MakeUpstream, desk: MakeDesk, tls: Tls, ca_file: str, tmp_path: Path
+) -> None:
+    server = upstream(tls=tls())
+    mine = tmp_path / "mine.pem"
+    trustme.CA().cert_pem.write_to_path(mine)
+    running = desk(mall={"base_url": server.url, "ca_file": str(mine)})
+    assert running.metrics().reason() == "tls"
+    mine.write_bytes((tmp_path / ca_file).read_bytes())
+    assert running.metrics().balance() == 120
+    mine.unlink()
+    assert running.metrics().reason() == "misconfigured"
+
+
 def test_an_expired_certificate_is_refused(
     upstream: MakeUpstream, desk: MakeDesk, tls: Tls, ca_file: str
 ) -> None:
