@@ -38,10 +38,12 @@ def held(running: Desk, server: Upstream) -> bool:
 
 
 @pytest.mark.parametrize("status", BUSY)
-@pytest.mark.parametrize("after", ["30", "999999999999", "9" * 400, http_date(90), http_date(10_000_000)])
-def test_the_provider_is_left_alone(upstream: MakeUpstream, desk: MakeDesk, status: str, after: str) -> None:
+@pytest.mark.parametrize("after", ["30", "999999999999", "9" * 400, 90, 10_000_000])
+def test_the_provider_is_left_alone(
+    upstream: MakeUpstream, desk: MakeDesk, status: str, after: str | int
+) -> None:
     server = upstream()
-    refuse(server, status, after)
+    refuse(server, status, http_date(after) if isinstance(after, int) else after)
     running = desk(server.url)
     assert running.metrics().up() == 0
     server.answer = lambda peer, _: peer.answer()
