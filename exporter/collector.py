@@ -86,7 +86,17 @@ class Collector:
         if status in _HOLDING_STATUSES:
             facts["retry_after"] = retry_after(answer.headers.get("Retry-After"), datetime.now(UTC))
         found = self._judged(answer)
-        return self._extractor.wallets(found, self.account.currency, sender.prepared.secrets)
+        wallets, notes = self._extractor.wallets(found, self.account.currency, sender.prepared.secrets)
+        return wallets, (*notes, *self._unmatched(wallets))
+
+    def _unmatched(self, wallets: tuple[Wallet, ...]) -> list[str]:
+        """Name the thresholds that no wallet has: a misspelt currency would keep a page from being sent."""
+        names = {wallet.id for wallet in wallets} | {wallet.currency for wallet in wallets}
+        return [
+            f"wallet_thresholds.{name} matches no wallet"
+            for name in self.account.wallet_thresholds
+            if wallets and name not in names and name.upper() not in names
+        ]
 
     def _ready(self) -> Sender:
         try:

@@ -375,3 +375,13 @@ def test_each_status_has_its_reason(scrape: Scrape, status: str, reason: str) ->
     page = scrape(lambda peer, _: peer.answer(b"", status=status))
     assert down(page, reason)
     assert page.one("prepaid_account_http_status_code") == int(status[:3])
+
+
+def test_thresholds_that_no_wallet_has_are_named(upstream: MakeUpstream, desk: MakeDesk) -> None:
+    account = {
+        "base_url": upstream().url,
+        "wallet_thresholds": {"CREDIT": {"critical": 5}, "credits": {"info": 9}},
+    }
+    trace = desk(mall=account).trace()
+    assert "wallet_thresholds.CREDIT matches no wallet" in trace
+    assert "wallet_thresholds.credits" not in trace
