@@ -2,10 +2,10 @@
 
 import json
 import math
-import os
 import re
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -19,10 +19,12 @@ from exporter.flags import (
     Duration,
     Plugin,
     config_file_option,
+    end,
     explained,
     log_format_option,
     log_level_option,
     option,
+    printing,
 )
 from exporter.runtime import Runtime
 from exporter.scrape import Reading, Scraper
@@ -31,6 +33,8 @@ from exporter.web.access import Access
 from exporter.web.application import PATHS, Options
 
 _PATH = re.compile(r"(/[A-Za-z0-9._~-]+)+")
+_LISTED = 20
+"""Most accounts that are listed where a name is not known."""
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -64,6 +68,7 @@ def serve(  # noqa: PLR0913 - one argument a flag
 ) -> None:
     """Listen for scrapes."""
     service.hold_signals()
+    service.raise_file_limit()
     log.configure(log_level, log_format)
     if not _PATH.fullmatch(web_telemetry_path) or web_telemetry_path in PATHS:
         raise click.BadParameter(
@@ -80,8 +85,8 @@ def serve(  # noqa: PLR0913 - one argument a flag
     listen = _address(web_listen_address)
     with explained(1):
         access = Access(web_config_file) if web_config_file else None
-        service.serve(Runtime(config_file), options, listen, _log_ready, access)
-    service.end()
+        status = service.serve(Runtime(config_file), options, listen, _log_ready, access)
+    end(status)
 
 
 def _address(text: str) -> tuple[str, int]:
@@ -106,29 +111,39 @@ def check(account: tuple[str, ...], config_file: Path, output: str, textfile: Pa
     """Ask the providers now, for all accounts or the named ones.
 
     Exit status, as monitoring plugins have it: 0 fine, 1 a balance is under its warning threshold,
-    2 under its critical one, 3 an account could not be asked.
+    2 under its critical one or nothing is left, 3 an account could not be asked.
     """
     from exporter import report  # noqa: PLC0415 - tables are drawn only here
 
+    service.raise_file_limit()
     log.configure("error", "logfmt")
-    with explained(UNKNOWN):
-        loaded = config.load(config_file)
-        names = {one.name for one in loaded.accounts}
-        unknown = [name for name in account if name not in names]
-        if unknown:
-            _give_up(
-                "\n".join(f"no account {name!r} is configured{near_miss(name, names)}" for name in unknown)
-            )
-        with report.console(sys.stderr).status(f"asking {len(account) or len(names)} accounts"):
-            readings = _asked(loaded, set(account) or names)
-    families = Page().render(readings, (), TEXT_0).decode()
-    if textfile:
-        _replace(textfile, families)
-    if output == "table":
-        report.console(sys.stdout).print(report.table(readings))
-    else:
-        click.echo(report.as_json(readings) if output == "json" else families.rstrip("\n"))
+    with printing(UNKNOWN):
+        with explained(UNKNOWN):
+            loaded = config.load(config_file)
+        names = _chosen(account, [one.name for one in loaded.accounts])
+        with report.progress(f"asking {len(names)} account{'' if len(names) == 1 else 's'}"):
+            readings = _asked(loaded, names)
+        families = Page().render(readings, (), TEXT_0).decode()
+        if textfile:
+            try:
+                report.replace(textfile, families)
+            except OSError as error:
+                _give_up(f"--textfile: {textfile} cannot be written: {error.strerror}")
+        if output == "table":
+            report.console(sys.stdout).print(report.table(readings))
+        else:
+            click.echo(report.as_json(readings) if output == "json" else families.rstrip("\n"))
     sys.exit(report.exit_status(readings))
+
+
+def _chosen(wanted: Sequence[str], known: list[str]) -> set[str]:
+    unknown = [name for name in wanted if name not in known]
+    if unknown:
+        there = f"; the accounts are {', '.join(known[:_LISTED])}{', ...' if len(known) > _LISTED else ''}"
+        hints = (near_miss(name, known) or (there if known else "") for name in unknown)
+        told = (f"no account {name!r} is configured{hint}" for name, hint in zip(unknown, hints, strict=True))
+        _give_up("\n".join(told))
+    return set(wanted or known)
 
 
 def _give_up(message: str) -> NoReturn:
@@ -141,40 +156,24 @@ def _asked(loaded: config.Config, names: set[str]) -> list[Reading]:
     return Scraper(loaded).scrape(names, longest + 1)
 
 
-def _replace(path: Path, text: str) -> None:
-    """Write a file whole or not at all: the textfile collector reads at any moment."""
-    try:
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                file.write(text)
-            Path(name).chmod(0o644)
-            Path(name).replace(path)
-        except OSError:
-            Path(name).unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        _give_up(f"--textfile: {path} cannot be written: {error.strerror}")
-
-
 @main.command(short_help="Check the configuration without asking any provider.")
 @config_file_option
 @option("--schema", is_flag=True, help="Print the JSON Schema of the file instead.")
 def validate(config_file: Path, schema: bool) -> None:  # noqa: FBT001 - click passes it
     """Check the configuration, its secrets and own definitions, without asking any provider."""
-    if schema:
-        click.echo(json.dumps(schema_file.schema(), indent=2))
-        return
-    with explained(1):
-        loaded = config.load(config_file)
-    for account in loaded.accounts:
-        recommended = account.provider.definition.min_interval or 0
-        if account.min_interval < recommended:
-            click.echo(
-                f"note: {account.name}: {account.provider.name} recommends min_interval: {recommended:.0f}s"
-            )
-    count = len(loaded.accounts)
-    click.echo(f"{config_file}: {count} account{'' if count == 1 else 's'}, no problems")
+    with printing(1):
+        if schema:
+            click.echo(json.dumps(schema_file.schema(), indent=2))
+            return
+        with explained(1):
+            loaded = config.load(config_file)
+        for account in loaded.accounts:
+            recommended = account.provider.definition.min_interval or 0
+            if account.min_interval < recommended:
+                name = account.provider.name
+                click.echo(f"note: {account.name}: {name} recommends min_interval: {recommended:.0f}s")
+        count = len(loaded.accounts)
+        click.echo(f"{config_file}: {count} account{'' if count == 1 else 's'}, no problems")
 
 
 @main.command("providers", short_help="List the built-in providers, or show one.")
@@ -184,13 +183,15 @@ def list_providers(name: str | None) -> None:
     from exporter import report  # noqa: PLC0415 - tables are drawn only here
 
     known = providers.names()
-    if name is None:
-        report.console(sys.stdout).print(report.providers_table([providers.built_in(one) for one in known]))
-    elif name in known:
-        click.echo(report.provider_sheet(providers.built_in(name)))
-    else:
+    if name is not None and name not in known:
         click.echo(f"no provider {name!r} is built in{near_miss(name, known)}", err=True)
         sys.exit(1)
+    with printing(1):
+        if name is None:
+            table = report.providers_table([providers.built_in(one) for one in known])
+            report.console(sys.stdout).print(table)
+        else:
+            click.echo(report.provider_sheet(providers.built_in(name)))
 
 
 @main.command(short_help="Run the exporter on simulated providers.")
@@ -225,8 +226,8 @@ def demo(speed: float, web_listen_address: str, log_level: str, log_format: Any)
                 click.echo(f"  {url + path:<54} {what}")
             click.echo("Stop with Ctrl-C.")
 
-        service.serve(Runtime(file), Options(enable_lifecycle=True), listen, ready)
-    service.end()
+        status = service.serve(Runtime(file), Options(enable_lifecycle=True), listen, ready)
+    end(status)
 
 
 _DEMO_PAGES = (

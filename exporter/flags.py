@@ -1,10 +1,11 @@
-"""What the flags of several commands share: how they are spelt, what they take, and how a mistake is told."""
+"""What several commands share: how flags are spelt, what they take, how a mistake is told and how a command ends."""
 
+import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
@@ -79,3 +80,31 @@ def explained(status: int) -> Iterator[None]:
         count = len(error.problems)
         click.echo(f"{count} problem{'' if count == 1 else 's'}", err=True)
         sys.exit(status)
+
+
+@contextmanager
+def printing(status: int) -> Iterator[None]:
+    """End with `status` and one line when a person interrupts the command, or what it prints has nowhere to go."""
+    try:
+        # Python has no such file where the shell closed it.
+        if sys.stdout is None:
+            raise OSError(0, "it is closed")  # noqa: TRY301 - told as every other such case
+        yield
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        message = "interrupted"
+    except OSError as error:
+        message = f"standard output cannot be written: {error.strerror}"
+    else:
+        return
+    with suppress(OSError):
+        click.echo(message, err=True)
+    end(status)
+
+
+def end(status: int) -> NoReturn:
+    """End the process at once: calls to providers may still be under way in threads, and nobody waits for them."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, AttributeError):
+            stream.flush()
+    os._exit(status)

@@ -1,28 +1,54 @@
 """What `check` and `providers` print: tables for people, JSON for programs, and the exit status of a check."""
 
 import json
+import os
+import sys
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
 from typing import IO, Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
+from exporter.duration import text as duration_text
 from exporter.model import Level, Wallet
 from exporter.providers import Provider
 from exporter.scrape import Reading
-from exporter.thresholds import breached, in_force
+from exporter.thresholds import breached, exhausted, in_force
 
 FINE, WARNING, CRITICAL, UNKNOWN = 0, 1, 2, 3
 
-_WIDE = 200
+_WIDE = 1000
 _COLOURS = {"ok": "green", "info": "blue", "warning": "yellow", "critical": "bold red", "down": "magenta"}
 
 
 def console(file: IO[str]) -> Console:
     """Give a console that colours only a terminal, and does not fold lines anywhere else."""
+    terminal = file.isatty()
     return Console(
-        file=file, highlight=False, width=None if file.isatty() else _WIDE, soft_wrap=not file.isatty()
+        file=file,
+        force_terminal=terminal,  # whatever FORCE_COLOR says
+        highlight=False,
+        width=None if terminal else _WIDE,
+        soft_wrap=not terminal,
     )
+
+
+def progress(text: str) -> AbstractContextManager[object]:
+    """Show `text` while something takes long; on a terminal alone."""
+    terminal = sys.stderr is not None and sys.stderr.isatty()
+    return console(sys.stderr).status(text) if terminal else nullcontext()
+
+
+def _columns(*names: str) -> Table:
+    """Begin a table whose cells are folded where the terminal is narrow: a cut name or number would mislead."""
+    drawn = Table(box=None, pad_edge=False)
+    for name in names:
+        drawn.add_column(name, overflow="fold", min_width=max(map(len, name.split()), default=0))
+    return drawn
 
 
 def exit_status(readings: Sequence[Reading]) -> int:
@@ -45,37 +71,22 @@ def _rows(reading: Reading) -> Iterator[tuple[str, Wallet | None, str]]:
     else:
         for wallet in outcome.wallets:
             levels = in_force(reading.account, wallet)
-            text = ", ".join(f"{level} under {value}" for level, value in levels.items())
-            yield breached(reading.account, wallet) or "ok", wallet, text
+            words = ["nothing left"] if exhausted(wallet) else []
+            words += [f"{level} under {value}" for level, value in levels.items()]
+            yield breached(reading.account, wallet) or "ok", wallet, ", ".join(words)
 
 
 def table(readings: Sequence[Reading]) -> Table:
     """Draw the readings as a table, a line for each wallet and each account that is down."""
-    drawn = Table(
-        "STATE",
-        "ACCOUNT",
-        "PROVIDER",
-        "WALLET",
-        "BALANCE",
-        "",
-        "THRESHOLDS OR REASON",
-        box=None,
-        pad_edge=False,
-    )
+    drawn = _columns("STATE", "ACCOUNT", "PROVIDER", "WALLET", "BALANCE", "", "THRESHOLDS OR REASON")
     drawn.columns[4].justify = "right"
     for reading in readings:
         for state, wallet, text in _rows(reading):
             amount = (wallet.id, f"{wallet.balance:f}", wallet.currency) if wallet else ("", "", "")
-            colour = _COLOURS[state]
-            drawn.add_row(
-                f"[{colour}]{state}[/]",
-                *map(_plain, (reading.account.name, reading.account.provider.name, *amount, text)),
-            )
+            cells = (reading.account.name, reading.account.provider.name, *amount, text)
+            # Text is taken as it is; in a plain string the library would look for markup.
+            drawn.add_row(Text(str(state), style=_COLOURS[state]), *map(Text, cells))
     return drawn
-
-
-def _plain(text: str) -> str:
-    return text.replace("[", r"\[")
 
 
 def as_json(readings: Sequence[Reading]) -> str:
@@ -94,6 +105,7 @@ def _account(reading: Reading) -> dict[str, Any]:
         entry |= {"reason": str(outcome.reason), "detail": outcome.detail, "hint": outcome.hint or None}
     entry["http_status"] = outcome.status if outcome else None
     entry["wallets"] = [_wallet(reading, wallet) for wallet in outcome.wallets] if outcome else []
+    entry["notes"] = list(outcome.notes) if outcome else []
     return entry
 
 
@@ -118,14 +130,12 @@ def _wallet(reading: Reading, wallet: Wallet) -> dict[str, Any]:
 
 def providers_table(providers: Sequence[Provider]) -> Table:
     """Draw the providers: name, title, what an account must and may give, and where it is documented."""
-    drawn = Table(
-        "NAME", "TITLE", "CREDENTIALS", "PARAMS", "CURRENCY", "CONFIDENCE", box=None, pad_edge=False
-    )
+    drawn = _columns("NAME", "TITLE", "CREDENTIALS", "PARAMS", "CURRENCY", "CONFIDENCE")
     for provider in providers:
         definition = provider.definition
         drawn.add_row(
             *map(
-                _plain,
+                Text,
                 (
                     provider.name,
                     definition.title,
@@ -155,7 +165,7 @@ def provider_sheet(provider: Provider) -> str:
     lines += [f"  documentation  {link}" for link in definition.documentation]
     lines += [f"  base_url       {definition.base_url}", f"  currency       {currency(provider)}"]
     if definition.min_interval:
-        lines.append(f"  min_interval   {definition.min_interval:.0f}s recommended")
+        lines.append(f"  min_interval   {duration_text(definition.min_interval)} recommended")
     lines += ["", "Credentials (each as NAME_file, NAME_env or NAME):"]
     lines += _aligned({name: credential.description for name, credential in definition.credentials.items()})
     if definition.params:
@@ -183,4 +193,19 @@ def _example(provider: Provider) -> Iterator[str]:
         yield f"    params: {{{', '.join(f'{name}: ...' for name in needed)}}}"
     if definition.needs_currency:
         yield "    currency: EUR"
+    if definition.min_interval:
+        yield f"    min_interval: {duration_text(definition.min_interval)}"
     yield "    thresholds: {warning: 100, critical: 25}"
+
+
+def replace(path: Path, text: str) -> None:
+    """Write a file whole or not at all, since the textfile collector reads at any moment; raise OSError."""
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+        Path(name).chmod(0o644)
+        Path(name).replace(path)
+    except OSError:
+        Path(name).unlink(missing_ok=True)
+        raise

@@ -1,13 +1,12 @@
 """The exporter as a process: what listens, what signals mean, and how it ends."""
 
-import os
+import resource
 import signal
 import socket
-import sys
 from collections.abc import Callable
 from contextlib import suppress
-from threading import Thread
-from typing import NoReturn
+from threading import Thread, main_thread
+from traceback import format_tb
 
 import structlog
 
@@ -41,37 +40,65 @@ def hold_signals() -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
 
 
+def raise_file_limit() -> None:
+    """Take as many open files as the machine allows: each account that is asked needs one, and the default is low."""
+    with suppress(OSError, ValueError):
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
 def serve(
     runtime: Runtime,
     options: Options,
     listen: tuple[str, int],
     ready: Callable[[str], None],
     access: Access | None = None,
-) -> None:
+) -> int:
     """Listen, call `ready` with the exporter's URL, and run until SIGTERM or SIGINT; SIGHUP reloads.
 
-    `hold_signals` must have been called. Returns when everything in flight is answered; `end` the process then.
-    Raises `ConfigurationError` when the address cannot be had.
+    `hold_signals` must have been called. Gives the exit status, 1 where a bug ended it, when everything in flight is
+    answered; end the process then. Raises `ConfigurationError` when the address cannot be had.
     """
     server = Server(Application(runtime, options), listen, runtime.scraper.release, access)
-    host, port = server.listen()
-    Thread(target=server.serve, name="web", daemon=True).start()
-    ready(url(host, port, "https" if access and access.context else "http"))
+    try:
+        try:
+            host, port = server.listen()
+            web = Thread(target=_served, args=[server], name="web", daemon=True)
+            web.start()
+            ready(url(host, port, "https" if access and access.context else "http"))
+            _obey_signals(runtime)
+            failed = not web.is_alive()
+        finally:
+            server.stop()
+    except ConfigurationError:
+        raise
+    except Exception as error:  # noqa: BLE001 - the boundary: nothing may leave a process that serves no more
+        _tell_bug(error)
+        return 1
+    return int(failed)
+
+
+def _served(server: Server) -> None:
+    try:
+        server.serve()
+    except Exception as error:  # noqa: BLE001 - as above
+        _tell_bug(error)
+    # Whatever ended it: without it there is nothing left to wait for.
+    signal.pthread_kill(main_thread().ident or 0, signal.SIGTERM)
+
+
+def _tell_bug(error: Exception) -> None:
+    trace = "".join(format_tb(error.__traceback__))
+    _log.error("bug in the exporter, it ends", error=type(error).__name__, traceback=trace)
+
+
+def _obey_signals(runtime: Runtime) -> None:
     while signal.sigwait(_SIGNALS) == signal.SIGHUP:
         try:
             runtime.reload()
         except ConfigurationError:
             _log.warning("the old configuration stays")
     _log.info("stopping")
-    server.stop()
-
-
-def end() -> NoReturn:
-    """End the process at once: calls to providers may still be under way in threads, and nobody waits for them."""
-    for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError):
-            stream.flush()
-    os._exit(0)
 
 
 def url(host: str, port: int, scheme: str = "http") -> str:

@@ -93,7 +93,8 @@ class TestCheck:
         assert (result.status, result.out) == (3, "")
         assert result.err.splitlines() == [
             "no account 'mal' is configured; did you mean \"mall\"?",
-            "no account 'nobody' is configured",
+            "no account 'nobody' is configured; "
+            "the accounts are outreach, sms, sms-branch, acme, globex, mall",
         ]
         assert simulator.requests("apimall") == 0
 

@@ -1,0 +1,185 @@
+"""How commands end when something goes wrong under them: never half dead, never with a traceback for an answer."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from exporter import runtime
+from exporter.runtime import Runtime
+from exporter.service import raise_file_limit
+from exporter.source import ConfigurationError
+
+PROGRAM = Path(sys.executable).with_name("prepaid-exporter")
+PATIENCE = 20.0
+BROKEN = """\
+import signal, sys, threading
+import exporter.{module}
+from exporter.cli import main
+
+def broken(*_):
+    raise KeyError("canary-7f3a")
+
+{patch} = broken
+main(["serve", "--web.listen-address", "127.0.0.1:0"])
+"""
+
+
+def ended(code: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run a program to its end, which must come by itself."""
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+
+
+@pytest.mark.usefixtures("prepaid")
+@pytest.mark.parametrize(
+    ("module", "patch"),
+    [
+        ("service", "signal.sigwait"),
+        ("web.server", "exporter.web.server.Server.serve"),
+        ("web.server", "exporter.web.server.Server.stop = signal.sigwait"),
+    ],
+    ids=["the main thread", "the web side", "both and the end too"],
+)
+def test_a_bug_where_all_depends_on_it_ends_the_process_for_the_supervisor_to_see(
+    module: str, patch: str, tmp_path: Path
+) -> None:
+    done = ended(BROKEN.format(module=module, patch=patch), tmp_path)
+    assert done.returncode == 1
+    assert 'level=error msg="bug in the exporter, it ends" error=KeyError' in done.stderr
+    assert "canary" not in done.stderr
+
+
+@pytest.mark.usefixtures("prepaid")
+def test_a_machine_without_threads_for_the_web_side_ends_the_start(tmp_path: Path) -> None:
+    code = """\
+import threading
+begin = threading.Thread.start
+
+def start(thread):
+    if threading.active_count() > 10:
+        raise RuntimeError("can't start new thread")
+    begin(thread)
+
+threading.Thread.start = start
+from exporter.cli import main
+main(["serve", "--web.listen-address", "127.0.0.1:0"])
+"""
+    done = ended(code, tmp_path)
+    assert (done.returncode, "error=RuntimeError" in done.stderr) == (1, True)
+
+
+def test_a_bug_while_reloading_keeps_the_old_configuration(
+    prepaid: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    running = Runtime(prepaid)
+
+    text = "canary-7f3a"
+
+    def broken(_: Path) -> None:
+        raise KeyError(text)
+
+    monkeypatch.setattr(runtime, "load", broken)
+    with pytest.raises(ConfigurationError, match=r"prepaid\.yml: KeyError in the exporter, see its log$"):
+        running.reload()
+    assert not running.reload_successful
+    assert len(running.scraper.config.accounts) == 6
+    written = capsys.readouterr()
+    assert "bug while reloading" in written.out + written.err
+    assert "canary" not in written.out + written.err
+
+
+@pytest.fixture
+def few_files() -> Any:
+    """Leave the process with fewer open files than it may have, as most systems do."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (before[1] - 1 if before[1] > 0 else 1024, before[1]))
+    yield before[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+def test_all_open_files_that_the_machine_allows_are_taken(few_files: int) -> None:
+    raise_file_limit()
+    assert resource.getrlimit(resource.RLIMIT_NOFILE) == (few_files, few_files)
+
+
+def test_serve_takes_all_open_files(begin: Any, prepaid: Path) -> None:
+    assert prepaid.exists()
+    running = begin("serve", "--web.listen-address", "127.0.0.1:0")
+    assert running.port
+    limits = Path(f"/proc/{running.process.pid}/limits").read_text()
+    (soft, hard) = next(
+        line.split()[3:5] for line in limits.splitlines() if line.startswith("Max open files")
+    )
+    assert soft == hard
+
+
+def test_a_check_that_is_interrupted_did_not_find_out(begin: Any, prepaid: Path, simulator: Any) -> None:
+    assert prepaid.exists()
+    simulator.fail("apimall", "hang")
+    running = begin("check", "mall")
+    end = time.monotonic() + PATIENCE
+    while simulator.requests("apimall") == 0 and time.monotonic() < end:
+        time.sleep(0.02)
+    status, seconds = running.end(signal.SIGINT)
+    assert (status, seconds < 2) == (3, True)
+    assert running.written == "interrupted\n"
+
+
+COMMANDS = [
+    (["check", "mall"], 3),
+    (["check", "--output=json", "mall"], 3),
+    (["check", "--output=prometheus", "mall"], 3),
+    (["validate"], 1),
+    (["validate", "--schema"], 1),
+    (["providers"], 1),
+    (["providers", "apimall"], 1),
+]
+WHERE = [(">/dev/full", "No space left on device"), (">&-", "it is closed")]
+
+
+@pytest.mark.usefixtures("prepaid")
+@pytest.mark.parametrize(("arguments", "status"), COMMANDS)
+@pytest.mark.parametrize(("where", "cause"), WHERE)
+def test_output_that_cannot_be_written_is_told_in_one_line(
+    arguments: list[str], status: int, where: str, cause: str, tmp_path: Path
+) -> None:
+    done = subprocess.run(
+        ["sh", "-c", f'"$0" "$@" {where}', PROGRAM, *arguments],
+        cwd=tmp_path,
+        env={**os.environ, "NO_PROXY": "127.0.0.1"},
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (status, f"standard output cannot be written: {cause}\n")
+
+
+@pytest.mark.usefixtures("prepaid")
+def test_errors_that_cannot_be_written_change_no_status(tmp_path: Path) -> None:
+    for where in ("2>&-", "2>/dev/full"):
+        done = subprocess.run(
+            ["sh", "-c", f'"$0" check mall {where}', PROGRAM],
+            cwd=tmp_path,
+            env={**os.environ, "NO_PROXY": "127.0.0.1"},
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+        assert (done.returncode, done.stdout.split()[7:10]) == (0, ["REASON", "ok", "mall"])

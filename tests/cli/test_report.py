@@ -1,0 +1,115 @@
+"""What `check` prints of texts that providers chose, and of wallets in want."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import pty
+import re
+import subprocess
+import sys
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from exporter import report
+from exporter.config import Account
+from exporter.model import Level, Outcome, Wallet
+from exporter.providers import built_in
+from exporter.scrape import Reading
+
+PROGRAM = Path(sys.executable).with_name("prepaid-exporter")
+
+
+def reading(wallet: Wallet, **more: Any) -> Reading:
+    account = Account("mall", built_in("apimall"), {}, {}, "http://127.0.0.1", 1, 0)
+    return Reading(account, Outcome(1.0, 1.0, wallets=(wallet,), **more), 1.0)
+
+
+def printed(*readings: Reading) -> str:
+    file = io.StringIO()
+    report.console(file).print(report.table(readings))
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("name", ["a[b]", "x\\[/y]", "x\\[bold]y", "end\\", "[red]", "\\\\[/]", ":smile:"])
+def test_a_provider_s_text_is_printed_as_it_is(name: str) -> None:
+    row = printed(reading(Wallet(name, "EUR", Decimal(1)))).splitlines()[1]
+    assert row.split() == ["ok", "mall", "apimall", name, "1", "EUR"]
+
+
+@pytest.mark.parametrize("length", [150, 400])
+def test_nothing_is_cut_or_folded_in_a_pipe(length: int) -> None:
+    name = "w" * length
+    lines = printed(reading(Wallet(name, "EUR", Decimal(1)))).splitlines()
+    assert len(lines) == 2
+    assert name in lines[1]
+
+
+def test_an_exhausted_wallet_says_so_whether_it_has_thresholds_or_not() -> None:
+    plain = reading(Wallet("main", "EUR", Decimal(0)))
+    warned = reading(Wallet("main", "EUR", Decimal(-1), thresholds={Level.WARNING: Decimal(5)}))
+    assert printed(plain).splitlines()[1].split()[0] == "critical"
+    assert printed(plain).rstrip().endswith("  nothing left")
+    assert printed(warned).rstrip().endswith("  nothing left, warning under 5")
+    assert report.exit_status([plain]) == 2
+
+
+def test_what_was_left_out_of_a_good_answer_is_in_the_json() -> None:
+    (entry,) = json.loads(
+        report.as_json([reading(Wallet("main", "EUR", Decimal(1)), notes=("main.quota is not a number",))])
+    )
+    assert entry["notes"] == ["main.quota is not a number"]
+
+
+def test_no_environment_colours_a_pipe(run: Any, prepaid: Path) -> None:
+    assert prepaid.exists()
+    result = run("check", "mall", env={"FORCE_COLOR": "1", "TTY_COMPATIBLE": "1", "CLICOLOR_FORCE": "1"})
+    assert result.status == 0
+    assert "\x1b" not in result.out + result.err
+    assert result.err == ""
+
+
+def test_a_narrow_terminal_folds_and_cuts_nothing(prepaid: Path) -> None:
+    prepaid.write_text(
+        prepaid.read_text().replace("name: mall", "name: abcdefghijklmnopqrstuvwxyz0123456789")
+    )
+    parent, child = pty.openpty()
+    env = {**os.environ, "TERM": "xterm", "COLUMNS": "60", "NO_PROXY": "127.0.0.1"}
+    with subprocess.Popen(
+        [PROGRAM, "check", "abcdefghijklmnopqrstuvwxyz0123456789"],
+        cwd=prepaid.parent,
+        env=env,
+        stdout=child,
+        stderr=subprocess.DEVNULL,
+    ) as process:
+        assert process.wait(20) == 0
+        os.close(child)
+        shown = os.read(parent, 65536).decode()
+    os.close(parent)
+    assert "…" not in shown
+    lines = re.sub(r"\x1b\[[0-9]*m", "", shown).splitlines()
+    (heading,) = [number for number, line in enumerate(lines) if "ACCOUNT" in line]
+    left, right = lines[heading].index("ACCOUNT"), lines[heading].index("PROVIDER")
+    name = "".join(line[left:right].strip() for line in lines[heading + 1 :])
+    assert name == "abcdefghijklmnopqrstuvwxyz0123456789"
+
+
+def test_an_unknown_account_is_told_with_those_that_there_are(
+    run: Any, prepaid: Path, simulator: Any
+) -> None:
+    assert prepaid.exists()
+    result = run("check", "zzz", "zzz")
+    message = "no account 'zzz' is configured; the accounts are outreach, sms, sms-branch, acme, globex, mall"
+    assert (result.status, result.err.splitlines()[0]) == (3, message)
+    assert simulator.requests("apimall") == 0
+
+
+def test_the_example_of_a_provider_has_the_min_interval_that_it_recommends(run: Any) -> None:
+    out = run("providers", "flexprice").out
+    assert "    min_interval: 1m\n" in out.partition("An account to start from:")[2]
+    assert "min_interval   1m recommended" in out
+    assert "min_interval" not in run("providers", "apimall").out
