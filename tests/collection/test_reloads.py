@@ -125,6 +125,21 @@ def test_an_account_that_is_asked_otherwise_is_asked_anew(
     )
 
 
+def test_a_reload_forgets_failures_but_no_good_answer(
+    upstream: MakeUpstream, server: Upstream, desk: MakeDesk, account: dict[str, Any]
+) -> None:
+    bad = upstream(lambda peer, _: peer.answer(b"", status="500 X"))
+    accounts = {"good": account, "bad": {**account, "base_url": bad.url}}
+    running = desk(**accounts)
+    assert running.metrics().reason("bad") == "http_status"
+    bad.answer = lambda peer, _: peer.answer()
+    assert running.metrics().reason("bad") == "http_status"
+    running.reload(accounts)
+    page = running.metrics()
+    assert (page.balance("good"), page.balance("bad")) == (120, 120)
+    assert (len(server.requests), len(bad.requests)) == (1, 2)
+
+
 def test_an_account_that_went_loses_its_series(
     server: Upstream, desk: MakeDesk, account: dict[str, Any]
 ) -> None:

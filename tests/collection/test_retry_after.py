@@ -174,3 +174,32 @@ def test_dates_are_read_as_seconds_from_now(moment: datetime) -> None:
 def test_no_text_is_more_than_a_sane_wait(text: str) -> None:
     read = retry_after(text, NOW)
     assert read is None or 0 <= read <= MAX_RETRY_AFTER
+
+
+OWN = """\
+title: Own
+documentation: [https://own.example]
+confidence: observed
+credentials: {api_key: {description: key}}
+base_url: https://own.example
+request: {path: /balance}
+auth: {type: bearer}
+wallets: {currency: {literal: EUR}, balance: {path: balance}}
+hints: {rate_limited: Ask less often., http_status: The provider is down.}
+"""
+
+
+@pytest.mark.parametrize("status", BUSY)
+def test_the_provider_s_hint_is_given_as_long_as_it_is_left_alone(
+    upstream: MakeUpstream, desk: MakeDesk, status: str
+) -> None:
+    server = upstream()
+    refuse(server, status, "60")
+    running = desk()
+    (running.folder / "own.yml").write_text(OWN)
+    running.reload({"mine": {"provider": "own", "base_url": server.url}}, "own.yml")
+    running.metrics()
+    trace = running.trace("mine")
+    assert "the provider asked not to be called for " in trace
+    assert "hint      Ask less often.\n" in trace
+    assert len(server.requests) == 1

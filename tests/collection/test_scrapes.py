@@ -10,11 +10,22 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from exporter import scrape
+from exporter.scrape import cell
 from exporter.web.application import Options
 
 if TYPE_CHECKING:
-    from tests.collection.conftest import Asked, Eventually, MakeDesk, MakeUpstream, Page, Peer, Upstream
+    from pathlib import Path
+
+    from tests.collection.conftest import (
+        Asked,
+        Desk,
+        Eventually,
+        MakeDesk,
+        MakeUpstream,
+        Page,
+        Peer,
+        Upstream,
+    )
 
 SCRAPES = 50
 WAIT = 20
@@ -116,19 +127,19 @@ def test_a_late_answer_is_not_served_when_it_is_too_old(
     assert running.metrics(granted=0.4).reason() == "timeout"
     gate.opened.set()
     eventually(lambda: running.runtime.scraper.upstream_requests(["apimall"])["apimall"] == 1)
-    monkeypatch.setattr(scrape, "LATE_ANSWER_AGE", 0.0)
+    monkeypatch.setattr(cell, "LATE_ANSWER_AGE", 0.0)
     assert running.metrics().balance() == 120
     assert len(gate.server.requests) == 2
 
 
-def test_a_late_failure_does_not_serve_the_next_scrape(
+def test_a_late_failure_tells_its_reason_to_the_next_scrape(
     upstream: MakeUpstream, desk: MakeDesk, eventually: Eventually
 ) -> None:
     opened = threading.Event()
 
     def answer(peer: Peer, _: Asked) -> None:
         assert opened.wait(WAIT)
-        peer.answer(b"", status="500 X")
+        peer.answer(b"", status="401 X")
 
     server = upstream(answer)
     running = desk(server.url)
@@ -136,7 +147,33 @@ def test_a_late_failure_does_not_serve_the_next_scrape(
     opened.set()
     eventually(lambda: running.runtime.scraper.upstream_requests(["apimall"])["apimall"] == 1)
     server.answer = lambda peer, _: peer.answer()
+    assert running.metrics().reason() == "auth"
+    assert len(server.requests) == 1
+    assert running.metrics().balance() == 120, "it serves one scrape, not two"
+
+
+def test_a_late_timeout_does_not_serve_the_next_scrape(
+    upstream: MakeUpstream, desk: MakeDesk, eventually: Eventually
+) -> None:
+    server = upstream(lambda peer, _: peer.hang())
+    running = desk(mall={"base_url": server.url, "timeout": "500ms"})
+    assert running.metrics(granted=0.4).reason() == "timeout"
+    eventually(lambda: running.runtime.scraper.upstream_requests(["apimall"])["apimall"] == 1)
+    server.answer = lambda peer, _: peer.answer()
     assert running.metrics().balance() == 120
+
+
+def test_the_age_of_a_late_answer_does_not_hang_on_the_wall_clock(
+    desk: MakeDesk, gate: Gate, eventually: Eventually, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running = desk(gate.server.url)
+    assert running.metrics(granted=0.4).reason() == "timeout"
+    gate.opened.set()
+    eventually(lambda: running.runtime.scraper.upstream_requests(["apimall"])["apimall"] == 1)
+    now = time.time
+    monkeypatch.setattr(time, "time", lambda: now() + 86400)
+    assert running.metrics().balance() == 120
+    assert len(gate.server.requests) == 1
 
 
 def test_a_scrape_joins_the_call_that_an_earlier_one_left_behind(desk: MakeDesk, gate: Gate) -> None:
@@ -205,6 +242,41 @@ def test_a_failure_younger_than_min_interval_is_used_again(
     running = desk(mall={"base_url": server.url, "min_interval": "1h"})
     assert [running.metrics().reason() for _ in range(5)] == [reason] * 5
     assert len(server.requests) == 1
+
+
+def test_a_failure_is_used_again_for_a_minute_at_most(
+    upstream: MakeUpstream, desk: MakeDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = upstream(lambda peer, _: peer.answer(b"", status="500 X"))
+    running = desk(mall={"base_url": server.url, "min_interval": "1h"})
+    assert running.metrics().reason() == "http_status"
+    server.answer = lambda peer, _: peer.answer()
+    assert running.metrics().reason() == "http_status"
+    monkeypatch.setattr(cell, "FAILURE_AGE", 0.0)
+    assert [running.metrics().balance() for _ in range(3)] == [120] * 3
+    assert len(server.requests) == 2
+
+
+def test_a_corrected_key_is_tried_at_the_next_scrape(
+    upstream: MakeUpstream, desk: MakeDesk, tmp_path: Path
+) -> None:
+    key = tmp_path / "key"
+    key.write_text("wrong")
+
+    def answer(peer: Peer, asked: Asked) -> None:
+        peer.answer(status="200 OK" if asked.headers["authorization"] == "Bearer right" else "401 X")
+
+    server = upstream(answer)
+    running = desk(mall={"base_url": server.url, "min_interval": "1h", "api_key_file": str(key)})
+    assert [running.metrics().reason() for _ in range(3)] == ["auth"] * 3
+    assert len(server.requests) == 1
+    key.write_text("right")
+    assert [running.metrics().balance() for _ in range(3)] == [120] * 3
+    key.unlink()
+    assert running.metrics().balance() == 120, (
+        "a good answer stands for min_interval, whatever becomes of the key"
+    )
+    assert len(server.requests) == 2
 
 
 def test_a_provider_that_cannot_be_reached_is_spared_too(upstream: MakeUpstream, desk: MakeDesk) -> None:
@@ -298,6 +370,51 @@ def test_requests_and_failures_are_counted_by_provider(upstream: MakeUpstream, d
     assert sum(page.all("prepaid_exporter_upstream_failures_total")) == 5
 
 
+def shown(running: Desk) -> tuple[bool, str]:
+    """Tell what the status page would."""
+    (known,) = running.runtime.scraper.known()
+    assert known.outcome
+    return known.outcome.up, known.outcome.reason or ""
+
+
+def test_a_hurried_scrape_takes_no_good_reading_from_the_status_page(
+    upstream: MakeUpstream, desk: MakeDesk, gate: Gate, eventually: Eventually
+) -> None:
+    running = desk(upstream().url)
+    assert running.metrics().balance() == 120
+    running.reload({"mall": {"base_url": gate.server.url}})
+    assert running.metrics(granted=0.3).reason() == "timeout"
+    assert shown(running) == (False, "timeout"), "nothing better is known of the account as it is asked now"
+    gate.opened.set()
+    eventually(lambda: shown(running) == (True, ""))
+    running.metrics()
+    gate.opened.clear()
+    assert running.metrics(granted=0.3).reason() == "timeout"
+    assert shown(running) == (True, "")
+
+
+def test_what_is_left_out_of_a_good_answer_is_logged_once_a_change(
+    upstream: MakeUpstream, desk: MakeDesk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good = b'{"success": true, "data": {"credits": 120, "api_credits": 120}}'
+    odd = good.replace(b'"credits": 120', b'"credits": "many"')
+    server = upstream(lambda peer, _: peer.answer(odd))
+    running = desk(server.url)
+
+    def logged() -> int:
+        written = capsys.readouterr()
+        return (written.out + written.err).count("a part of the answer cannot be read")
+
+    assert [running.metrics().balance() for _ in range(3)] == [120] * 3
+    assert logged() == 1
+    server.answer = lambda peer, _: peer.answer(good)
+    running.metrics()
+    assert logged() == 0
+    server.answer = lambda peer, _: peer.answer(odd)
+    running.metrics()
+    assert logged() == 1
+
+
 def few_threads(monkeypatch: pytest.MonkeyPatch, most: int) -> None:
     """Let the machine give so many more threads for calls, as a limit on processes does in a container."""
     begin = threading.Thread.start
@@ -347,5 +464,19 @@ def test_an_end_lets_waiting_scrapes_answer(desk: MakeDesk, gate: Gate) -> None:
     running = desk(gate.server.url)
     threading.Timer(0.3, running.runtime.scraper.release).start()
     page = running.metrics(granted=WAIT)
+    assert page.seconds < WAIT / 2
+    assert page.reason() == "timeout"
+
+
+def test_an_end_reaches_scrapes_that_wait_for_an_account_as_it_was_before_a_reload(
+    desk: MakeDesk, gate: Gate, eventually: Eventually
+) -> None:
+    running = desk(gate.server.url)
+    with ThreadPoolExecutor(1) as threads:
+        scrape = threads.submit(running.metrics, WAIT)
+        eventually(lambda: bool(gate.server.requests))
+        running.reload({"mall": {"base_url": gate.server.url, "api_key": "another"}})
+        running.runtime.scraper.release()
+        page = scrape.result(WAIT)
     assert page.seconds < WAIT / 2
     assert page.reason() == "timeout"
