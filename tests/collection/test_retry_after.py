@@ -195,7 +195,7 @@ def test_the_provider_s_hint_is_given_as_long_as_it_is_left_alone(
 ) -> None:
     server = upstream()
     refuse(server, status, "60")
-    running = desk()
+    running = desk(server.url)
     (running.folder / "own.yml").write_text(OWN)
     running.reload({"mine": {"provider": "own", "base_url": server.url}}, "own.yml")
     running.metrics()
