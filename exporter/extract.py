@@ -4,9 +4,9 @@ What the provider did not give stays out; a required value that is missing or no
 malformed; an optional value that cannot be read is left out and named in the notes.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from decimal import Decimal
-from functools import cache
+from functools import lru_cache
 from typing import Any, TypeVar
 
 from exporter.definition import Definition
@@ -14,28 +14,16 @@ from exporter.expression import Search, search, searches
 from exporter.mapping import WalletMapping
 from exporter.model import Credit, Failure, Level, Reason, Thresholds, Wallet
 from exporter.providers import Provider
-from exporter.schema import Scalar
-from exporter.values import CURRENCY, difference, flag, number, repeats, state, text, timestamp
+from exporter.schema import UNIT, Scalar
+from exporter.values import difference, flag, number, repeats, state, text, timestamp
 
 _Value = TypeVar("_Value")
 _Reader = Callable[[Any, Any], _Value | None]
 
 _READERS: dict[str, _Reader[Any]] = {
-    **dict.fromkeys(
-        (
-            "settled_balance",
-            "credit_balance",
-            "auto_recharge_threshold",
-            "auto_recharge_amount",
-            "conversion_rate",
-            "pending_usage",
-            "unpaid_invoices",
-            "credit_limit",
-            "quota",
-            "quota_used",
-        ),
-        number,
-    ),
+    **dict.fromkeys(("settled_balance", "credit_balance", "conversion_rate", "credit_limit"), number),
+    **dict.fromkeys(("auto_recharge_threshold", "auto_recharge_amount"), number),
+    **dict.fromkeys(("pending_usage", "unpaid_invoices", "quota", "quota_used"), number),
     **dict.fromkeys(("quota_reset_timestamp", "expiry_timestamp"), timestamp),
     **dict.fromkeys(("status", "alert_state"), state),
     **dict.fromkeys(("name", "type", "customer"), text),
@@ -44,7 +32,7 @@ _READERS: dict[str, _Reader[Any]] = {
 """How each optional field of a wallet is read."""
 
 
-@cache
+@lru_cache(maxsize=256)  # reloads may bring ever new definitions
 def extractor(provider: Provider) -> "Extractor":
     """Give the one extractor of a provider: its expressions are compiled once."""
     return Extractor(provider.definition)
@@ -101,9 +89,17 @@ class Extractor:
         found: list[Wallet] = []
         for mapping in self._mappings:
             found += mapping.wallets(document, currency, secrets, notes)
-        if len({(wallet.id, wallet.currency) for wallet in found}) != len(found):
-            raise Failure(Reason.MALFORMED, "two wallets have the same id and currency")
+        _refuse_doubles(found)
         return tuple(found), tuple(notes)
+
+
+def _refuse_doubles(found: Sequence[Wallet]) -> None:
+    """Refuse wallets whose samples would have the same labels; those counted in credits have the unit for currency."""
+    if len({(wallet.id, wallet.currency) for wallet in found}) != len(found):
+        raise Failure(Reason.MALFORMED, "two wallets have the same id and currency")
+    counted = [wallet for wallet in found if wallet.credit_balance is not None or wallet.credit_breakdown]
+    if len({(wallet.id, wallet.credit_unit) for wallet in counted}) != len(counted):
+        raise Failure(Reason.MALFORMED, "two wallets have the same id and unit of credits")
 
 
 class _Mapping:
@@ -152,6 +148,7 @@ class _Mapping:
             credit_breakdown=tuple(
                 Credit(kind, amount, credit_unit) for kind, amount in parts.items() if amount is not None
             ),
+            postpaid=values.get("type") in self.mapping.postpaid,
             **{name: value for name, value in values.items() if value is not None},
         )
 
@@ -160,7 +157,7 @@ class _Mapping:
         code = operators if given is None else given
         if (
             not isinstance(code, str)
-            or not CURRENCY.fullmatch(code.strip().upper())
+            or not UNIT.fullmatch(code.strip().upper())
             or (given is not None and repeats(code, reading.secrets))
         ):
             raise Failure(Reason.MALFORMED, f"{reading.where}.currency is missing or not a currency code")

@@ -2,8 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from decimal import Decimal
+from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, Decimal
 from enum import StrEnum
+
+UNROUNDED = Context(prec=MAX_PREC, Emax=MAX_EMAX, Emin=MIN_EMIN)
+"""Arithmetic to the last digit; the usual context rounds to 28."""
 
 
 class Reason(StrEnum):
@@ -66,7 +69,7 @@ class Wallet:
     """What an account holds in one currency; every amount that the provider did not give is None.
 
     Amounts are in `currency`, except `credit_balance`, which is in `credit_unit`; timestamps are
-    Unix seconds. `balance` is what can be spent now.
+    Unix seconds. `balance` is what can be spent now; a `postpaid` wallet has no end, since it is billed later.
     """
 
     id: str
@@ -91,6 +94,7 @@ class Wallet:
     name: str = ""
     type: str = ""
     customer: str = ""
+    postpaid: bool = False
     status: State | None = None
     alert_state: State | None = None
 

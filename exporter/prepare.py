@@ -14,7 +14,7 @@ from urllib.parse import quote, quote_plus, urlencode, urlsplit, urlunsplit
 from exporter import __version__
 from exporter.config import Account
 from exporter.definition import BasicAuth, Definition, TokenAuth
-from exporter.model import Exchange
+from exporter.model import Exchange, Failure, Reason
 from exporter.secret import MASK
 
 _DEFAULT_HEADERS = {
@@ -70,17 +70,20 @@ def _assemble(account: Account, secrets: Mapping[str, str]) -> tuple[str, dict[s
     variables = {**account.params, **secrets}
     path = next((path for name, path in request.path_with.items() if name in variables), request.path)
     query = _filled(request.query, variables)
-    headers = {**_DEFAULT_HEADERS, **_filled(request.headers, variables)}
-    fields = _filled(request.json_body if request.json_body is not None else request.form, variables)
-    _authenticate(definition, variables, query, headers, fields)
-    body = None
+    own = {name: value.strip() for name, value in _filled(request.headers, variables).items()}
+    fields = _filled(request.json_body if request.json_body is not None else request.form or {}, variables)
+    _authenticate(definition, variables, query, own, fields)
+    body, kind = None, {}
     if request.json_body is not None:
-        headers["Content-Type"] = "application/json"
-        body = json.dumps(fields).encode()
+        kind = {"Content-Type": "application/json"}
+        body = json.dumps(fields, default=float).encode()
     elif request.form is not None:
-        headers["Content-Type"] = "application/x-www-form-urlencoded"
+        kind = {"Content-Type": "application/x-www-form-urlencoded"}
         body = urlencode(fields).encode()
-    return _url(account.base_url, Template(path).substitute(_quoted(variables)), query), headers, body
+    given = {name.lower() for name in own}
+    usual = {name: value for name, value in (_DEFAULT_HEADERS | kind).items() if name.lower() not in given}
+    url = _url(account.base_url, Template(path).substitute(_quoted(variables)), query)
+    return url, usual | own, body
 
 
 def _authenticate(
@@ -110,7 +113,7 @@ def _filled(value: Any, variables: Mapping[str, str]) -> Any:
         return [_filled(item, variables) for item in value if _complete(item, variables)]
     if isinstance(value, Mapping):
         return {key: _filled(item, variables) for key, item in value.items() if _complete(item, variables)}
-    return {} if value is None else value
+    return value
 
 
 def _complete(value: Any, variables: Mapping[str, str]) -> bool:
@@ -123,6 +126,11 @@ def _quoted(variables: Mapping[str, str]) -> dict[str, str]:
 
 def _url(base: str, path: str, query: Mapping[str, str]) -> str:
     parts = urlsplit(base + path)
+    if (parts.scheme, parts.netloc) != urlsplit(base)[:2] or {".", ".."} & set(path.split("/")):
+        # No definition that loads says this, so a value of the account's does.
+        raise Failure(
+            Reason.MISCONFIGURED, "a param or credential would change the host or path of the request"
+        )
     fixed = [parts.query] if parts.query else []
     return urlunsplit(
         parts._replace(query="&".join([*fixed, urlencode(query, safe="*")] if query else fixed))

@@ -3,12 +3,13 @@
 import math
 from decimal import Decimal
 from typing import Annotated, Any
+from urllib.parse import unquote, urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, WithJsonSchema
 
 from exporter.duration import Duration
 from exporter.model import Level
-from exporter.schema import Strict, Unit, Url, host_url
+from exporter.schema import Link, Strict, Unit, Url, host_url
 
 _LONGEST = 86400.0
 
@@ -46,6 +47,17 @@ def _param(value: Any) -> Any:
         raise ValueError("must be text, a number, true or false")  # noqa: TRY004 - as above
     if isinstance(value, str) and not value.isprintable():
         raise ValueError("holds a line break or another control character")
+    if value in (".", ".."):
+        raise ValueError("must not be . or .., which would change the path of a request")
+    return value
+
+
+def _proxy(value: str) -> str:
+    user = unquote(urlsplit(host_url(value)).netloc.rpartition("@")[0])
+    try:
+        user.encode("latin-1")
+    except UnicodeEncodeError:
+        raise ValueError("has a user or password that HTTP cannot carry: only ISO 8859-1") from None
     return value
 
 
@@ -92,13 +104,15 @@ class AccountSettings(Strict):
     ca_file: FileName | None = Field(
         default=None, description="PEM file of the authorities to trust, in place of the public ones"
     )
-    proxy_url: Annotated[str, AfterValidator(host_url)] | None = Field(
+    proxy_url: Annotated[str, AfterValidator(_proxy)] | None = Field(
         default=None, description="HTTP proxy; without it HTTPS_PROXY, HTTP_PROXY and NO_PROXY count"
     )
-    dashboard_url: Url | None = Field(
+    dashboard_url: Link | None = Field(
         default=None, description="where people see the account; in place of the provider's"
     )
-    topup_url: Url | None = Field(default=None, description="where people top up; in place of the provider's")
+    topup_url: Link | None = Field(
+        default=None, description="where people top up; in place of the provider's"
+    )
 
 
 class FileSettings(Strict):

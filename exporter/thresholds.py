@@ -47,4 +47,4 @@ def breached(account: Account, wallet: Wallet) -> Level | None:
 def exhausted(wallet: Wallet) -> bool:
     """Tell whether nothing is left to spend; a post-paid wallet has no end of this kind."""
     floor = Decimal(0) if wallet.credit_limit is None else -wallet.credit_limit
-    return wallet.type != "POST_PAID" and wallet.balance <= floor
+    return not wallet.postpaid and wallet.balance <= floor

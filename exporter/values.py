@@ -4,23 +4,18 @@ import json
 import re
 from collections.abc import Collection
 from datetime import UTC, datetime
-from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, Decimal
+from decimal import Decimal
 from typing import Any
 
 from exporter.mapping import Choice, Number, Timestamp
-from exporter.model import State
+from exporter.model import UNROUNDED, State
+from exporter.schema import MAX_TEXT, NUMBER
 
-CURRENCY = re.compile(r"[A-Z][A-Z0-9_]{0,31}")
-MAX_TEXT = 200
-"""Longest text, in characters, that becomes a label value."""
-
-_NUMBER = re.compile(r"[-+]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]{1,4})?")
 _MAX_EXPONENT = 307
+_MAX_WRITTEN_EXPONENT = 9999
 _FEW_DIGITS = 40
 _SHORTEST_KEY = 8
 _MILLI = Decimal("0.001")
-_UNROUNDED = Context(prec=MAX_PREC, Emax=MAX_EMAX, Emin=MIN_EMIN)
-"""The usual context rounds to 28 digits."""
 
 
 def document(body: bytes) -> Any:
@@ -34,11 +29,15 @@ def document(body: bytes) -> Any:
 
 
 def _exact(digits: str) -> Decimal:
-    return Decimal(digits)
+    value = Decimal(digits)
+    if abs(value.adjusted()) > _MAX_WRITTEN_EXPONENT:
+        # Exact arithmetic with it, which a definition may ask for, would fill the memory.
+        raise ValueError("has a number beyond all bounds")
+    return value
 
 
 def _whole(digits: str) -> int | Decimal:
-    return int(digits) if len(digits) < _FEW_DIGITS else Decimal(digits)
+    return int(digits) if len(digits) < _FEW_DIGITS else _exact(digits)
 
 
 def _refuse(constant: str) -> Any:
@@ -53,31 +52,36 @@ def number(value: Any, spec: Number) -> Decimal | None:
     if amount in spec.invalid:
         return None
     if spec.scale != 1:
-        amount = _UNROUNDED.multiply(_held(amount), spec.scale)
+        amount = UNROUNDED.multiply(_held(amount), spec.scale)
     return _held(amount.copy_negate() if spec.negate else amount)
 
 
 def difference(amount: Decimal, less: Decimal) -> Decimal:
     """Subtract to the last digit."""
-    return _held(_UNROUNDED.subtract(amount, less))
+    return _held(UNROUNDED.subtract(amount, less))
 
 
 def _held(amount: Decimal) -> Decimal:
-    if amount and abs(amount.adjusted()) > _MAX_EXPONENT:
+    if not amount.is_finite() or (amount and abs(amount.adjusted()) > _MAX_EXPONENT):
         raise ValueError("is beyond what a sample can hold")
     return amount or Decimal(0)
 
 
 def _amount(value: Any, pattern: str | None) -> Decimal:
     if isinstance(value, str):
-        match = re.search(pattern, value) if pattern else None
-        digits = (match[1] if match else "") if pattern else value.strip()
-        if not _NUMBER.fullmatch(digits or ""):
+        digits = _matched(pattern, value.strip()) if pattern else value.strip()
+        if not NUMBER.fullmatch(digits):
             raise ValueError("is not a number")
         return Decimal(digits)
     if isinstance(value, bool) or not isinstance(value, int | Decimal):
         raise ValueError("is not a number")  # noqa: TRY004 - readers have one way to refuse
     return Decimal(value)
+
+
+def _matched(pattern: str, text: str) -> str:
+    """Give the group of a pattern that describes the whole of a short text: one that may stop early invents money."""
+    match = re.fullmatch(pattern, text) if len(text) <= MAX_TEXT else None
+    return (match[1] or "") if match else ""
 
 
 def text(value: Any, _spec: Any = None) -> str | None:
@@ -123,7 +127,7 @@ def timestamp(value: Any, spec: Timestamp) -> Decimal | None:
         return None
     if spec.format != "iso8601":
         seconds = _held(_amount(value, None))
-        return _held(_UNROUNDED.multiply(seconds, _MILLI)) if spec.format == "unix_ms" else seconds
+        return _held(UNROUNDED.multiply(seconds, _MILLI)) if spec.format == "unix_ms" else seconds
     if not isinstance(value, str):
         raise ValueError("is not a date")  # noqa: TRY004 - readers have one way to refuse
     try:

@@ -5,6 +5,7 @@ from functools import cache
 from pathlib import Path
 
 from exporter.definition import Definition
+from exporter.providers.contradictions import contradictions
 from exporter.source import ConfigurationError, Problem, read
 from exporter.validation import checked
 
@@ -48,5 +49,5 @@ def load(path: Path) -> tuple[Provider | None, list[Problem]]:
         return None, error.problems
     definition, problems = checked(Definition, source.data, source)
     if definition:
-        problems = [source.problem(where, message) for where, message in definition.contradictions()]
+        problems = [source.problem(where, message) for where, message in contradictions(definition)]
     return (Provider(path.stem, definition) if definition and not problems else None), problems

@@ -229,6 +229,8 @@ def told(wallet: Wallet) -> dict[str, Any]:
     }
     if wallet.credit_unit == wallet.currency:
         del values["credit_unit"]
+    if not wallet.postpaid:
+        del values["postpaid"]
     return {name: _text(value) for name, value in values.items() if value not in (None, {}, "")}
 
 

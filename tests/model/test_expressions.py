@@ -16,6 +16,10 @@ DOCUMENT = {
     "whole": 7,
     "flag": True,
     "list": [Decimal("1.5"), 2],
+    "long": Decimal("-1.234567890123456789012345678901234567890"),
+    "parts": [Decimal("0.1"), Decimal("123456789012345678901234567890.5")],
+    "rows": [{"rate": Decimal("1.5"), "v": "b"}, {"rate": Decimal("0.1"), "v": "a"}],
+    "odd": ["NaN", "sNaN", "Infinity", "1_000", " 1", "\u0661"],
 }
 
 
@@ -34,6 +38,16 @@ DOCUMENT = {
         ("exact > `0`", True),
         ("exact < `0.2`", True),
         ("whole == `7`", True),
+        ("exact == `0.1`", True),
+        ("rows[?rate == `0.1`].v | [0]", "a"),
+        ('`{"a": [1.10]}`.a[0]', Decimal("1.10")),
+        ("abs(long)", Decimal("1.234567890123456789012345678901234567890")),
+        ("sum(parts)", Decimal("123456789012345678901234567890.6")),
+        ("sum(rows[*].rate)", Decimal("1.6")),
+        ("sort_by(rows, &rate)[0].v", "a"),
+        ("max_by(rows, &rate).v", "b"),
+        ("min_by(rows, &rate).v", "a"),
+        ("odd[*].to_number(@)", []),
         ("text || word", "0.1"),
     ],
 )

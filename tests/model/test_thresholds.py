@@ -75,7 +75,7 @@ def test_the_most_severe_threshold_that_the_balance_is_under_counts(
         ("0", {}, True),
         ("-7.5", {}, True),
         ("0.0001", {}, False),
-        ("-7.5", {"type": "POST_PAID"}, False),
+        ("-7.5", {"postpaid": True}, False),
         ("-7.5", {"credit_limit": Decimal(10)}, False),
         ("-10", {"credit_limit": Decimal(10)}, True),
     ],

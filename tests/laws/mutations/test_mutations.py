@@ -68,6 +68,7 @@ def test_a_changed_error_stays_an_error_and_never_a_bug(
 def samples(wallet: Wallet) -> dict[str, Any]:
     """Give everything that is known of a wallet by the name that the definition has for it."""
     known = {spec.name: getattr(wallet, spec.name) for spec in fields(wallet)}
+    del known["postpaid"]  # read from `type`, and held against it
     parts = known.pop("credit_breakdown")
     known |= {f"thresholds.{level}": value for level, value in known.pop("thresholds").items()}
     known |= {f"credit_breakdown.{part.kind}": part.amount for part in parts}
@@ -88,6 +89,9 @@ class Law:
             if outcome.reason not in self._reasons():
                 yield f"{outcome.reason}: {outcome.detail}"
             return
+        for wallet in outcome.wallets:
+            if wallet.postpaid != any(wallet.type in mapping.postpaid for mapping in self.definition.wallets):
+                yield f"postpaid is {wallet.postpaid} with the type {wallet.type!r}"
         if len(outcome.wallets) == len(before):
             pairs = list(zip(map(samples, before), map(samples, outcome.wallets), strict=True))
             for one, other in pairs:

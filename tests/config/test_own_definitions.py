@@ -1,0 +1,319 @@
+"""What can be known of an own definition before anybody asks the provider is refused when it is loaded."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from exporter.checks import FORMS
+from exporter.providers import load
+from exporter.providers.contradictions import RESERVED
+from exporter.settings import AccountSettings
+
+PARTS = {
+    "title": "Acme",
+    "documentation": "[https://docs.example.com/#balance?tab=1]",
+    "confidence": "observed",
+    "credentials": "{api_key: {description: key}}",
+    "base_url": "https://api.example.com",
+    "request": "{path: /balance}",
+    "auth": "{type: bearer}",
+    "wallets": "{currency: {literal: EUR}, balance: balance}",
+}
+Problems = Callable[..., list[str]]
+
+
+@pytest.fixture
+def problems(tmp_path: Path) -> Problems:
+    """Give what is said of a definition that is good but for the parts given; the position is left out."""
+
+    def found(**parts: str) -> list[str]:
+        file = tmp_path / "acme.yml"
+        file.write_text("".join(f"{key}: {value}\n" for key, value in (PARTS | parts).items()))
+        provider, listed = load(file)
+        assert (provider is None) == bool(listed)
+        return [f"{problem.path}: {problem.message}" for problem in listed]
+
+    return found
+
+
+def test_a_good_definition_is_loaded(problems: Problems) -> None:
+    assert problems() == []
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("balance", "must begin with /"),
+        ("'@127.0.0.1:80/balance'", "must begin with /"),
+        ("/a/../balance", "must not hold . or .. between slashes"),
+        ("/a b", "holds a space, #, \\ or a control character"),
+        ("'/a#b'", "holds a space, #, \\ or a control character"),
+        ("'/{id}'", "holds {id} as it stands; write ${id} for its value"),
+    ],
+)
+def test_a_path_that_leads_elsewhere_is_refused(path: str, message: str, problems: Problems) -> None:
+    assert problems(request=f"{{path: {path}}}") == [f"request.path: {message}"]
+
+
+def test_a_path_for_accounts_with_a_param_is_held_to_the_same(problems: Problems) -> None:
+    parts = {"params": "{id: {description: d}}", "request": "{path: /a, path_with: {id: b}}"}
+    assert problems(**parts) == ["request.path_with.id: must begin with /"]
+
+
+def test_a_credential_or_param_that_goes_nowhere_is_named(problems: Problems) -> None:
+    assert problems(
+        credentials="{sid: {description: s}, api_key: {description: k}}",
+        params="{id: {description: d}, pick: {description: d}}",
+        request="{path: /a, path_with: {pick: /b}}",
+    ) == [
+        "credentials.sid: is used nowhere; write ${sid} where its value goes",
+        "params.id: is used nowhere; write ${id} where its value goes",
+    ]
+
+
+def test_a_variable_without_its_dollar_sign_is_named(problems: Problems) -> None:
+    parts = {"credentials": "{sid: {description: s}}", "auth": '{type: basic, username: "{sid}"}'}
+    assert problems(**parts) == [
+        "auth.username: holds {sid} as it stands; write ${sid} for its value",
+        "credentials.sid: is used nowhere; write ${sid} where its value goes",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("parts", "where"),
+    [
+        ({"request": "{path: '/a/${id}'}"}, "request.path"),
+        ({"request": "{path: '/${a}', path_with: {a: '/b/${id}'}}"}, "request.path_with.a"),
+        ({"auth": "{type: basic, username: '${id}', password: '${api_key}'}"}, "auth.username"),
+    ],
+)
+def test_what_a_request_cannot_do_without_must_be_required(
+    parts: dict[str, str], where: str, problems: Problems
+) -> None:
+    params = "{a: {description: d, required: true}, id: {description: d, default: x}}"
+    needed = f"{where}: needs 'id', which an account may leave out; declare it with required: true"
+    assert needed in problems(params=params, **parts)
+    required = params.replace("default: x", "default: x, required: true")
+    assert needed not in problems(params=required, **parts)
+
+
+def test_the_key_is_a_credential_and_no_param(problems: Problems) -> None:
+    parts = {"params": "{id: {description: d, required: true}}", "auth": "{type: bearer, credential: id}"}
+    assert "auth.credential: uses 'id', which is not declared (declared: api_key)" in problems(**parts)
+
+
+@pytest.mark.parametrize(
+    ("request_", "message"),
+    [
+        ("{path: /a, headers: {'X Y': a}}", "request.headers.X…: is not the name of a header"),
+        ("{path: /a, headers: {'': a}}", 'request.headers."": is not the name of a header'),
+        ("{path: /a, headers: {Ж: a}}", "request.headers.Ж: is not the name of a header"),
+        (
+            "{path: /a, headers: {Host: a}}",
+            "request.headers.Host: is a header that the exporter sets by itself",
+        ),
+        (
+            '{path: /a, headers: {X: "a\\nb: c"}}',
+            "request.headers.X: holds a line break or another control character",
+        ),
+        ("{path: /a, headers: {X-A: a, x-a: b}}", "request.headers: names a header twice"),
+        ("{path: /a, headers: {authorization: a}}", "request.headers: names Authorization, which auth sets"),
+        (
+            "{path: /a, json: {q: ['cost $ 5']}}",
+            "request.json.q[0]: is not a template: write ${name} for a variable and $$ for a dollar sign",
+        ),
+    ],
+)
+def test_a_request_that_cannot_be_sent_is_refused(request_: str, message: str, problems: Problems) -> None:
+    assert problems(request=request_) == [message]
+
+
+@pytest.mark.parametrize(
+    ("auth", "message"),
+    [
+        ("{type: header, name: ''}", "auth.name: must be printable text of 1 to 200 characters"),
+        ("{type: header, name: 'A uth'}", "auth.name: is not the name of a header"),
+        (
+            '{type: query, name: k, prefix: "a\\n"}',
+            "auth.prefix: holds a line break or another control character",
+        ),
+        ("{type: query, name: taken}", "auth.name: taken is in the request already, which auth sets"),
+        ("{type: header, name: x-taken}", "request.headers: names x-taken, which auth sets"),
+    ],
+)
+def test_a_key_that_cannot_be_sent_is_refused(auth: str, message: str, problems: Problems) -> None:
+    request = "{path: /a, query: {taken: a}, headers: {X-Taken: a}}"
+    assert problems(auth=auth, request=request) == [message]
+
+
+@pytest.mark.parametrize(
+    ("expression", "message"),
+    [
+        ("nosuchfn(x)", "calls nosuchfn(), which is no function of JMESPath"),
+        ("a[?to_numbr(b) > `1`].c | [0]", "calls to_numbr(), which is no function of JMESPath"),
+        ("to_number(a, b)", "calls to_number() with 2 arguments; it takes 1"),
+        ("not_null()", "calls not_null() with 0 arguments; it takes at least 1"),
+        ("avg(a)", "calls avg(), which is not exact; use sum()"),
+    ],
+)
+def test_a_call_that_can_never_work_is_refused(expression: str, message: str, problems: Problems) -> None:
+    wallets = f'{{currency: {{literal: EUR}}, balance: "{expression}"}}'
+    assert problems(wallets=wallets) == [f"wallets.balance[0]: {message}"]
+
+
+def test_functions_of_any_number_of_arguments_are_taken(problems: Problems) -> None:
+    assert problems(wallets='{currency: c, balance: "not_null(a, b, &c, to_number(d))"}') == []
+
+
+CURRENCY = "must be a currency or unit, such as EUR or CREDITS: A-Z, 0-9 and _, at most 32"
+
+
+@pytest.mark.parametrize(
+    ("field", "message"),
+    [
+        ("currency: {literal: €}", f"wallets.currency: {CURRENCY}"),
+        ("currency: {literal: not a currency!}", f"wallets.currency: {CURRENCY}"),
+        ("id: {literal: ''}", "wallets.id.literal: must be printable text of 1 to 200 characters"),
+        ("quota: {path: q, scale: 0}", "wallets.quota: scale must not be 0: every amount would be"),
+        ("quota: {path: q, scale: 0.00}", "wallets.quota: scale must not be 0: every amount would be"),
+        (
+            "quota: {path: q, pattern: '((?:[0-9]+,?)+) EUR'}",
+            "wallets.quota.pattern: must not repeat a group with *, + or {}",
+        ),
+        (
+            "status: {path: s, states: [active, active]}",
+            "wallets.status.states: must name each state once, and not unknown, which is always there",
+        ),
+        (
+            "status: {path: s, states: [active, unknown]}",
+            "wallets.status.states: must name each state once, and not unknown, which is always there",
+        ),
+        ("postpaid: [LATER]", "wallets[0]: postpaid goes with type"),
+    ],
+)
+def test_a_field_that_can_never_be_right_is_refused(field: str, message: str, problems: Problems) -> None:
+    assert problems(wallets=f"{{balance: b, {field}}}") == [message]
+
+
+@pytest.mark.parametrize("pattern", [r"\(([0-9.]+)\)+", r"[)+*]*([0-9]+)", "([0-9]+)(?:[.,][0-9])? EUR"])
+def test_a_pattern_that_repeats_no_group_is_taken(pattern: str, problems: Problems) -> None:
+    assert problems(wallets=f"{{currency: c, balance: {{path: b, pattern: '{pattern}'}}}}") == []
+
+
+def test_a_balance_cannot_be_left_to_chance(problems: Problems) -> None:
+    assert problems(wallets="{currency: c, balance: {path: b, required: false}}") == [
+        "wallets.balance: a wallet without its balance is none: leave required out"
+    ]
+    assert problems(wallets="{currency: c, balance: {path: b, required: true}}") == []
+
+
+@pytest.mark.parametrize("currency", ["currency: {literal: EUR}, ", ""])
+def test_wallets_that_would_be_the_same_are_refused(currency: str, problems: Problems) -> None:
+    wallets = f"[{{{currency}balance: a}}, {{{currency}balance: b}}]"
+    assert problems(wallets=wallets) == [
+        "wallets[1]: has the id and the currency of another wallet; give it an id of its own"
+    ]
+
+
+def test_wallets_of_two_currencies_or_two_places_may_share_an_id(problems: Problems) -> None:
+    assert (
+        problems(wallets="[{currency: {literal: EUR}, balance: a}, {balance: b}, {currency: c, balance: d}]")
+        == []
+    )
+    assert problems(wallets="[{items: a, balance: a}, {items: b, balance: b}]") == []
+
+
+REASONS = (
+    "auth, rate_limited, timeout, unreachable, tls, http_status, redirect, api_error, too_large, malformed, "
+    "misconfigured, internal"
+)
+
+
+@pytest.mark.parametrize(
+    ("parts", "message"),
+    [
+        ({"hints": "{autth: x}"}, f"hints.autth: must be an HTTP status or a reason: {REASONS}"),
+        ({"hints": "{999: x}"}, f"hints.999: must be an HTTP status or a reason: {REASONS}"),
+        (
+            {"success": "{statuses: [200, 9999]}"},
+            "success.statuses[1]: must be an HTTP status from 200 to 299 or 400 to 599",
+        ),
+        (
+            {"success": "{statuses: [302]}"},
+            "success.statuses[0]: must be an HTTP status from 200 to 299 or 400 to 599",
+        ),
+        (
+            {"success": "{path: ok, equals: [1, ok], errors: [ok]}"},
+            "success: equals and errors share a value",
+        ),
+        ({"success": "{errors: [ok]}"}, "success: errors goes with equals"),
+        (
+            {"base_url": "'https://[::1]x/'"},
+            "base_url: must be a URL that begins with https:// or http:// and names a host",
+        ),
+        ({"topup_url": "https://me:pw@example.com"}, "topup_url: must not carry a user"),
+        (
+            {"params": '{id: {description: d, default: "a\\nb"}}'},
+            "params.id.default: holds a line break or another control character",
+        ),
+    ],
+)
+def test_what_would_never_count_is_refused(parts: dict[str, str], message: str, problems: Problems) -> None:
+    assert problems(**parts) == [message]
+
+
+def test_true_and_one_are_two_values(problems: Problems) -> None:
+    assert problems(success="{path: ok, equals: [true], errors: [1]}") == []
+
+
+def test_links_for_people_may_lead_to_a_part_of_a_page(problems: Problems) -> None:
+    assert (
+        problems(
+            dashboard_url="https://panel.example.com/#/billing?tab=1", topup_url="https://example.com/?a=b"
+        )
+        == []
+    )
+
+
+@pytest.mark.parametrize("name", ["name", "ca", "key_file", "key_env"])
+def test_a_credential_is_not_named_like_a_key_of_an_account(name: str, problems: Problems) -> None:
+    parts = {
+        "credentials": f"{{{name}: {{description: d}}}}",
+        "auth": f"{{type: bearer, credential: {name}}}",
+    }
+    assert problems(**parts) == [
+        f"credentials.{name}: would be taken for another key of an account; give it another name"
+    ]
+
+
+def test_every_key_of_an_account_is_kept_from_credentials() -> None:
+    taken = {
+        key.removesuffix(form) for key in AccountSettings.model_fields for form in FORMS if key.endswith(form)
+    }
+    assert {name for name in taken if not name.endswith(tuple(form for form in FORMS if form))} == RESERVED
+
+
+def test_a_param_is_not_named_like_a_credential(problems: Problems) -> None:
+    assert problems(params="{api_key: {description: d}}") == [
+        "params.api_key: is the name of a credential too; give one of them another name"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ("params: {user_name: ..}", "must not be . or .., which would change the path of a request"),
+        (
+            "proxy_url: 'http://%D0%96:x@127.0.0.1:3128'",
+            "has a user or password that HTTP cannot carry: only ISO 8859-1",
+        ),
+        ("dashboard_url: https://me:x@example.com", "must not carry a user"),
+    ],
+)
+def test_what_an_account_may_not_say(
+    settings: str, message: str, refused: Callable[[str], list[str]]
+) -> None:
+    account = f"{{name: a, provider: smspubli, api_key: canary-7f3a, {settings}}}"
+    (line,) = refused(f"accounts: [{account}]")
+    assert line.endswith(f": {message}")
