@@ -86,6 +86,7 @@ class Application:
         return response(environ, start_response)
 
     def _metrics(self, request: Request) -> Response:
+        _refuse_unknown(request, "account", "provider")
         names = self._restricted(request) if self._options.metrics_accounts else set()
         readings = self._runtime.scraper.scrape(names, self._time_limit(request))
         return self._exposition(request, self._page, readings, of_exporter(self._state()))
@@ -110,23 +111,23 @@ class Application:
         }
 
     def _probe(self, request: Request) -> Response:
+        _refuse_unknown(request, "target", "debug")
         targets = request.args.getlist("target")
         if len(targets) != 1 or not targets[0]:
             raise BadRequest("give one account: /probe?target=ACCOUNT")
         readings = self._runtime.scraper.scrape({targets[0]}, self._time_limit(request))
         if not readings:
             raise NotFound(f"no account {targets[0]!r} is configured")
-        if request.args.get("debug") == "true":
+        if request.args.get("debug", "") in ("true", "1"):
             return _plain(trace(readings[0]))
         return self._exposition(request, Page(), readings, ())
 
     def _exposition(
         self, request: Request, page: Page, readings: list[Reading], more: Iterable[Any]
     ) -> Response:
-        accepted = [
-            parse_options_header(media.lower()) for media, quality in request.accept_mimetypes if quality
-        ]
-        chosen = choose(accepted)
+        # The library sorts by how particular a media type is before it looks at which the client likes better.
+        liked = sorted(request.accept_mimetypes, key=lambda pair: -pair[1])
+        chosen = choose(parse_options_header(media.lower()) for media, quality in liked if quality)
         response = Response(page.render(readings, more, chosen), content_type=chosen.content_type)
         response.headers["Vary"] = "Accept, Accept-Encoding"
         # `*` allows gzip too, and yet only those who name it are sure to unpack it.
@@ -196,3 +197,10 @@ class Application:
 
 def _plain(text: str, status: int = 200) -> Response:
     return Response(text, status, content_type="text/plain; charset=utf-8")
+
+
+def _refuse_unknown(request: Request, *known: str) -> None:
+    """Refuse a parameter that has no meaning: a misspelt one would ask for more than was meant."""
+    for name in request.args:
+        if name not in known:
+            raise BadRequest(f"unknown parameter {name!r}; there are {' and '.join(known)}")

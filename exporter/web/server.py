@@ -2,10 +2,10 @@
 
 import logging
 import socket
+import ssl
 import sys
 from collections.abc import Callable
 from contextlib import suppress
-from threading import Timer
 from traceback import format_tb
 from typing import Any
 
@@ -16,6 +16,7 @@ from cheroot.server import HTTPConnection, HTTPRequest
 from exporter.source import ConfigurationError, Problem
 from exporter.web.access import Access
 from exporter.web.tls import TLSAdapter
+from exporter.web.watch import Watch
 
 MAX_HEADER = 16 * 1024
 """Longest request line and headers together, in bytes."""
@@ -24,13 +25,16 @@ IDLE_TIME = 10
 """Seconds that a connection may keep silent."""
 
 HEADER_TIME = 10
-"""Seconds in which a request's headers must be complete: a byte now and then does not hold a thread for good."""
+"""Seconds in which a request, with its body, must be complete: a byte now and then does not hold a thread for good."""
 
 THREADS = 64
 """Requests answered at a time; a scrape that waits for others' calls takes one of them too."""
 
 _GRACE = 0.8
 _END = 1
+
+_CLIENT_ERRORS = (ssl.SSLError, ConnectionError, TimeoutError)
+"""What a client brings about, such as one that speaks plain HTTP where TLS is spoken."""
 
 _log = structlog.get_logger()
 
@@ -47,6 +51,7 @@ class Server:
     ) -> None:
         """Prepare to listen; `release` makes scrapes that still wait answer at once."""
         self._release = release
+        self._watch = Watch()
         self._server = _Quiet(
             address,
             access.guard(application) if access else application,
@@ -59,12 +64,14 @@ class Server:
         )
         if access and access.context:
             self._server.ssl_adapter = TLSAdapter(access)
+        self._server.watch = self._watch
         self._server.max_request_header_size = MAX_HEADER
         self._server.max_request_body_size = MAX_HEADER
 
     def listen(self) -> tuple[str, int]:
         """Take the address, and give the one that was taken; raise `ConfigurationError` when it cannot be had."""
         host, port = self._server.bind_addr
+        self._watch.start()
         try:
             self._server.prepare()
         except OSError as error:
@@ -81,22 +88,26 @@ class Server:
 
     def stop(self) -> None:
         """Take no more connections and answer what is in flight, within two seconds."""
-        timer = Timer(_GRACE, self._release)
-        timer.daemon = True
-        timer.start()
-        self._server.stop()
-        timer.cancel()
+        with self._watch.limit(_GRACE, self._release):
+            self._server.stop()
 
 
 class _Request(HTTPRequest):
     def parse_request(self) -> None:
-        watch = Timer(HEADER_TIME, _hang_up, [self.conn.socket])
-        watch.daemon = True
-        watch.start()
-        try:
+        with self.server.watch.limit(HEADER_TIME, lambda: _hang_up(self.conn.socket)):
             super().parse_request()
-        finally:
-            watch.cancel()
+            if self.ready:
+                self._pass_over_body()
+
+    def _pass_over_body(self) -> None:
+        """No route reads a body: see to it that none is taken for the next request, and none waited for later."""
+        length = int(self.inheaders.get(b"Content-Length", 0))
+        if length == 0 and not self.chunked_read:
+            return
+        self.close_connection = True
+        # Only where a body is usual: to close before it is read is a reset, which may cost the client the answer.
+        if self.method not in (b"GET", b"HEAD") and not self.chunked_read:
+            self.conn.rfile.read(length)
 
 
 def _hang_up(connection: socket.socket) -> None:
@@ -113,11 +124,12 @@ class _Quiet(wsgi.Server):
     """Says what happens in our log; the text of a client's mistake stays out of it."""
 
     ConnectionClass = _Connection
+    watch: Watch
 
     def error_log(self, msg: str = "", level: int = 20, traceback: bool = False) -> None:  # noqa: FBT001, FBT002
         """Log a bug of ours with its frames, and what a client did wrong for the curious alone."""
         kind, _, frames = sys.exc_info()
-        if traceback and level >= logging.ERROR and kind:
+        if traceback and level >= logging.ERROR and kind and not issubclass(kind, _CLIENT_ERRORS):
             _log.error("bug while answering", error=kind.__name__, traceback="".join(format_tb(frames)))
         else:
             _log.debug("web server", note=msg.partition("\n")[0])

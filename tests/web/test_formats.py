@@ -31,6 +31,12 @@ PROMETHEUS_3 = (
         ("text/plain", TEXT_0),
         ("text/plain;version=0.0.4", TEXT_0),
         ("text/plain;version=1.0.0", TEXT_1),
+        (
+            "text/plain;version=0.0.4;q=0.5,application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.4",
+            TEXT_0,
+        ),
+        ("text/plain;q=0.6,text/plain;version=1.0.0;escaping=allow-utf-8;q=0.5,*/*;q=0.1", TEXT_0),
+        ("text/plain;q=0.1,application/openmetrics-text;q=0.2", OPENMETRICS),
         ("TEXT/PLAIN; VERSION=1.0.0", TEXT_1),
         ('text/plain; version="1.0.0"', TEXT_1),
         ("application/openmetrics-text", OPENMETRICS),

@@ -66,9 +66,13 @@ def test_an_idle_connection_is_closed(sent: bytes, monkeypatch: pytest.MonkeyPat
     assert answer.startswith(b"HTTP/1.1 408 ")
 
 
+HEADER = b"GET /metrics HTTP/1.1\r\nX-Slow: "
+BODY = b" /-/healthy HTTP/1.1\r\nHost: x\r\nContent-Length: 16000\r\n\r\n"
+
+
 @contextmanager
-def dripping(exporter: Any, count: int) -> Iterator[None]:
-    """Keep connections open that send one byte of a header now and then, and never an end of it."""
+def dripping(exporter: Any, count: int, begun: bytes = HEADER) -> Iterator[None]:
+    """Keep connections open that send one byte now and then, and never an end of it."""
     stop = Event()
     with ExitStack() as stack:
         sockets = [
@@ -76,7 +80,7 @@ def dripping(exporter: Any, count: int) -> Iterator[None]:
             for _ in range(count)
         ]
         for one in sockets:
-            one.sendall(b"GET /metrics HTTP/1.1\r\nX-Slow: ")
+            one.sendall(begun)
 
         def drip() -> None:
             while not stop.wait(0.1):
@@ -100,13 +104,47 @@ def test_some_clients_that_drip_their_headers_do_not_hold_up_the_others(exporter
         assert time.monotonic() - begun < server.HEADER_TIME / 2
 
 
+@pytest.mark.parametrize("begun", [HEADER, b"POST" + BODY, b"PUT" + BODY])
 def test_more_of_them_than_there_are_threads_are_thrown_out_in_time(
-    monkeypatch: pytest.MonkeyPatch, start: Any
+    begun: bytes, monkeypatch: pytest.MonkeyPatch, start: Any
 ) -> None:
     monkeypatch.setattr(server, "HEADER_TIME", 1)
     exporter = start()
-    with dripping(exporter, server.THREADS + 10):
+    with dripping(exporter, server.THREADS + 10, begun):
         assert exporter.ask("/-/healthy").status == 200
+
+
+@pytest.mark.parametrize("method", [b"GET", b"HEAD"])
+def test_nobody_waits_for_a_body_where_none_belongs(method: bytes, exporter: Any) -> None:
+    with dripping(exporter, server.THREADS * 2, method + BODY):
+        begun = time.monotonic()
+        assert exporter.ask("/-/healthy").status == 200
+        assert time.monotonic() - begun < server.HEADER_TIME / 2
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"Content-Length: 5\r\n\r\nhello", b"Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"],
+    ids=["of known length", "in chunks"],
+)
+@pytest.mark.parametrize("method", [b"GET", b"POST"])
+def test_a_body_is_never_taken_for_the_next_request(method: bytes, body: bytes, exporter: Any) -> None:
+    answer = exporter.raw(method + b" /-/healthy HTTP/1.1\r\nHost: x\r\n" + body + LINE + b"\r\n")
+    assert answer.count(b"HTTP/1.1 ") == 1
+    assert answer.startswith(b"HTTP/1.1 200 " if method == b"GET" else b"HTTP/1.1 405 ")
+    assert b"\r\nConnection: close\r\n" in answer
+
+
+def test_a_machine_that_gives_no_more_threads_is_still_answered(
+    exporter: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(Thread, "start", refuse)
+    assert [exporter.ask("/-/healthy").status for _ in range(3)] == [200] * 3
+    scrape = exporter.ask("/metrics", headers={"X-Prometheus-Scrape-Timeout-Seconds": "1"})
+    assert (scrape.status, len(scrape.samples("prepaid_account_up"))) == (200, 6)
 
 
 def test_a_client_that_goes_away_in_the_middle_costs_nothing(exporter: Any) -> None:

@@ -78,7 +78,6 @@ def test_only_a_scrape_asks_providers(path: str, exporter: Any) -> None:
         ("?provider=smspubli&provider=apimall", ["sms", "sms-branch", "mall"]),
         ("?provider=smspubli&account=sms", ["sms"]),
         ("?provider=smspubli&account=mall", []),
-        ("?colour=red", ACCOUNTS),
     ],
 )
 def test_a_scrape_can_be_restricted_by_account_and_provider(
@@ -144,7 +143,8 @@ def test_a_probe_of_an_account_that_is_down_succeeds_and_says_so(exporter: Any) 
         ("", 400, "give one account: /probe?target=ACCOUNT\n"),
         ("?target=", 400, "give one account: /probe?target=ACCOUNT\n"),
         ("?target=mall&target=sms", 400, "give one account: /probe?target=ACCOUNT\n"),
-        ("?account=mall", 400, "give one account: /probe?target=ACCOUNT\n"),
+        ("?account=mall", 400, "unknown parameter 'account'; there are target and debug\n"),
+        ("?target=mall&provider=apimall", 400, "unknown parameter 'provider'; there are target and debug\n"),
         ("?target=nobody", 404, "no account 'nobody' is configured\n"),
         ("?target=http://127.0.0.1:1/", 404, "no account 'http://127.0.0.1:1/' is configured\n"),
         ("?target=a%00b", 404, "no account 'a\\x00b' is configured\n"),
@@ -175,6 +175,20 @@ def test_debugging_a_probe_tells_what_was_asked_and_answered_without_the_key(exp
     )
     assert exporter.simulator.keys["apimall"] not in answer.text
     assert "non-gateway" not in answer.text  # the provider's own words
+
+
+def test_debugging_is_switched_on_by_one_too(exporter: Any) -> None:
+    assert exporter.ask("/probe?target=mall&debug=1").text.startswith("account   mall\n")
+    assert exporter.ask("/probe?target=mall&debug=false").samples("prepaid_balance{")
+
+
+@pytest.mark.parametrize("query", ["?acount=mall", "?account=mall&colour=red", "?target=mall", "?debug=true"])
+def test_a_misspelt_restriction_asks_nobody(query: str, exporter: Any) -> None:
+    answer = exporter.ask(f"/metrics{query}")
+    assert answer.status == 400
+    assert answer.text.startswith("unknown parameter '")
+    assert answer.text.endswith("'; there are account and provider\n")
+    assert exporter.upstream_requests() == 0
 
 
 def test_debugging_a_probe_shows_wallets_and_thresholds(exporter: Any) -> None:
