@@ -4,17 +4,32 @@ A block stands between `<!-- BEGIN GENERATED name -->` and `<!-- END GENERATED n
 the README; what is in it is replaced.
 """
 
+import inspect
 import json
 import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from exporter import providers, report
 from exporter.cli import main as command_line
+from exporter.definition import (
+    BasicAuth,
+    Credential,
+    Definition,
+    Errors,
+    FieldAuth,
+    Param,
+    Request,
+    Success,
+    TokenAuth,
+)
 from exporter.duration import text as duration_text
 from exporter.families import FAMILIES
+from exporter.mapping import Choice, Flag, Number, Text, Timestamp, WalletMapping
+from exporter.schema import Strict
 from exporter.schema_file import schema
 from exporter.settings import AccountSettings, DefaultSettings, FileSettings
 
@@ -82,7 +97,43 @@ def _default(field: Any) -> str:
     value = field.default
     if isinstance(value, float):
         return f"`{duration_text(value)}`"
-    return f"`{str(value).lower()}`" if isinstance(value, bool) else ""
+    if isinstance(value, list) and len(value) == 1:
+        value = value[0]
+    return f"`{str(value).lower()}`" if isinstance(value, bool | str | Decimal) and value != "" else ""
+
+
+_PARTS: Sequence[tuple[str, type[Strict]]] = (
+    ("The file", Definition),
+    ("Each of credentials", Credential),
+    ("Each of params", Param),
+    ("request", Request),
+    ("auth with a bearer token", TokenAuth),
+    ("auth with one field", FieldAuth),
+    ("auth with user and password", BasicAuth),
+    ("success", Success),
+    ("errors", Errors),
+    ("wallets", WalletMapping),
+    ("A number", Number),
+    ("A time", Timestamp),
+    ("A text", Text),
+    ("A flag", Flag),
+    ("A choice", Choice),
+)
+
+
+def definition() -> str:
+    """List every key of a provider definition, by part."""
+    return "\n".join(
+        f"#### {title}\n\n{inspect.getdoc(model)}\n\n"
+        + table(
+            ("key", "default", "meaning"),
+            [
+                (f"`{field.alias or name}`", _default(field), field.description or "")
+                for name, field in model.model_fields.items()
+            ],
+        )
+        for title, model in _PARTS
+    )
 
 
 def commands() -> str:
@@ -106,6 +157,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "families": families,
     "providers": provider_list,
     "configuration": configuration,
+    "definition": definition,
     "cli": commands,
 }
 
