@@ -1,7 +1,8 @@
 """Who may talk to the exporter: users and TLS, from the web configuration file that Prometheus' exporters share.
 
 The format is that of the exporter-toolkit; of its keys those are known that this server can keep. The file, and the
-certificates that it names, are read again when they change, so that renewing one needs no restart.
+certificates that it names, are read again when they change, so that renewing one needs no restart. What would let more
+people in than before does need one: users or TLS that are gone from the file are more likely an accident.
 """
 
 import hashlib
@@ -44,6 +45,12 @@ def _hash(value: str) -> str:
     return value
 
 
+def _user(value: str) -> str:
+    if not value or ":" in value or not value.isprintable():
+        raise ValueError("must be printable text without a colon")
+    return value
+
+
 class TLSSettings(Strict):
     """`tls_server_config`: paths are relative to the web configuration file."""
 
@@ -60,7 +67,7 @@ class AccessSettings(Strict):
     """The web configuration file; users with the bcrypt hashes of their passwords."""
 
     tls_server_config: TLSSettings | None = None
-    basic_auth_users: dict[str, Annotated[str, AfterValidator(_hash)]] = {}
+    basic_auth_users: dict[Annotated[str, AfterValidator(_user)], Annotated[str, AfterValidator(_hash)]] = {}
 
 
 class Access:
@@ -71,7 +78,9 @@ class Access:
         self._lock = Lock()
         self._known: set[bytes] = set()
         self._context: ssl.SSLContext | None = None
-        self._load()
+        self._users: Mapping[str, str] = {}
+        self._seen: Mapping[Path, tuple[int, int] | None] = {}
+        self._load(first=True)
 
     @property
     def context(self) -> ssl.SSLContext | None:
@@ -79,26 +88,40 @@ class Access:
         self._refresh()
         return self._context
 
-    def _load(self) -> None:
+    def _load(self, *, first: bool = False) -> None:
+        # Looked at before they are read: what changes in between is noticed the next time.
+        seen = {self._path: identity(self._path)}
         source = read(self._path)
-        settings, problems = checked(AccessSettings, {} if source.data is None else source.data, source)
+        if source.data is None:
+            raise ConfigurationError(
+                [source.problem((), "is empty; it needs users or TLS, or to be left out")]
+            )
+        settings, problems = checked(AccessSettings, source.data, source)
         if settings is None:
             raise ConfigurationError(problems)
-        tls = settings.tls_server_config
-        context = _context(tls, source, self._path.parent) if tls else None
-        self._users: Mapping[str, str] = settings.basic_auth_users
-        # A server that began with TLS never falls back to clear text.
-        self._context = context or self._context
+        tls, users = settings.tls_server_config, settings.basic_auth_users
         names = (tls.cert_file, tls.key_file, tls.client_ca_file) if tls else ()
-        self._files = [self._path, *(self._path.parent / name for name in names if name)]
-        self._seen = self._state()
+        files = [self._path.parent / name for name in names if name]
+        seen |= {file: identity(file) for file in files}
+        context = _context(tls, source, self._path.parent) if tls else None
+        if not first:
+            self._refuse_turns(source, users, context)
+        self._users, self._context, self._seen = users, context, seen
 
-    def _state(self) -> list[tuple[int, int] | None]:
-        return [identity(path) for path in self._files]
+    def _refuse_turns(self, source: Source, users: Mapping[str, str], context: ssl.SSLContext | None) -> None:
+        """Refuse what only a restart may do: let everyone in, or begin or end to speak TLS."""
+        problems = []
+        if self._users and not users:
+            problems.append(source.problem((), "names no users any more; a restart would let everyone in"))
+        if (context is None) != (self._context is None):
+            which = "off" if context is None else "on"
+            problems.append(source.problem((), f"turns TLS {which}, which takes a restart"))
+        if problems:
+            raise ConfigurationError(problems)
 
     def _refresh(self) -> None:
         with self._lock:
-            state = self._state()
+            state = {file: identity(file) for file in self._seen}
             if state == self._seen:
                 return
             try:
@@ -107,6 +130,8 @@ class Access:
                 self._seen = state
                 for problem in error.problems:
                     _log.error("web configuration not reloaded, the old one stays", problem=str(problem))
+            else:
+                _log.info("web configuration reloaded", file=str(self._path), users=len(self._users))
 
     def allows(self, request: Request) -> bool:
         """Tell whether a request may be answered: no users are configured, or it names one with the password."""

@@ -19,6 +19,8 @@ from exporter.web.application import Application, Options
 from exporter.web.server import Server
 
 PASSWORD = "open sesame"
+TLS = "tls_server_config: {cert_file: cert.pem, key_file: key.pem}"
+HASH = bcrypt.hashpw(b"x", bcrypt.gensalt(4)).decode()
 
 
 @pytest.fixture(scope="session")
@@ -74,9 +76,6 @@ def get() -> Iterator[Get]:
         yield lambda url, **options: session.get(url, timeout=5, headers={"Connection": "close"}, **options)
 
 
-TLS = "tls_server_config: {cert_file: cert.pem, key_file: key.pem}"
-
-
 def test_without_a_user_nothing_is_told_but_the_health(folder: Path, stored: str, get: Get) -> None:
     with running(folder, f"basic_auth_users: {{alice: {stored}}}") as port:
         url = f"http://127.0.0.1:{port}"
@@ -120,6 +119,56 @@ def test_a_changed_password_counts_at_once(folder: Path, stored: str, get: Get) 
         assert get(url, auth=("alice", "another")).status_code == 200
         (folder / "web.yml").write_text("basic_auth_users: {alice: broken}\n")
         assert get(url, auth=("alice", "another")).status_code == 200
+
+
+@pytest.mark.parametrize("emptied", ["", "# nobody\n", "{}", "basic_auth_users: {}\n", "---\n", TLS])
+def test_users_that_go_from_the_file_stay_until_a_restart(
+    folder: Path, stored: str, get: Get, emptied: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with running(folder, f"basic_auth_users: {{alice: {stored}}}") as port:
+        url = f"http://127.0.0.1:{port}/config"
+        assert get(url).status_code == 401
+        (folder / "web.yml").write_text(emptied)
+        assert get(url).status_code == 401
+        assert get(url, auth=("alice", PASSWORD)).status_code == 200
+        assert "web configuration not reloaded, the old one stays" in "".join(capsys.readouterr())
+        (folder / "web.yml").write_text(f"basic_auth_users: {{bob: {stored}}}\n")
+        assert get(url, auth=("alice", PASSWORD)).status_code == 401
+        assert get(url, auth=("bob", PASSWORD)).status_code == 200
+        assert "web configuration reloaded" in "".join(capsys.readouterr())
+
+
+@pytest.mark.parametrize(
+    ("before", "after"), [(TLS, "users"), ("users", TLS), (TLS, "both"), ("both", "users")]
+)
+def test_tls_is_turned_on_and_off_by_a_restart_alone(
+    folder: Path, stored: str, before: str, after: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    users = f"basic_auth_users: {{alice: {stored}}}"
+    texts = {TLS: TLS, "users": users, "both": f"{users}\n{TLS}\n"}
+    web = folder / "web.yml"
+    web.write_text(texts[before])
+    access = Access(web)
+    context = access.context
+    web.write_text(texts[after])
+    refused = (before == "users") != (after == "users")
+    assert (access.context is None) == (context is None)
+    written = "".join(capsys.readouterr())
+    assert (f"turns TLS {'off' if context else 'on'}, which takes a restart" in written) == refused
+    assert ("web configuration reloaded" in written) != refused
+
+
+def test_clear_text_at_a_tls_port_is_no_bug_of_ours(
+    folder: Path, get: Get, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with running(folder, TLS) as port:
+        for _ in range(3):
+            with pytest.raises(requests.ConnectionError):
+                get(f"http://127.0.0.1:{port}/metrics")
+        assert get(f"https://127.0.0.1:{port}/-/ready", verify=str(folder / "ca.pem")).status_code == 200
+    written = "".join(capsys.readouterr())
+    assert "bug while" not in written
+    assert "[error" not in written
 
 
 def test_tls_is_spoken_and_clear_text_is_not(folder: Path, get: Get) -> None:
@@ -170,6 +219,15 @@ def test_a_client_certificate_is_demanded_where_asked_for(folder: Path, ca: trus
         (
             "basic_auth_users: {alice: plain}",
             "1:27: basic_auth_users.alice: is not a bcrypt hash; make one with: htpasswd -nBC 10 NAME",
+        ),
+        ("", "1:1: is empty; it needs users or TLS, or to be left out"),
+        (
+            f"basic_auth_users: {{'': {HASH}}}",
+            '1:20: basic_auth_users."": must be printable text without a colon',
+        ),
+        (
+            f"basic_auth_users: {{'a:b': {HASH}}}",
+            "1:20: basic_auth_users.a…: must be printable text without a colon",
         ),
         ("tls_server_config: {cert_file: cert.pem}", "1:20: tls_server_config.key_file: is missing"),
         (
