@@ -140,8 +140,8 @@ class _Loader:
         credentials = credential_keys(provider, raw)
         known = {*AccountSettings.model_fields, *credentials}
         for key in raw:
-            # What the credentials of a provider that could not be found are called is not known either.
-            if key not in known and (provider or near_miss(key, known)):
+            # A definition that is itself wrong does not tell what its credentials are called.
+            if key not in known and (str(raw.get("provider")) not in self.unusable or near_miss(key, known)):
                 self.problems.append(unknown_key(self.source, (*where, key), known))
         plain = {key: value for key, value in raw.items() if key in AccountSettings.model_fields}
         settings, problems = checked(AccountSettings, plain, self.source, where)
