@@ -99,7 +99,9 @@ def _default(field: Any) -> str:
         return f"`{duration_text(value)}`"
     if isinstance(value, list) and len(value) == 1:
         value = value[0]
-    return f"`{str(value).lower()}`" if isinstance(value, bool | str | Decimal) and value != "" else ""
+    if isinstance(value, bool):
+        value = str(value).lower()
+    return f"`{value}`" if isinstance(value, str | Decimal) and value != "" else ""
 
 
 _PARTS: Sequence[tuple[str, type[Strict]]] = (

@@ -59,8 +59,10 @@ class Request(Strict):
     )
     query: dict[str, TemplateText] = Field(default={}, description="query of the URL")
     headers: dict[HeaderName, HeaderText] = Field(default={}, description="further headers")
-    json_body: dict[str, Any] | None = Field(default=None, alias="json", description="JSON body, or")
-    form: dict[str, TemplateText] | None = Field(default=None, description="form body")
+    json_body: dict[str, Any] | None = Field(
+        default=None, alias="json", description="JSON body; not beside `form`"
+    )
+    form: dict[str, TemplateText] | None = Field(default=None, description="form body; not beside `json`")
 
     @model_validator(mode="after")
     def _one_body(self) -> Self:

@@ -27,7 +27,8 @@ class Number(Strict):
     )
     invalid: list[Decimal] = Field(default=[], description="numbers that mean nothing here, such as -1")
     required: bool = Field(
-        default=False, description="without it the whole answer is malformed; a balance always is required"
+        default=False,
+        description="where it is missing or unreadable the answer is malformed; a balance always is required",
     )
 
     @model_validator(mode="after")
