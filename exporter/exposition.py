@@ -15,7 +15,7 @@ from prometheus_client.openmetrics import exposition as openmetrics
 from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 
-from exporter.families import Family, Filled, of_accounts
+from exporter.families import ACCOUNT_FAMILIES, IN_CREDITS, WALLET_FAMILIES, Family, Filled, filled
 from exporter.scrape import Reading
 
 _END = b"# EOF\n"
@@ -51,6 +51,31 @@ def choose(accepted: Iterable[tuple[str, dict[str, str]]]) -> Format:
         if media == "text/plain" and version in (None, "0.0.4"):
             return TEXT_0
     return TEXT_0
+
+
+def of_accounts(readings: Sequence[Reading]) -> Iterator[Filled]:
+    """Yield the account and wallet families of readings; a family without samples is left out."""
+    accounts = [((reading.account.provider.name, reading.account.name), reading) for reading in readings]
+    wallets = [
+        (labels, reading, wallet)
+        for labels, reading in accounts
+        if reading.outcome
+        for wallet in reading.outcome.wallets
+    ]
+    for family in ACCOUNT_FAMILIES:
+        yield from filled(family, ((labels, family.rows(reading)) for labels, reading in accounts))
+    for family in WALLET_FAMILIES:
+        credits_counted = family.name in IN_CREDITS
+        yield from filled(
+            family,
+            (
+                (
+                    (*labels, wallet.id, wallet.credit_unit if credits_counted else wallet.currency),
+                    family.rows(reading, wallet),
+                )
+                for labels, reading, wallet in wallets
+            ),
+        )
 
 
 class Page:

@@ -3,7 +3,7 @@
 The table is also the source of the families' documentation.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
@@ -222,38 +222,13 @@ for _collector in (ProcessCollector, PlatformCollector, GCCollector):
     _collector(registry=_process)
 
 
-def of_accounts(readings: Sequence[Reading]) -> Iterator[Filled]:
-    """Yield the account and wallet families of readings; a family without samples is left out."""
-    accounts = [((reading.account.provider.name, reading.account.name), reading) for reading in readings]
-    wallets = [
-        (labels, reading, wallet)
-        for labels, reading in accounts
-        if reading.outcome
-        for wallet in reading.outcome.wallets
-    ]
-    for family in ACCOUNT_FAMILIES:
-        yield from _filled(family, ((labels, family.rows(reading)) for labels, reading in accounts))
-    for family in WALLET_FAMILIES:
-        credits_counted = family.name in IN_CREDITS
-        yield from _filled(
-            family,
-            (
-                (
-                    (*labels, wallet.id, wallet.credit_unit if credits_counted else wallet.currency),
-                    family.rows(reading, wallet),
-                )
-                for labels, reading, wallet in wallets
-            ),
-        )
-
-
 def of_exporter(state: ExporterState) -> Iterator[Metric]:
     """Yield the exporter's own families and those of its process and interpreter, for the client library to render.
 
     It sorts labels by name; those of the exporter's families stand in that order.
     """
     for family in EXPORTER_FAMILIES:
-        for _, samples in _filled(family, [((), family.rows(state))]):
+        for _, samples in filled(family, [((), family.rows(state))]):
             # The client library keeps a counter's name without its suffix.
             metric = Metric(family.name.removesuffix("_total"), family.help, family.type)
             metric.samples = [
@@ -264,7 +239,8 @@ def of_exporter(state: ExporterState) -> Iterator[Metric]:
     yield from _process.collect()
 
 
-def _filled(family: Family, parts: Iterable[tuple[tuple[str, ...], Rows]]) -> Iterator[Filled]:
+def filled(family: Family, parts: Iterable[tuple[tuple[str, ...], Rows]]) -> Iterator[Filled]:
+    """Yield a family with the samples of all parts, each of which has labels in common; nothing without samples."""
     samples = [((*labels, *more), value) for labels, rows in parts for more, value in rows]
     if samples:
         yield Filled(family, samples)

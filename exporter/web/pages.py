@@ -1,7 +1,7 @@
 """The pages for people: the status of every account, and the running configuration without its secrets."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -13,6 +13,7 @@ from exporter import __version__
 from exporter.config import Account, Config
 from exporter.duration import text as duration_text
 from exporter.model import Level, Wallet
+from exporter.schema import LOOPBACK
 from exporter.scrape import Reading
 from exporter.secret import MASK
 from exporter.source import dump
@@ -30,10 +31,11 @@ _ORDER = (Level.CRITICAL, Level.WARNING, Level.INFO)
 
 @dataclass(frozen=True)
 class _Row:
-    """One wallet, or an account that has none to show."""
+    """One wallet, or an account that has none to show; the first row of an account carries its notes."""
 
     reading: Reading
     wallet: Wallet | None
+    notes: Sequence[str] = ()
 
     @property
     def account(self) -> Account:
@@ -56,11 +58,7 @@ class _Row:
 
 def status(readings: Sequence[Reading], telemetry_path: str) -> str:
     """Draw the status page, most urgent rows first."""
-    rows = [
-        _Row(reading, wallet)
-        for reading in readings
-        for wallet in (reading.outcome.wallets if reading.outcome and reading.outcome.wallets else (None,))
-    ]
+    rows = [row for reading in readings for row in _rows(reading)]
     order = ["down", *_ORDER, "unasked", "ok"]
     rows.sort(key=lambda row: order.index(row.state))
     counts = {state: sum(row.state == state for row in rows) for state in order}
@@ -76,6 +74,13 @@ def status(readings: Sequence[Reading], telemetry_path: str) -> str:
         amount=amount,
         age=age,
     )
+
+
+def _rows(reading: Reading) -> Iterator[_Row]:
+    first, *others = (reading.outcome and reading.outcome.wallets) or (None,)
+    yield _Row(reading, first, reading.outcome.notes if reading.outcome else ())
+    for wallet in others:
+        yield _Row(reading, wallet)
 
 
 def amount(value: Decimal) -> str:
@@ -111,6 +116,7 @@ def _account(account: Account) -> dict[str, Any]:
         "thresholds": _plain(account.thresholds),
         "wallet_thresholds": {key: _plain(value) for key, value in account.wallet_thresholds.items()},
         "base_url": account.base_url,
+        "allow_http": _in_clear_text(account.base_url) or None,
         "timeout": duration_text(account.timeout),
         "min_interval": duration_text(account.min_interval),
         "ca_file": account.ca_file,
@@ -119,6 +125,12 @@ def _account(account: Account) -> dict[str, Any]:
         "topup_url": account.topup_url,
     }
     return {key: value for key, value in entry.items() if value not in (None, "", {})}
+
+
+def _in_clear_text(url: str) -> bool:
+    """Tell whether the key travels unencrypted to another host, as no account does that is not allowed to."""
+    parts = urlsplit(url)
+    return parts.scheme == "http" and parts.hostname not in LOOPBACK
 
 
 def _plain(thresholds: Any) -> dict[str, str]:

@@ -2,11 +2,14 @@
 
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from typing import Any
 
 import pytest
 import yaml
+
+from exporter.web.pages import status
 
 
 class Page(HTMLParser):
@@ -252,3 +255,25 @@ def test_accounts_that_stay_keep_their_reading_over_a_reload(start: Any) -> None
     assert "critical 200" in mall
     assert "120 CREDITS" in mall
     assert exporter.upstream_requests() == asked
+
+
+def test_the_status_page_names_what_was_left_out_of_a_good_answer(start: Any) -> None:
+    exporter = start()
+    exporter.ask("/metrics")
+    cells = exporter.runtime.scraper.known()
+    (known,) = [one for one in cells if one.account.name == "globex"]
+    assert known.outcome
+    assert len(known.outcome.wallets) > 1
+    odd = replace(known.outcome, notes=("wallet.quota is not <a> number; left out",))
+    text = status([replace(known, outcome=odd)], "/metrics")
+    assert text.count("wallet.quota is not &lt;a&gt; number; left out") == 1
+
+
+@pytest.mark.parametrize(("url", "allowed"), [("http://192.0.2.1:1", True), ("http://127.0.0.1:1", None)])
+def test_the_shown_configuration_says_where_the_key_may_travel_unencrypted(
+    url: str, allowed: bool | None, start: Any
+) -> None:
+    allow = f"allow_http: {str(bool(allowed)).lower()}"
+    exporter = start(f"accounts: [{{name: a, provider: apimall, api_key: k, base_url: '{url}', {allow}}}]")
+    (account,) = yaml.safe_load(exporter.ask("/config").text)["accounts"]
+    assert account.get("allow_http") is allowed
