@@ -70,7 +70,7 @@ def _assemble(account: Account, secrets: Mapping[str, str]) -> tuple[str, dict[s
     variables = {**account.params, **secrets}
     path = next((path for name, path in request.path_with.items() if name in variables), request.path)
     query = _filled(request.query, variables)
-    own = {name: value.strip() for name, value in _filled(request.headers, variables).items()}
+    own = _filled(request.headers, variables)
     fields = _filled(request.json_body if request.json_body is not None else request.form or {}, variables)
     _authenticate(definition, variables, query, own, fields)
     body, kind = None, {}
@@ -83,7 +83,7 @@ def _assemble(account: Account, secrets: Mapping[str, str]) -> tuple[str, dict[s
     given = {name.lower() for name in own}
     usual = {name: value for name, value in (_DEFAULT_HEADERS | kind).items() if name.lower() not in given}
     url = _url(account.base_url, Template(path).substitute(_quoted(variables)), query)
-    return url, usual | own, body
+    return url, usual | {name: value.strip() for name, value in own.items()}, body
 
 
 def _authenticate(

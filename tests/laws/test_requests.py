@@ -1,0 +1,99 @@
+"""A definition that loads makes a request that can be sent, to its own host, whatever the account's values are."""
+
+import http.client
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from exporter.config import Account
+from exporter.definition import Definition
+from exporter.model import Failure, Reason
+from exporter.prepare import Prepared, prepare
+from exporter.providers import Provider
+from exporter.providers.contradictions import contradictions
+from exporter.settings import AccountSettings
+
+LAW = settings(deadline=None, database=None, max_examples=300)
+TEXT = st.text(max_size=12)
+ODD = st.text(alphabet="/.@:?#%&=\\[]{}$ \n\tAé€", max_size=8)
+
+
+def loaded(**parts: Any) -> Definition | None:
+    try:
+        made = Definition.model_validate(
+            {
+                "title": "Acme",
+                "documentation": [],
+                "confidence": "observed",
+                "credentials": {"api_key": {"description": "key"}},
+                "params": {"id": {"description": "id", "required": True}},
+                "base_url": "https://api.example.com/v1",
+                "request": {"path": "/${id}"},
+                "auth": {"type": "bearer"},
+                "wallets": {"currency": "c", "balance": "b"},
+                **parts,
+            }
+        )
+    except ValidationError:
+        return None
+    return None if list(contradictions(made)) else made
+
+
+def sent(made: Definition, value: str) -> Prepared | None:
+    account = Account("a", Provider("acme", made), {}, {"id": value}, made.base_url, 10, 0)
+    try:
+        return prepare(account, {"api_key": "the-key"})
+    except Failure as failure:
+        if failure.reason is Reason.MISCONFIGURED:
+            return None
+        raise
+
+
+def travels(request: Prepared, base_url: str) -> None:
+    """Go as far as the libraries go before a socket is opened."""
+    ready = requests.Request(
+        request.method, request.url, headers=dict(request.headers), data=request.body
+    ).prepare()
+    connection = http.client.HTTPConnection("api.example.com")
+    connection.putrequest(request.method, ready.path_url, skip_host=True, skip_accept_encoding=True)
+    for name, value in ready.headers.items():
+        connection.putheader(name, value)
+    assert urlsplit(str(ready.url))[:2] == urlsplit(base_url)[:2]
+    assert str(ready.url).startswith(base_url)
+
+
+@LAW
+@given((TEXT | ODD).map("/${id}".__add__) | ODD, TEXT | ODD, TEXT | ODD)
+@example("/a", "..", "x")
+@example("@127.0.0.1/", "x", "x")
+@example("/a/${id}", "\ud800", "x")
+def test_a_path_and_the_values_in_it_stay_on_the_host(path: str, value: str, query: str) -> None:
+    made = loaded(request={"path": path, "query": {"q": "${id}", query: "${id}"}})
+    if made and allowed(value) and (request := sent(made, value)):
+        travels(request, made.base_url)
+
+
+@LAW
+@given(TEXT | ODD, TEXT | ODD, TEXT | ODD, TEXT | ODD)
+@example("X Y", "a", "", "x")
+@example("X", "a\r\nb: c", "", "x")
+@example("X", " a ", " ", " x ")
+@example("Content-Length", "7", "", "x")
+def test_a_header_and_the_values_in_it_can_be_sent(name: str, text: str, prefix: str, value: str) -> None:
+    request = {"path": "/${id}", "headers": {"X-Id": "${id}", name: text}}
+    for auth in ({"type": "bearer"}, {"type": "header", "name": name + "K", "prefix": prefix}):
+        made = loaded(request=request, auth=auth)
+        if made and allowed(value) and (prepared := sent(made, value)):
+            travels(prepared, made.base_url)
+
+
+def allowed(value: str) -> bool:
+    try:
+        AccountSettings.model_validate({"name": "a", "provider": "p", "params": {"id": value}})
+    except ValidationError:
+        return False
+    return True
