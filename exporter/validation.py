@@ -72,12 +72,14 @@ def _problem(model: type[BaseModel], detail: ErrorDetails, source: Source, prefi
 
 
 def _written(loc: Location, source: Source, prefix: Location) -> Location:
-    """Leave out what the schema library adds to a location: `[key]`, and the tags of unions."""
+    """Leave out what the schema library adds to a location: `[key]`, tags of unions, the place in a list of one."""
     location = prefix
     for part in loc[:-1]:
         if source.has((*location, part)):
             location = (*location, part)
-    return location if loc[-1:] in ((), ("[key]",)) else (*location, loc[-1])
+    last = loc[-1:]
+    added = last in ((), ("[key]",)) or (isinstance(last[0], int) and not source.has((*location, *last)))
+    return location if added else (*location, *last)
 
 
 def _message(detail: ErrorDetails) -> str:

@@ -189,7 +189,7 @@ CURRENCY = "must be a currency or unit, such as EUR or CREDITS: A-Z, 0-9 and _, 
             "status: {path: s, states: [active, unknown]}",
             "wallets.status.states: must name each state once, and not unknown, which is always there",
         ),
-        ("postpaid: [LATER]", "wallets[0]: postpaid goes with type"),
+        ("postpaid: [LATER]", "wallets: postpaid goes with type"),
     ],
 )
 def test_a_field_that_can_never_be_right_is_refused(field: str, message: str, problems: Problems) -> None:
