@@ -66,7 +66,7 @@ def dotted(location: Location) -> str:
     return text
 
 
-def identity(path: Path) -> tuple[int, int] | None:
+def identity(path: Path) -> tuple[int, int, int] | None:
     """Tell files apart by what a renewal changes, None where there is none.
 
     A symbolic link is followed: Kubernetes swaps secrets and configurations by links.
@@ -75,7 +75,7 @@ def identity(path: Path) -> tuple[int, int] | None:
         state = path.stat()
     except OSError:
         return None
-    return state.st_mtime_ns, state.st_ino
+    return state.st_mtime_ns, state.st_ino, state.st_size
 
 
 @dataclass

@@ -79,7 +79,7 @@ class Access:
         self._known: set[bytes] = set()
         self._context: ssl.SSLContext | None = None
         self._users: Mapping[str, str] = {}
-        self._seen: Mapping[Path, tuple[int, int] | None] = {}
+        self._seen: Mapping[Path, tuple[int, int, int] | None] = {}
         self._load(first=True)
 
     @property
