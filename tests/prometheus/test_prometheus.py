@@ -153,7 +153,7 @@ def test_each_death_costs_its_own_accounts_and_all_deaths_no_page(
     for provider in PROVIDERS:
         simulator.kill(provider)
         down |= dict.fromkeys(ACCOUNTS[provider], "unreachable")
-        for job in (SINGLE, DISCOVERY):
+        for job in (SINGLE, DISCOVERY, SHARDS):
             eventually(partial(sure_of, prometheus, dict(down), job), f"{provider} is dead for {job}")
     assert prometheus.ask("prepaid_balance") == {}
     assert prometheus.ask(f'prepaid_account_http_status_code{{job="{SINGLE}"}}') == {}
