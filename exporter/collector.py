@@ -3,6 +3,7 @@
 import time
 import traceback
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -34,8 +35,15 @@ class Collector:
         self.account = account
         self._client = client
         self._extractor = extractor(account.provider)
-        self._state: object = None
+        self._state: tuple[Mapping[str, str], object] | None = None
         self._sender: Sender | None = None
+
+    def asks_as_before(self) -> bool:
+        """Tell whether the next request would be the last one again: no secret or authority has changed."""
+        # What cannot be read now is for the collection to explain.
+        with suppress(Exception):
+            return self._now() == self._state
+        return False
 
     def collect(self) -> Outcome:
         """Ask the account once, within its timeout; never raises."""
@@ -98,16 +106,20 @@ class Collector:
             if wallets and name not in names and name.upper() not in names
         ]
 
-    def _ready(self) -> Sender:
+    def _now(self) -> tuple[Mapping[str, str], object]:
+        """Read the secrets, and what the file of authorities is now."""
         try:
             secrets = {name: secret.read() for name, secret in self.account.secrets.items()}
         except ValueError as error:
             raise Failure(Reason.MISCONFIGURED, str(error)) from None
         ca_file = self.account.ca_file
-        state = secrets, ca_file and identity(Path(ca_file))
+        return secrets, ca_file and identity(Path(ca_file))
+
+    def _ready(self) -> Sender:
+        state = self._now()
         if self._sender is None or state != self._state:
-            prepared = prepare(self.account, secrets)
-            self._sender = self._client.sender(prepared, ca_file, self.account.proxy_url)
+            prepared = prepare(self.account, state[0])
+            self._sender = self._client.sender(prepared, self.account.ca_file, self.account.proxy_url)
             self._state = state
         return self._sender
 

@@ -1,7 +1,7 @@
 """What is known of one account: when to ask it, for how long an answer stands, and the one call under way."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
@@ -52,7 +52,6 @@ class Cell:
         self._submitted = 0.0
         self._begun = 0.0
         self._ended = 0.0
-        self._asked_with: Mapping[str, str] = {}
         self._outcome: Outcome | None = None
         self._shown: Outcome | None = None
         self._served = True
@@ -120,7 +119,7 @@ class Cell:
         return late or now - self._begun < interval
 
     def _standing(self, now: float) -> Outcome | None:
-        """Give the last failure while it may be used again, if the secrets are the same."""
+        """Give the last failure while it may be used again, unless the request is another by now."""
         last = self._outcome
         if last is None or last.up or not last.exchanges or self._reloaded:
             return None
@@ -132,12 +131,11 @@ class Cell:
                 return
             future.set_running_or_notify_cancel()
             standing = self._standing(time.monotonic())
-        secrets = _secrets(self.account)
-        if standing and secrets == self._asked_with:
+        if standing and self._collector.asks_as_before():
             self._finish(future, standing)
             return
         with self._lock:
-            self._begun, self._asked_with, self._reloaded = time.monotonic(), secrets, False
+            self._begun, self._reloaded = time.monotonic(), False
         outcome = self._collector.collect()
         self._count(self.account.provider.name, outcome)
         with self._lock:
@@ -200,12 +198,3 @@ class Cell:
 
 def _unfinished(duration: float) -> Outcome:
     return Outcome(time.time(), duration, reason=Reason.TIMEOUT, detail="not done by the scrape's deadline")
-
-
-def _secrets(account: Account) -> Mapping[str, str]:
-    """Read the secrets, to tell whether they changed; what cannot be read is for the collector to explain."""
-    secrets = {}
-    for name, secret in account.secrets.items():
-        with suppress(Exception):
-            secrets[name] = secret.read()
-    return secrets

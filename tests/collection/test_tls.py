@@ -79,6 +79,19 @@ def test_a_renewed_authority_counts_without_a_restart(
     assert running.metrics().reason() == "misconfigured"
 
 
+def test_a_corrected_authority_counts_inside_min_interval(
+    upstream: MakeUpstream, desk: MakeDesk, tls: Tls, ca_file: str, tmp_path: Path
+) -> None:
+    """Who has corrected something wants to see that it helped."""
+    server = upstream(tls=tls())
+    mine = tmp_path / "mine.pem"
+    trustme.CA().cert_pem.write_to_path(mine)
+    running = desk(mall={"base_url": server.url, "ca_file": str(mine), "min_interval": "1h"})
+    assert running.metrics().reason() == "tls"
+    mine.write_bytes((tmp_path / ca_file).read_bytes())
+    assert running.metrics().balance() == 120
+
+
 def test_an_expired_certificate_is_refused(
     upstream: MakeUpstream, desk: MakeDesk, tls: Tls, ca_file: str
 ) -> None:
