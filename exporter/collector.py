@@ -29,7 +29,7 @@ _log = structlog.get_logger()
 
 
 class Collector:
-    """Collects one account. Its request is put together once, and kept while secrets and authorities stay the same."""
+    """Collects one account. Its request is put together now, and kept while secrets and authorities stay the same."""
 
     def __init__(self, account: Account, client: Client) -> None:
         self.account = account
@@ -37,6 +37,9 @@ class Collector:
         self._extractor = extractor(account.provider)
         self._state: tuple[Mapping[str, str], object] | None = None
         self._sender: Sender | None = None
+        # The first scrape should not wait for this. What fails is for the collection to explain.
+        with suppress(Exception):
+            self._ready()
 
     def asks_as_before(self) -> bool:
         """Tell whether the next request would be the last one again: no secret or authority has changed."""
