@@ -6,6 +6,7 @@ import re
 import sys
 import tempfile
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -35,6 +36,8 @@ from exporter.web.application import PATHS, Options
 _PATH = re.compile(r"(/[A-Za-z0-9._~-]+)+")
 _LISTED = 20
 """Most accounts that are listed where a name is not known."""
+_STEP = 0.2
+"""Longest time, in seconds, after which an interrupt is noticed."""
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -153,7 +156,11 @@ def _give_up(message: str) -> NoReturn:
 
 def _asked(loaded: config.Config, names: set[str]) -> list[Reading]:
     longest = max((one.timeout for one in loaded.accounts if one.name in names), default=0.0)
-    return Scraper(loaded).scrape(names, longest + 1)
+    asked = ThreadPoolExecutor(1).submit(Scraper(loaded).scrape, names, longest + 1)
+    # Python notices an interrupt that comes just as a wait begins at the end of that wait only.
+    while not wait([asked], _STEP).done:
+        pass
+    return asked.result()
 
 
 @main.command(short_help="Check the configuration without asking any provider.")
