@@ -4,7 +4,6 @@ import contextlib
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -21,12 +20,18 @@ from exporter.simulator import PROVIDERS, Simulator
 
 Series = frozenset[tuple[str, str]]
 
-INTERVAL = "2s"
-PATIENCE = 40.0
+INTERVAL = "8s"
+OFFSET = "4s"
+"""How long before Prometheus gives up the exporter answers: long enough for a machine that has other things to do."""
+
+PATIENCE = 300.0
 """Seconds after which what should have happened long ago has failed."""
 
+LISTENS = r'msg="Listening on".* address=(\S+)\s'
+"""How Prometheus says which port it got."""
+
 NOT_SOURCE = shutil.ignore_patterns(
-    ".git", ".*cache*", ".venv", ".hypothesis", "__pycache__", "dist", "build"
+    ".git", ".*cache*", ".coverage*", ".venv", ".hypothesis", "__pycache__", "dist", "build"
 )
 
 
@@ -37,6 +42,14 @@ def until(true: Callable[[], bool], what: str) -> None:
         if time.monotonic() > end:
             pytest.fail(f"not within {PATIENCE:.0f} s: {what}")
         time.sleep(0.1)
+
+
+def agreed(read: Callable[[], object], expected: object) -> None:
+    """Read until it gives what is expected: a scrape may be under way, or have been lost, when it is read first."""
+    end = time.monotonic() + PATIENCE
+    while (found := read()) != expected and time.monotonic() < end:
+        time.sleep(0.1)
+    assert found == expected
 
 
 def outside() -> dict[str, str]:
@@ -55,20 +68,33 @@ def run(command: list[str | Path]) -> None:
 
 
 @contextlib.contextmanager
-def running(folder: Path, name: str, *command: str | Path) -> Iterator[Path]:
-    """Run a program far from the checkout until the end; give the file of what it says."""
+def running(folder: Path, name: str, listens: str, *command: str | Path) -> Iterator[str]:
+    """Run a program far from the checkout until the end; give the address that its log says by a pattern."""
     log = folder / f"{name}.log"
-    with log.open("w") as file:
-        process = subprocess.Popen(command, cwd=folder, env=outside(), stdout=file, stderr=file)
-    try:
-        yield log
+
+    def address() -> re.Match[str] | None:
         assert process.poll() is None, log.read_text()
-    finally:
-        process.terminate()
-        process.wait(PATIENCE)
+        return re.search(listens, log.read_text())
+
+    with (
+        log.open("w") as file,
+        subprocess.Popen(command, cwd=folder, env=outside(), stdout=file, stderr=file) as process,
+    ):
+        try:
+            until(lambda: address() is not None, f"the start of {name}")
+            found = address()
+            assert found
+            yield found[1]
+            assert process.poll() is None, log.read_text()
+        finally:
+            process.terminate()
+            try:
+                process.wait(PATIENCE)
+            finally:
+                process.kill()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def installed(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Build the wheel, install it into a virtual environment of its own and give its command."""
     folder = tmp_path_factory.mktemp("installed")
@@ -81,14 +107,14 @@ def installed(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "venv/bin/prepaid-exporter"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def simulator() -> Iterator[Simulator]:
     """Run the four providers in a world that stands still: the documented numbers."""
     with Simulator() as simulator:
         yield simulator
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def exporters(
     installed: Path, simulator: Simulator, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[dict[str, str]]:
@@ -96,14 +122,13 @@ def exporters(
     folder = tmp_path_factory.mktemp("exporters")
     (folder / "prepaid.yml").write_text(simulator.configuration())
     common = [installed, "serve", "--config.file=prepaid.yml", "--web.listen-address=127.0.0.1:0"]
+    common.append(f"--scrape.timeout-offset={OFFSET}")
     flags: dict[str, list[str]] = {"whole": [], "bare": ["--no-metrics.accounts"]}
     with contextlib.ExitStack() as stack:
-        addresses = {}
-        for name, more in flags.items():
-            log = stack.enter_context(running(folder, name, *common, *more))
-            until(lambda log=log: "url=" in log.read_text(), f"the start of the exporter {name}")
-            [addresses[name]] = re.findall(r"url=http://(\S+)", log.read_text())
-        yield addresses
+        yield {
+            name: stack.enter_context(running(folder, name, r"url=http://(\S+)\s", *common, *more))
+            for name, more in flags.items()
+        }
     for log in folder.glob("*.log"):
         said = log.read_text()
         assert "Traceback" not in said
@@ -146,12 +171,13 @@ class Prometheus:
         self._session.trust_env = False
 
     def ready(self) -> bool:
-        with contextlib.suppress(requests.ConnectionError):
-            return self._session.get(f"{self.url}/-/ready", timeout=5).status_code == 200
+        with contextlib.suppress(requests.RequestException):
+            return self._session.get(f"{self.url}/-/ready", timeout=PATIENCE).status_code == 200
         return False
 
     def _found(self, query: str) -> list[tuple[dict[str, str], float]]:
-        answer = self._session.get(f"{self.url}/api/v1/query", params={"query": query}, timeout=10).json()
+        url = f"{self.url}/api/v1/query"
+        answer = self._session.get(url, params={"query": query}, timeout=PATIENCE).json()
         assert answer["status"] == "success", answer
         return [(one["metric"], float(one["value"][1])) for one in answer["data"]["result"]]
 
@@ -182,7 +208,7 @@ class Prometheus:
         self._session.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def server(
     root: Path,
     exporters: dict[str, str],
@@ -194,15 +220,13 @@ def server(
     folder = tmp_path_factory.mktemp("prometheus")
     (folder / "prometheus.yml").write_text(yaml.safe_dump(configuration(root, exporters)))
     run([promtool, "check", "config", folder / "prometheus.yml"])
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        address = f"127.0.0.1:{listener.getsockname()[1]}"
     command = [
         program,
         "--config.file=prometheus.yml",
-        f"--web.listen-address={address}",
+        "--web.listen-address=127.0.0.1:0",
         "--storage.tsdb.path=data",
     ]
-    with running(folder, "prometheus", *command):
+    with running(folder, "prometheus", LISTENS, *command) as address:
         server = Prometheus(f"http://{address}")
         until(server.ready, "the start of Prometheus")
         yield server
@@ -212,6 +236,11 @@ def server(
 @pytest.fixture
 def eventually() -> Callable[[Callable[[], bool], str], None]:
     return until
+
+
+@pytest.fixture
+def agree() -> Callable[[Callable[[], object], object], None]:
+    return agreed
 
 
 @pytest.fixture

@@ -17,6 +17,13 @@ if TYPE_CHECKING:
     from tests.prometheus.conftest import Prometheus
 
     Eventually = Callable[[Callable[[], bool], str], None]
+    Agree = Callable[[Callable[[], object], object], None]
+
+DEADLINE = 4.0
+"""Seconds that Prometheus grants a scrape here, less those that the exporter keeps for the answer's way."""
+
+PAGE_AFTER_PAGE = "min by (job) (min_over_time(up[30m]))"
+"""Whether every scrape of every test got its page."""
 
 SINGLE = "single/prepaid-exporter"
 DISCOVERY = "discovery/prepaid-accounts"
@@ -94,8 +101,8 @@ def wallets(prometheus: Prometheus, query: str, job: str) -> dict[str, float]:
 
 @pytest.mark.parametrize("job", [SINGLE, DISCOVERY, SHARDS])
 @pytest.mark.parametrize("query", DOCUMENTED)
-def test_the_documented_numbers_arrive(prometheus: Prometheus, query: str, job: str) -> None:
-    assert wallets(prometheus, query, job) == pytest.approx(DOCUMENTED[query])
+def test_the_documented_numbers_arrive(prometheus: Prometheus, agree: Agree, query: str, job: str) -> None:
+    agree(partial(wallets, prometheus, query, job), pytest.approx(DOCUMENTED[query]))
 
 
 def test_it_is_the_installed_program_that_runs(installed: Path) -> None:
@@ -104,10 +111,11 @@ def test_it_is_the_installed_program_that_runs(installed: Path) -> None:
     assert file.startswith(str(installed.parent.parent))
 
 
-def test_every_way_of_scraping_gives_the_same_accounts_once(prometheus: Prometheus) -> None:
+def test_every_way_of_scraping_gives_the_same_accounts_once(prometheus: Prometheus, agree: Agree) -> None:
     accounts = set().union(*ACCOUNTS.values())
     for job in (SINGLE, DISCOVERY, SHARDS):
-        assert prometheus.values(f'prepaid_account_up{{job=~"{job}"}}') == dict.fromkeys(accounts, 1)
+        query = f'prepaid_account_up{{job=~"{job}"}}'
+        agree(partial(prometheus.values, query), dict.fromkeys(accounts, 1))
     targets = prometheus.ask(f'up{{job=~"{SHARDS}"}}')
     assert {dict(labels)["account"] for labels in targets} == accounts
     assert prometheus.values('count by (job) (up{job=~"shard-.*-accounts"})', "job").keys() <= {
@@ -121,18 +129,12 @@ def test_labels_arrive_under_their_own_names(prometheus: Prometheus) -> None:
         assert prometheus.ask(f'count({{exported_{label}!=""}})') == {}
 
 
-def test_the_exporter_tells_of_itself_only_on_metrics(prometheus: Prometheus) -> None:
-    jobs = prometheus.values("count by (job) (prepaid_exporter_build_info)", "job")
-    assert set(jobs) == {
-        SINGLE,
-        *(f"{name}/prepaid-exporter" for name in ("discovery", "shard-0", "shard-1")),
-    }
-    assert prometheus.values("prepaid_exporter_config_last_reload_successful", "job") == dict.fromkeys(
-        jobs, 1
-    )
-    asked = prometheus.values(f'prepaid_exporter_upstream_requests_total{{job="{SINGLE}"}}', "provider")
-    assert set(asked) == set(PROVIDERS)
-    assert min(asked.values()) >= 1
+def test_the_exporter_tells_of_itself_only_on_metrics(prometheus: Prometheus, agree: Agree) -> None:
+    jobs = {SINGLE, *(f"{name}/prepaid-exporter" for name in ("discovery", "shard-0", "shard-1"))}
+    for family in ("prepaid_exporter_build_info", "prepaid_exporter_config_last_reload_successful"):
+        agree(partial(prometheus.values, family, "job"), dict.fromkeys(jobs, 1))
+    asked = f'prepaid_exporter_upstream_requests_total{{job="{SINGLE}"}} >= bool 1'
+    agree(partial(prometheus.values, asked, "provider"), dict.fromkeys(PROVIDERS, 1))
 
 
 def sure_of(prometheus: Prometheus, down: dict[str, str], job: str) -> bool:
@@ -147,7 +149,7 @@ def sure_of(prometheus: Prometheus, down: dict[str, str], job: str) -> bool:
 
 
 def test_each_death_costs_its_own_accounts_and_all_deaths_no_page(
-    prometheus: Prometheus, simulator: Simulator, eventually: Eventually
+    prometheus: Prometheus, simulator: Simulator, eventually: Eventually, agree: Agree
 ) -> None:
     down: dict[str, str] = {}
     for provider in PROVIDERS:
@@ -157,19 +159,23 @@ def test_each_death_costs_its_own_accounts_and_all_deaths_no_page(
             eventually(partial(sure_of, prometheus, dict(down), job), f"{provider} is dead for {job}")
     assert prometheus.ask("prepaid_balance") == {}
     assert prometheus.ask(f'prepaid_account_http_status_code{{job="{SINGLE}"}}') == {}
-    known = prometheus.values(f'prepaid_account_last_success_timestamp_seconds{{job="{SINGLE}"}}')
-    assert set(known) == set(down), "when each was last read is still there"
+    known = f'prepaid_account_last_success_timestamp_seconds{{job="{SINGLE}"}}'
+    eventually(
+        lambda: prometheus.values(known).keys() == down.keys(), "when each was last read is still there"
+    )
+    quick = f'scrape_duration_seconds{{job="{SINGLE}"}} < bool {DEADLINE}'
+    agree(partial(prometheus.values, quick, "job"), {SINGLE: 1})
     for provider in PROVIDERS:
         simulator.revive(provider)
     for job in (SINGLE, DISCOVERY, SHARDS):
         eventually(partial(sure_of, prometheus, {}, job), f"everything is healed for {job}")
-        assert wallets(prometheus, "prepaid_balance", job) == pytest.approx(DOCUMENTED["prepaid_balance"])
-    assert set(prometheus.values("min by (job) (min_over_time(up[2m]))", "job").values()) == {1}
-    assert max(prometheus.values(f'scrape_duration_seconds{{job="{SINGLE}"}}', "job").values()) < 2
+        balances = pytest.approx(DOCUMENTED["prepaid_balance"])
+        agree(partial(wallets, prometheus, "prepaid_balance", job), balances)
+    assert set(prometheus.values(PAGE_AFTER_PAGE, "job").values()) == {1}
 
 
 def test_each_way_to_fail_has_its_reason(
-    prometheus: Prometheus, simulator: Simulator, eventually: Eventually
+    prometheus: Prometheus, simulator: Simulator, eventually: Eventually, agree: Agree
 ) -> None:
     simulator.fail("coldmailreseller", "hang")
     simulator.fail("smspubli", "unauthorized")
@@ -184,29 +190,34 @@ def test_each_way_to_fail_has_its_reason(
     down = {account: reasons[provider] for provider in PROVIDERS for account in ACCOUNTS[provider]}
     for job in (SINGLE, DISCOVERY):
         eventually(partial(sure_of, prometheus, down, job), f"each has its reason for {job}")
-    slowest = prometheus.values(f'max_over_time(scrape_duration_seconds{{job="{SINGLE}"}}[1m])', "job")
-    assert 1.4 < slowest[SINGLE] < 2, "the page came at the deadline, and inside it"
-    statuses = prometheus.values(f'prepaid_account_http_status_code{{job="{SINGLE}"}}')
-    assert statuses == {"sms": 401, "sms-branch": 401, "acme": 200, "globex": 200, "mall": 429}
+    slowest = prometheus.values(f'max_over_time(scrape_duration_seconds{{job="{SINGLE}"}}[30m])', "job")
+    assert slowest[SINGLE] >= DEADLINE, "the page came at the deadline"
+    statuses = {"sms": 401, "sms-branch": 401, "acme": 200, "globex": 200, "mall": 429}
+    query = f'prepaid_account_http_status_code{{job="{SINGLE}"}}'
+    agree(partial(prometheus.values, query), statuses)
     simulator.fail("apimall", "error_body")
     eventually(
-        lambda: prometheus.reasons(SINGLE)["mall"] == "api_error", "an error body is told from a limit"
+        lambda: prometheus.reasons(SINGLE).get("mall") == "api_error", "an error body is told from a limit"
     )
-    failures = prometheus.ask(f'prepaid_exporter_upstream_failures_total{{job="{SINGLE}"}} > 0')
-    counted = {(dict(labels)["provider"], dict(labels)["reason"]) for labels in failures}
-    assert {("smspubli", "auth"), ("flexprice", "malformed"), ("apimall", "rate_limited")} <= counted
-    assert set(prometheus.values("min by (job) (min_over_time(up[2m]))", "job").values()) == {1}
+
+    def counted() -> set[tuple[str, str]]:
+        failures = prometheus.ask(f'prepaid_exporter_upstream_failures_total{{job="{SINGLE}"}} > 0')
+        return {(dict(labels)["provider"], dict(labels)["reason"]) for labels in failures}
+
+    expected = {("smspubli", "auth"), ("flexprice", "malformed"), ("apimall", "rate_limited")}
+    eventually(lambda: expected <= counted(), "each failure is counted")
+    assert set(prometheus.values(PAGE_AFTER_PAGE, "job").values()) == {1}, "and no page came too late"
 
 
 def test_a_change_arrives_with_the_next_scrape(
-    prometheus: Prometheus, simulator: Simulator, eventually: Eventually
+    prometheus: Prometheus, simulator: Simulator, eventually: Eventually, agree: Agree
 ) -> None:
     wallet = simulator.wallet("apimall")
     before = wallet.balance
 
     def arrived(balance: float) -> bool:
         return all(
-            wallets(prometheus, "prepaid_balance", job)[MALL] == balance
+            wallets(prometheus, "prepaid_balance", job).get(MALL) == balance
             for job in (SINGLE, DISCOVERY, SHARDS)
         )
 
@@ -214,7 +225,7 @@ def test_a_change_arrives_with_the_next_scrape(
         wallet.balance = before - 100
         eventually(partial(arrived, 20), "the new balance is everywhere")
         query = 'prepaid_balance < ignoring(level) prepaid_balance_threshold{level="critical"}'
-        assert wallets(prometheus, query, SINGLE)[MALL] == 20
+        agree(lambda: wallets(prometheus, query, SINGLE).get(MALL), 20)
     finally:
         wallet.balance = before
         eventually(partial(arrived, 120), "the old balance is everywhere")
