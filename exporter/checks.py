@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from exporter.definition import Definition
 from exporter.model import Level
 from exporter.providers import Provider
-from exporter.schema import LOOPBACK
+from exporter.schema import is_loopback
 from exporter.secret import Secret
 from exporter.source import Location, Problem, Source
 from exporter.validation import near_miss
@@ -201,7 +201,7 @@ def _in_clear(url: Any) -> bool:
         parts = urlsplit(url if isinstance(url, str) else "")
     except ValueError:
         return False
-    return parts.scheme == "http" and parts.hostname not in LOOPBACK
+    return parts.scheme == "http" and not is_loopback(parts.hostname)
 
 
 def credential_keys(provider: Provider | None, raw: Mapping[str, Any]) -> set[str]:

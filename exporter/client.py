@@ -9,7 +9,6 @@ import http.client
 import logging
 import socket
 import ssl
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -48,6 +47,10 @@ class ExchangeError(Failure):
     def __init__(self, reason: Reason, detail: str, status: int | None = None) -> None:
         super().__init__(reason, detail)
         self.status = status
+
+
+class StaleError(ExchangeError):
+    """The server gave up a connection just as it was used again: most likely it never saw the request."""
 
 
 class Client:
@@ -99,13 +102,15 @@ class Sender:
     def send(self, timeout: float) -> Answer:
         """Send the request and read the whole answer within `timeout` seconds.
 
-        Raises `ExchangeError`; its texts never hold the library's, which carry the URL.
+        Raises `ExchangeError`, `StaleError` among them; its texts never hold the library's, which carry the URL.
         """
-        end = time.monotonic() + timeout
+        limit = urllib3.Timeout(total=max(timeout, 0.001))
         try:
-            response = self._begin(end)
+            # The adapter's annotations do not know that it takes the library's own kind of limit.
+            response = self._adapter.send(self._request, stream=True, timeout=limit)  # type: ignore[arg-type]
         except (urllib3.exceptions.HTTPError, OSError) as error:
-            raise ExchangeError(*_classified(error)) from None
+            stale = any(isinstance(link, StaleConnectionError) for link in _chain(error))
+            raise (StaleError if stale else ExchangeError)(*_classified(error)) from None
         try:
             body = self._read(response.raw)
         except (urllib3.exceptions.HTTPError, OSError) as error:
@@ -119,19 +124,6 @@ class Sender:
             response.raw.close()
             raise
         return Answer(response.status_code, response.headers, body)
-
-    def _begin(self, end: float) -> requests.Response:
-        try:
-            return self._send(end)
-        except requests.ConnectionError as error:
-            # The server closed a kept connection just as it was used again: nothing was asked yet.
-            if any(isinstance(link, StaleConnectionError) for link in _chain(error)):
-                return self._send(end)
-            raise
-
-    def _send(self, end: float) -> requests.Response:
-        limit = urllib3.Timeout(total=max(end - time.monotonic(), 0.001))
-        return self._adapter.send(self._request, stream=True, timeout=limit)  # type: ignore[arg-type] # it may be one
 
     @staticmethod
     def _read(response: urllib3.BaseHTTPResponse) -> bytes:

@@ -11,7 +11,7 @@ from typing import Any
 
 import structlog
 
-from exporter.client import Answer, Client, ExchangeError, Sender
+from exporter.client import Answer, Client, ExchangeError, Sender, StaleError
 from exporter.config import Account
 from exporter.extract import extractor
 from exporter.model import Exchange, Failure, Outcome, Reason, Wallet
@@ -79,11 +79,26 @@ class Collector:
         self, exchanges: list[Exchange], facts: dict[str, Any]
     ) -> tuple[tuple[Wallet, ...], tuple[str, ...]]:
         sender = self._ready()
+        end = time.monotonic() + self.account.timeout
+        try:
+            answer = self._exchange(sender, end, exchanges, facts)
+        except StaleError:
+            # Not a second chance for the provider: the first request went into a connection that had ended.
+            answer = self._exchange(sender, end, exchanges, facts)
+        if answer.status in _HOLDING_STATUSES:
+            facts["retry_after"] = retry_after(answer.headers.get("Retry-After"), datetime.now(UTC))
+        found = self._judged(answer)
+        wallets, notes = self._extractor.wallets(found, self.account.currency, sender.prepared.secrets)
+        return wallets, (*notes, *self._unmatched(wallets))
+
+    @staticmethod
+    def _exchange(sender: Sender, end: float, exchanges: list[Exchange], facts: dict[str, Any]) -> Answer:
+        """Send the request, and note what is known of it however it ends."""
         begun = time.monotonic()
         status: int | None = None
         size: int | None = None
         try:
-            answer = sender.send(self.account.timeout)
+            answer = sender.send(end - begun)
             status, size = answer.status, len(answer.body)
         except ExchangeError as error:
             status = error.status
@@ -94,11 +109,7 @@ class Collector:
             exchanges.append(
                 Exchange(shown.method, shown.url, shown.headers, status, time.monotonic() - begun, size)
             )
-        if status in _HOLDING_STATUSES:
-            facts["retry_after"] = retry_after(answer.headers.get("Retry-After"), datetime.now(UTC))
-        found = self._judged(answer)
-        wallets, notes = self._extractor.wallets(found, self.account.currency, sender.prepared.secrets)
-        return wallets, (*notes, *self._unmatched(wallets))
+        return answer
 
     def _unmatched(self, wallets: tuple[Wallet, ...]) -> list[str]:
         """Name the thresholds that no wallet has: a misspelt currency would keep a page from being sent."""

@@ -13,8 +13,12 @@ MAX_WIRE_SIZE = 2 * 1024 * 1024
 """Longest answer, in bytes as they come, headers and all."""
 
 
+OFTEN_CLOSED_AFTER = 4.0
+"""Seconds without a request after which servers begin to close connections that are kept."""
+
+
 class StaleConnectionError(ConnectionError):
-    """A kept connection was found closed."""
+    """A connection that was kept for long was closed just as it was used again."""
 
 
 class TooLargeError(OSError):
@@ -24,12 +28,13 @@ class TooLargeError(OSError):
 class _Kept:
     """A connection that knows whether it was used before, and reads answers inside one time limit."""
 
-    _answered = False
+    _answered = 0.0
+    _idle = 0.0
     _end = 0.0
     sock: socket.socket
 
     def connect(self) -> None:
-        self._answered = False
+        self._answered = 0.0
         super().connect()  # type: ignore[misc]
 
     def _new_conn(self) -> socket.socket:
@@ -47,14 +52,18 @@ class _Kept:
         """Leave to the proxy's answer and the handshake what is left of the time to connect; else each has it anew."""
         sock.settimeout(max(self._end - time.monotonic(), 0.001))
 
+    def putrequest(self, *args: Any, **options: Any) -> None:
+        self._idle = time.monotonic() - self._answered if self._answered else 0.0
+        super().putrequest(*args, **options)  # type: ignore[misc]
+
     def getresponse(self) -> Any:
         try:
             response = super().getresponse()  # type: ignore[misc]
         except ConnectionError as error:
-            if self._answered:
+            if self._idle > OFTEN_CLOSED_AFTER:
                 raise StaleConnectionError from error
             raise
-        self._answered = True
+        self._answered = time.monotonic()
         return response
 
 

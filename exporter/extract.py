@@ -15,7 +15,7 @@ from exporter.mapping import WalletMapping
 from exporter.model import Credit, Failure, Level, Reason, Thresholds, Wallet
 from exporter.providers import Provider
 from exporter.schema import UNIT, Scalar
-from exporter.values import difference, flag, number, repeats, state, text, timestamp
+from exporter.values import difference, flag, number, repeats, state, text, timestamp, words
 
 _Value = TypeVar("_Value")
 _Reader = Callable[[Any, Any], _Value | None]
@@ -26,7 +26,7 @@ _READERS: dict[str, _Reader[Any]] = {
     **dict.fromkeys(("pending_usage", "unpaid_invoices", "quota", "quota_used"), number),
     **dict.fromkeys(("quota_reset_timestamp", "expiry_timestamp"), timestamp),
     **dict.fromkeys(("status", "alert_state"), state),
-    **dict.fromkeys(("name", "type", "customer"), text),
+    **dict.fromkeys(("name", "type", "customer"), words),
     "auto_recharge_enabled": flag,
 }
 """How each optional field of a wallet is read."""

@@ -9,7 +9,7 @@ import urllib3
 from urllib3.connection import port_by_scheme
 
 from exporter.connection import POOLS
-from exporter.schema import LOOPBACK
+from exporter.schema import is_loopback
 
 _KEPT_CONNECTIONS = 1024
 _HOSTS = 1024
@@ -19,7 +19,7 @@ def environment_proxy(url: str) -> str | None:
     """Give the proxy that HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY mean for a URL; None for loopback hosts."""
     parts = urlsplit(url)
     host = parts.hostname or ""
-    if host in LOOPBACK or proxy_bypass(f"{host}:{parts.port or port_by_scheme[parts.scheme]}"):
+    if is_loopback(host) or proxy_bypass(f"{host}:{parts.port or port_by_scheme[parts.scheme]}"):
         return None
     proxies = getproxies()
     return proxies.get(parts.scheme) or proxies.get("all")

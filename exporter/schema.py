@@ -1,6 +1,7 @@
 """The base of every schema of ours: strict models, and the kinds of text that they share."""
 
 import re
+from ipaddress import ip_address
 from string import Template
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -21,7 +22,14 @@ _HOST = re.compile(r"(.*@)?(\[[^\[\]]+\]|[^\[\]:]+)(:[0-9]*)?")
 _ESCAPED = re.compile(r"\\.|\[\^?\]?(\\.|[^\]\\])*\]", re.DOTALL)
 _REPEATED_GROUP = re.compile(r"\)\s*[*+{]")
 
-LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+
+def is_loopback(host: str | None) -> bool:
+    """Tell whether what is sent to a host stays on this machine."""
+    try:
+        address = ip_address(host or "")
+    except ValueError:
+        return host == "localhost"
+    return (getattr(address, "ipv4_mapped", None) or address).is_loopback
 
 
 class Strict(BaseModel):

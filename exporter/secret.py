@@ -1,5 +1,6 @@
 """A credential of an account: where it is kept, and how it is read without ever being shown."""
 
+import errno
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,7 +32,7 @@ class Secret:
     def _raw(self) -> str:
         if self.file is not None:
             try:
-                return self.file.read_text(encoding="utf-8")
+                return _text(self.file)
             except OSError as error:
                 raise ValueError(f"{self.place} cannot be read: {error.strerror}") from None
             except UnicodeDecodeError:
@@ -50,3 +51,10 @@ class Secret:
         if self.file is not None:
             return f"the file {self.file}"
         return f"the environment variable {self.env}" if self.env is not None else "the value"
+
+
+def _text(file: Path) -> str:
+    if file.is_fifo() or file.is_char_device():
+        # To read it could take for ever, and an account that is being read is not asked again.
+        raise OSError(errno.EINVAL, "it is a pipe or a device")
+    return file.read_text(encoding="utf-8")

@@ -1,6 +1,7 @@
 """Single values out of an answer, strictly: each reader gives a value, None for "not given", or ValueError."""
 
 import json
+import math
 import re
 from collections.abc import Collection
 from datetime import UTC, datetime
@@ -11,10 +12,10 @@ from exporter.mapping import Choice, Number, Timestamp
 from exporter.model import UNROUNDED, State
 from exporter.schema import MAX_TEXT, NUMBER
 
-_MAX_EXPONENT = 307
 _MAX_WRITTEN_EXPONENT = 9999
 _FEW_DIGITS = 40
 _SHORTEST_KEY = 8
+_SPACES = str.maketrans("\n\t", "  ")
 _MILLI = Decimal("0.001")
 
 
@@ -62,7 +63,7 @@ def difference(amount: Decimal, less: Decimal) -> Decimal:
 
 
 def _held(amount: Decimal) -> Decimal:
-    if not amount.is_finite() or (amount and abs(amount.adjusted()) > _MAX_EXPONENT):
+    if not amount.is_finite() or not math.isfinite(float(amount)) or (amount and not float(amount)):
         raise ValueError("is beyond what a sample can hold")
     return amount or Decimal(0)
 
@@ -93,6 +94,14 @@ def text(value: Any, _spec: Any = None) -> str | None:
     if not isinstance(value, str) or len(value) > MAX_TEXT or not value.isprintable():
         raise ValueError("is not a short printable text")
     return value
+
+
+def words(value: Any, _spec: Any = None) -> str | None:
+    """Read a text that people wrote: as `text`, and lines and tabs in it are theirs."""
+    if isinstance(value, str):
+        text(value.translate(_SPACES))
+        return value or None
+    return text(value)
 
 
 def repeats(value: str, secrets: Collection[str]) -> bool:

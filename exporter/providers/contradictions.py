@@ -6,7 +6,7 @@ from string import Template
 from urllib.parse import urlsplit
 
 from exporter.definition import BasicAuth, Definition, FieldAuth
-from exporter.schema import LOOPBACK, header_name
+from exporter.schema import header_name, is_loopback
 from exporter.source import Location
 
 Found = Iterator[tuple[Location, str]]
@@ -29,7 +29,7 @@ def contradictions(definition: Definition) -> Found:
     yield from _authentication(definition)
     yield from _doubles(definition)
     parts = urlsplit(definition.base_url)
-    if parts.scheme == "http" and parts.hostname not in LOOPBACK:
+    if parts.scheme == "http" and not is_loopback(parts.hostname):
         yield ("base_url",), "must begin with https://"
 
 

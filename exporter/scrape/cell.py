@@ -50,7 +50,6 @@ class Cell:
         self._lock = Lock()
         self._in_flight: Future[Outcome] | None = None
         self._submitted = 0.0
-        self._begun = 0.0
         self._ended = 0.0
         self._outcome: Outcome | None = None
         self._shown: Outcome | None = None
@@ -115,8 +114,8 @@ class Cell:
     def _fresh(self, last: Outcome, now: float, interval: float) -> bool:
         """Tell whether the last outcome is good for another scrape: it is young, or came too late for its own."""
         # Of a late timeout the scrape told already, and to tell it for ever would hide what a second call gives.
-        late = not self._served and last.reason is not Reason.TIMEOUT and now - self._ended < LATE_ANSWER_AGE
-        return late or now - self._begun < interval
+        late = not self._served and last.reason is not Reason.TIMEOUT
+        return now - self._ended < (max(interval, LATE_ANSWER_AGE) if late else interval)
 
     def _standing(self, now: float) -> Outcome | None:
         """Give the last failure while it may be used again, unless the request is another by now."""
@@ -135,7 +134,7 @@ class Cell:
             self._finish(future, standing)
             return
         with self._lock:
-            self._begun, self._reloaded = time.monotonic(), False
+            self._reloaded = False
         outcome = self._collector.collect()
         self._count(self.account.provider.name, outcome)
         with self._lock:

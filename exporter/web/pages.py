@@ -13,7 +13,7 @@ from exporter import __version__
 from exporter.config import Account, Config
 from exporter.duration import text as duration_text
 from exporter.model import Level, Wallet
-from exporter.schema import LOOPBACK
+from exporter.schema import is_loopback
 from exporter.scrape import Reading
 from exporter.secret import MASK
 from exporter.source import dump
@@ -130,7 +130,7 @@ def _account(account: Account) -> dict[str, Any]:
 def _in_clear_text(url: str) -> bool:
     """Tell whether the key travels unencrypted to another host, as no account does that is not allowed to."""
     parts = urlsplit(url)
-    return parts.scheme == "http" and parts.hostname not in LOOPBACK
+    return parts.scheme == "http" and not is_loopback(parts.hostname)
 
 
 def _plain(thresholds: Any) -> dict[str, str]:

@@ -9,6 +9,7 @@ import pytest
 
 from exporter.config import Account, Config, load
 from exporter.model import Level, Wallet
+from exporter.source import ConfigurationError
 from exporter.thresholds import in_force
 
 GOOD = Path(__file__).parent / "good"
@@ -48,6 +49,13 @@ def test_an_account_takes_the_file_s_defaults() -> None:
     assert lab.base_url == "http://10.0.0.1:8080/api/v1"
 
 
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.8.9.10", "[::1]", "[::ffff:127.0.0.1]"])
+def test_every_loopback_address_may_be_asked_without_encryption(loaded: Loaded, host: str) -> None:
+    url = f"http://{host}:8080/api/v1"
+    there = f"accounts:\n  - {{name: mall, provider: apimall, api_key: canary-7f3a, base_url: '{url}'}}\n"
+    assert account(loaded(there), "mall").base_url == url
+
+
 def test_an_account_that_says_little_is_complete(loaded: Loaded) -> None:
     mall = account(loaded(MINIMAL), "mall")
     assert (mall.timeout, mall.min_interval) == (10.0, 0.0)
@@ -65,6 +73,12 @@ def test_a_secret_is_the_same_in_each_of_its_three_forms(canary: str) -> None:
 def test_a_secret_is_in_no_representation(canary: str) -> None:
     assert canary not in repr(load(GOOD / "the-three-forms.yml"))
     assert "password" not in repr(account(load(GOOD / "every-key.yml"), "outreach"))
+
+
+def test_a_secret_is_not_waited_for(tmp_path: Path, loaded: Loaded) -> None:
+    os.mkfifo(tmp_path / "key")
+    with pytest.raises(ConfigurationError, match="cannot be read: it is a pipe or a device"):
+        loaded(MINIMAL.replace("api_key: canary-7f3a", "api_key_file: key"))
 
 
 def test_a_changed_secret_file_is_read_again(tmp_path: Path, loaded: Loaded) -> None:
