@@ -3,7 +3,6 @@
 import contextlib
 import json
 import re
-import socket
 import subprocess
 import sys
 import threading
@@ -19,24 +18,30 @@ import pytest
 import requests
 
 Found = TypeVar("Found")
+PATIENCE = 300.0
+"""Seconds after which what should have happened long ago has failed."""
 PACE = 60
+PAUSE = "3s"
+"""Between scrapes, and for one: a busy machine may need as long for what else takes milliseconds."""
+LISTENS = r'msg="Listening on".* address=(\S+)\s'
+"""How Prometheus and Alertmanager say which port they got."""
 _DURATION = re.compile(r"\b([1-9]\d*)(s|m|h|d)\b")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _SECONDS_IN_EXPRESSIONS = re.compile(r"\b(3600|7200|86400|259200|604800)\b")
 
 
-def free_port() -> int:
-    """Find a port of loopback that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def fetch(url: str, **parameters: Any) -> requests.Response:
+    """Ask a program on loopback, whatever proxy the desk has."""
+    with requests.Session() as session:
+        session.trust_env = False
+        return session.get(url, params=parameters, timeout=PATIENCE)
 
 
-def poll(what: str, check: Callable[[], Found], seconds: float) -> Found:
-    """Ask until the answer is true, for that many seconds at most."""
-    deadline = time.monotonic() + seconds
+def poll(what: str, check: Callable[[], Found]) -> Found:
+    """Ask until the answer is true."""
+    deadline = time.monotonic() + PATIENCE
     while not (found := check()):
-        assert time.monotonic() < deadline, f"after {seconds} s still no {what}"
+        assert time.monotonic() < deadline, f"after {PATIENCE:.0f} s still no {what}"
         time.sleep(0.2)
     return found
 
@@ -51,41 +56,58 @@ def faster(text: str) -> str:
     return _SECONDS_IN_EXPRESSIONS.sub(lambda match: str(int(match[1]) // PACE), text)
 
 
+def patient(configuration: dict[str, Any]) -> None:
+    """Give the scrapes of a faster configuration the time that a busy machine takes."""
+    configuration["global"]["scrape_interval"] = PAUSE
+    for job in configuration["scrape_configs"]:
+        job["scrape_timeout"] = PAUSE
+
+
 def answers(url: str) -> bool:
     """Whether a program is ready."""
-    try:
-        return requests.get(url, timeout=2).ok
-    except requests.ConnectionError:
-        return False
+    with contextlib.suppress(requests.RequestException):
+        return fetch(url).ok
+    return False
 
 
 @contextlib.contextmanager
-def running(command: Sequence[str], folder: Path, ready: str) -> Iterator[None]:
-    """Run a program until the block ends; its output is shown when the test fails."""
+def running(command: Sequence[str], folder: Path, listens: str) -> Iterator[str]:
+    """Run a program until the block ends; gives the address that its log says, by a pattern.
+
+    Its output is shown when the test fails.
+    """
+    log = folder / f"{Path(command[0]).name}.log"
+
+    def address() -> str:
+        said = log.read_text(errors="replace")
+        assert process.poll() is None, said
+        found = re.search(listens, said)
+        return found[1] if found else ""
+
     with (
-        (folder / f"{Path(command[0]).name}.log").open("wb") as log,
-        subprocess.Popen(command, cwd=folder, stdout=log, stderr=subprocess.STDOUT) as process,
+        log.open("wb") as output,
+        subprocess.Popen(command, cwd=folder, stdout=output, stderr=subprocess.STDOUT) as process,
     ):
         try:
-            poll(f"answer of {command[0]}", lambda: process.poll() is not None or answers(ready), 30)
-            yield
+            found = poll(f"address of {command[0]}", address)
+            poll(f"answer of {command[0]}", lambda: answers(f"http://{found}/-/ready"))
+            yield found
         finally:
             process.terminate()
             try:
-                process.wait(10)
-            except subprocess.TimeoutExpired:
+                process.wait(PATIENCE)
+            finally:
                 process.kill()
-            sys.stdout.write(f"{log.name}:\n{Path(log.name).read_text(errors='replace')[-4000:]}\n")
+                sys.stdout.write(f"{log}:\n{log.read_text(errors='replace')[-4000:]}\n")
 
 
 @contextlib.contextmanager
 def exporter(folder: Path, configuration: str, *options: str) -> Iterator[str]:
     """Run the exporter; gives its address."""
-    address = f"127.0.0.1:{free_port()}"
     (folder / "prepaid.yml").write_text(configuration)
     program = str(Path(sys.executable).with_name("prepaid-exporter"))
-    command = [program, "serve", "--config.file", "prepaid.yml", "--web.listen-address", address, *options]
-    with running(command, folder, f"http://{address}/-/ready"):
+    command = [program, "serve", "--config.file=prepaid.yml", "--web.listen-address=127.0.0.1:0", *options]
+    with running(command, folder, r"url=http://(\S+)\s") as address:
         yield address
 
 
@@ -93,27 +115,24 @@ def exporter(folder: Path, configuration: str, *options: str) -> Iterator[str]:
 def prometheus(program: str, folder: Path, configuration: str) -> Iterator[str]:
     """Run Prometheus in a folder of its own; gives its URL."""
     folder.mkdir(exist_ok=True)
-    address = f"127.0.0.1:{free_port()}"
     (folder / "prometheus.yml").write_text(configuration)
     command = [program, "--config.file=prometheus.yml", "--storage.tsdb.path=data"]
-    with running(
-        [*command, f"--web.listen-address={address}", "--log.level=warn"], folder, f"http://{address}/-/ready"
-    ):
+    with running([*command, "--web.listen-address=127.0.0.1:0"], folder, LISTENS) as address:
         yield f"http://{address}"
 
 
 @contextlib.contextmanager
 def alertmanager(program: str, folder: Path, configuration: str) -> Iterator[str]:
     """Run Alertmanager; gives its address."""
-    address = f"127.0.0.1:{free_port()}"
     (folder / "alertmanager.yml").write_text(configuration)
     command = [
         program,
         "--config.file=alertmanager.yml",
         "--storage.path=alerts",
         "--cluster.listen-address=",
+        "--web.listen-address=127.0.0.1:0",
     ]
-    with running([*command, f"--web.listen-address={address}"], folder, f"http://{address}/-/ready"):
+    with running(command, folder, LISTENS) as address:
         yield address
 
 
@@ -163,6 +182,8 @@ def run() -> SimpleNamespace:
         alertmanager=alertmanager,
         exporter=exporter,
         faster=faster,
+        fetch=fetch,
+        patient=patient,
         poll=poll,
         prometheus=prometheus,
         receiver=receiver,
