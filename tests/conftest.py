@@ -1,13 +1,25 @@
 """What every test may use: the companion programs of the field, found or refused by one rule."""
 
 import os
+import resource
 import shutil
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).resolve().parent.parent
+
+# How long an example takes says more about the machine than about the program.
+settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("unhurried")
+
+# Both ends of every connection are in one process here, and many desks allow it no more than 1,024 files at first.
+_, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 @pytest.fixture(scope="session")
@@ -28,5 +40,26 @@ def tool() -> Callable[[str], str]:
         if os.environ.get("CI"):
             pytest.fail(message)
         return pytest.skip(message)
+
+    return find
+
+
+@pytest.fixture(scope="session")
+def listening_port() -> Callable[[int], int]:
+    """Find the port of IPv4 that a process takes, for one that was left to choose and does not say."""
+
+    def find(process: int) -> int:
+        end = time.monotonic() + 120
+        while time.monotonic() < end:
+            own = set()
+            for link in Path(f"/proc/{process}/fd").iterdir():
+                with suppress(FileNotFoundError):  # closed meanwhile
+                    own.add(link.readlink().name)
+            for line in Path(f"/proc/{process}/net/tcp").read_text().splitlines()[1:]:
+                columns = line.split()
+                if columns[3] == "0A" and f"socket:[{columns[9]}]" in own:
+                    return int(columns[1].rpartition(":")[2], 16)
+            time.sleep(0.05)
+        return pytest.fail(f"process {process} does not listen")
 
     return find

@@ -1,13 +1,16 @@
 """Hostile upstreams on loopback, down to the bytes, and an exporter whose pages are read as Prometheus reads them."""
 
 import contextlib
+import fcntl
 import os
 import socket
 import ssl
 import struct
+import termios
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import wait
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,12 +21,22 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 from werkzeug.test import Client
 
+from exporter import scrape
 from exporter.runtime import Runtime
 from exporter.web.application import TIMEOUT_HEADER, Application, Options
 
 BALANCE = b'{"success": true, "data": {"credits": 120, "api_credits": 120}, "request_id": "req_1"}'
-PATIENCE = 20.0
-"""Seconds after which a test stops waiting for what should have happened long ago."""
+PATIENCE = 120.0
+"""Seconds after which a test stops waiting for what should have happened long ago, on the slowest of machines."""
+
+UNHURRIED = "5m"
+"""Time for a call where no test is about it, so that only what never comes is a timeout."""
+
+FIN_UNSEEN = b"\x04"
+"""State of a connection (TCP_FIN_WAIT1) whose end the other machine has not yet acknowledged."""
+
+GRANTED = 240.0
+"""Seconds that Prometheus waits where no test is about it."""
 
 
 @dataclass(frozen=True)
@@ -76,19 +89,33 @@ class Peer:
 
     def hang(self) -> None:
         """Say nothing until the test is over."""
-        self.over.wait(PATIENCE)
+        self.over.wait()
+
+    def arrived(self) -> bool:
+        """Tell whether the client's machine has taken all that was sent, so that the client cannot miss it."""
+        unacknowledged = fcntl.ioctl(self.socket, termios.TIOCOUTQ, bytes(4))
+        return struct.unpack("i", unacknowledged) == (0,)
 
     def close(self) -> None:
         self._open = False
-        with contextlib.suppress(OSError):
-            self.socket.shutdown(socket.SHUT_RDWR)
+        hang_up(self.socket)
 
     def reset(self) -> None:
         """End the connection with a reset instead of an orderly end."""
         self._open = False
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.end()
+
+    def end(self) -> None:
+        """Give the connection's files back now, rather than when somebody collects them."""
         self._file.close()
         self.socket.close()
+
+
+def hang_up(connection: socket.socket) -> None:
+    """End a connection that another thread may be reading: past TLS, which a thread must not lose in a read."""
+    with contextlib.suppress(OSError):
+        socket.socket.shutdown(connection, socket.SHUT_RDWR)
 
 
 Answer = Callable[[Peer, Asked], None]
@@ -108,9 +135,9 @@ class Upstream:
         self.port: int = self._listener.getsockname()[1]
         self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}"
         self._sockets: set[socket.socket] = set()
-        self._threads = {threading.Thread(target=self._accept)}
-        for thread in self._threads:
-            thread.start()
+        self._threads: set[threading.Thread] = set()
+        self._accepts = threading.Thread(target=self._accept)
+        self._accepts.start()
 
     def _accept(self) -> None:
         while True:
@@ -121,40 +148,55 @@ class Upstream:
             self.connections += 1
             self._sockets.add(connection)
             thread = threading.Thread(target=self._serve, args=(connection,))
-            self._threads.add(thread)
             thread.start()
+            self._threads.add(thread)
 
     def _serve(self, connection: socket.socket) -> None:
-        with contextlib.suppress(OSError):
-            if self._tls:
-                self._sockets.discard(connection)
-                connection = self._tls.wrap_socket(connection, server_side=True)
-                self._sockets.add(connection)
+        with contextlib.suppress(OSError), contextlib.ExitStack() as stack:
+            stack.callback(connection.close)
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if self._tls:
+                # The handshake comes after, so that a client that never makes it can be cut off too.
+                connection = self._wrapped(self._tls, connection)
+                stack.callback(connection.close)
+                connection.do_handshake()
             peer = Peer(connection, self._over)
+            stack.callback(peer.end)
             if self.greet:
                 self.greet(peer)
             while asked := peer.read():
                 self.requests.append(asked)
                 self.answer(peer, asked)
         self._sockets.discard(connection)
-        connection.close()
-        self._threads.discard(threading.current_thread())
+
+    def _wrapped(self, tls: ssl.SSLContext, connection: socket.socket) -> ssl.SSLSocket:
+        wrapped = tls.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
+        self._sockets.add(wrapped)
+        self._sockets.discard(connection)
+        if self._over.is_set():
+            hang_up(wrapped)
+        return wrapped
 
     def cut(self) -> None:
-        """End every connection in order, as a server does that has been idle for long."""
+        """End every connection in order, as a server does that has been idle for long; the clients see it by now."""
         for connection in tuple(self._sockets):
-            with contextlib.suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
+            with contextlib.suppress(OSError), socket.socket(fileno=os.dup(connection.fileno())) as watched:
+                hang_up(connection)
+                end = time.monotonic() + PATIENCE
+                while watched.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1) == FIN_UNSEEN:
+                    assert time.monotonic() < end, "a client's machine does not take the end of a connection"
+                    time.sleep(0.001)
 
     def stop(self) -> None:
         """Refuse connections from now on, and end those that there are."""
         self._over.set()
-        with contextlib.suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
+        hang_up(self._listener)
+        # Once nobody accepts any more, every connection and every thread is known.
+        self._accepts.join(PATIENCE)
         self._listener.close()
-        self.cut()
-        for thread in tuple(self._threads):
+        for connection in tuple(self._sockets):
+            hang_up(connection)
+        for thread in (self._accepts, *self._threads):
             thread.join(PATIENCE)
             assert not thread.is_alive(), "an upstream's thread does not end"
 
@@ -223,10 +265,10 @@ class Desk:
         self._application = Application(self.runtime, options)
 
     def write(self, accounts: dict[str, dict[str, Any]], *definitions: str) -> None:
-        """Write the configuration: by default an account at API Mall with a literal key."""
+        """Write the configuration: by default an account at API Mall with a literal key, in no hurry."""
         entries = []
         for name, settings in accounts.items():
-            entry = {"name": name, "provider": "apimall", **settings}
+            entry = {"name": name, "provider": "apimall", "timeout": UNHURRIED, **settings}
             if not {"api_key_file", "api_key_env"} & entry.keys():
                 entry.setdefault("api_key", f"key-of-{name}")
             entries.append(entry)
@@ -238,20 +280,26 @@ class Desk:
         self.write(accounts, *definitions)
         self.runtime.reload()
 
-    def exposition(self, granted: float = 30, query: str = "") -> str:
+    def exposition(self, granted: float = GRANTED, query: str = "") -> str:
         """Scrape; `granted` is what Prometheus says that it waits, in seconds."""
         answer = Client(self._application).get(f"/metrics{query}", headers={TIMEOUT_HEADER: str(granted)})
         assert answer.status_code == 200
         return answer.text
 
-    def metrics(self, granted: float = 30, query: str = "") -> Page:
+    def metrics(self, granted: float = GRANTED, query: str = "") -> Page:
         """Scrape, and read what came."""
         begun = time.monotonic()
         text = self.exposition(granted, query)
         return Page.parse(text, time.monotonic() - begun)
 
     def trace(self, account: str = "mall") -> str:
-        return Client(self._application).get(f"/probe?target={account}&debug=true").text
+        headers = {TIMEOUT_HEADER: str(GRANTED)}
+        return Client(self._application).get(f"/probe?target={account}&debug=true", headers=headers).text
+
+    def over(self, account: str = "mall") -> bool:
+        """Tell whether a call for the account has ended and nothing of it is left to be done but its log line."""
+        (outcome,) = [one.outcome for one in self.runtime.scraper.known() if one.account.name == account]
+        return outcome is not None and bool(outcome.exchanges)
 
 
 MakeUpstream = Callable[..., Upstream]
@@ -265,6 +313,40 @@ def _plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.lower().endswith("_proxy"):
             monkeypatch.delenv(name)
+
+
+@pytest.fixture(autouse=True)
+def _no_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Answer for the names that never exist as the standard demands: some networks are slow to, or find them all."""
+    look_up = socket.getaddrinfo
+
+    def found(host: Any, *args: Any, **options: Any) -> Any:
+        if str(host).endswith((".invalid", ".invalid.")):
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        return look_up(host, *args, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", found)
+
+
+@pytest.fixture
+def closed_port() -> Iterator[int]:
+    """Keep a port of loopback on which nobody listens, nor can as long as the test runs."""
+    with socket.socket() as kept:
+        kept.bind(("127.0.0.1", 0))
+        yield kept.getsockname()[1]
+
+
+@pytest.fixture
+def waiting(monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
+    """Count the scrapes that ever came to wait for their calls: all that they ask of, they have asked by then."""
+    begun: list[None] = []
+
+    def counted(*args: Any, **options: Any) -> Any:
+        begun.append(None)
+        return wait(*args, **options)
+
+    monkeypatch.setattr(scrape, "wait", counted)
+    return lambda: len(begun)
 
 
 @pytest.fixture

@@ -14,13 +14,16 @@ import pytest
 from exporter.client import MAX_SIZE
 
 if TYPE_CHECKING:
-    from tests.collection.conftest import Answer, Asked, MakeDesk, MakeUpstream, Page, Peer
+    from tests.collection.conftest import Answer, Asked, Eventually, MakeDesk, MakeUpstream, Page, Peer
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 BODY = json.dumps({"success": True, "data": {"credits": 7, "api_credits": 7}}).encode()
 TIMEOUT = "400ms"
-SLACK = 2.5
-"""Seconds, beyond an account's timeout, that a busy machine may need to notice it."""
+SLACK = 60
+"""Seconds, beyond an account's timeout, that a busy machine may need to notice it; a scrape waits for minutes."""
+
+BUFFERS = 64 * MAX_SIZE
+"""More than a system lets the two ends of a connection hold; without a limit some gigabytes would pass."""
 
 Scrape = Callable[..., Any]
 
@@ -29,8 +32,8 @@ Scrape = Callable[..., Any]
 def scrape(upstream: MakeUpstream, desk: MakeDesk) -> Scrape:
     """Scrape one account whose provider answers as told."""
 
-    def run(answer: Answer, timeout: str = "10s") -> Page:
-        return desk(mall={"base_url": upstream(answer).url, "timeout": timeout}).metrics()
+    def run(answer: Answer, **settings: str) -> Page:
+        return desk(mall={"base_url": upstream(answer).url, **settings}).metrics()
 
     return run
 
@@ -111,8 +114,18 @@ def test_the_timeout_holds_for_the_whole_exchange(scrape: Scrape, answer: Answer
 
 
 @pytest.mark.parametrize("answer", [dripped_body, dripped_chunks, half_an_answer_then_silence])
-def test_an_answer_that_broke_off_still_shows_its_status(scrape: Scrape, answer: Answer) -> None:
-    assert scrape(answer, timeout=TIMEOUT).one("prepaid_account_http_status_code") == 200
+def test_an_answer_that_broke_off_still_shows_its_status(
+    upstream: MakeUpstream, desk: MakeDesk, eventually: Eventually, answer: Answer
+) -> None:
+    running = desk(mall={"base_url": upstream(answer).url, "timeout": TIMEOUT})
+
+    def shown() -> bool:
+        page = running.metrics()
+        assert down(page, "timeout")
+        return page.one("prepaid_account_http_status_code") == 200
+
+    # On a busy machine the time may be over before the first line is there.
+    eventually(shown)
 
 
 def endless(head: bytes, part: bytes) -> tuple[Answer, list[int]]:
@@ -143,7 +156,7 @@ def endless(head: bytes, part: bytes) -> tuple[Answer, list[int]]:
 def test_an_endless_body_is_cut_off_at_the_limit(scrape: Scrape, head: bytes, part: bytes) -> None:
     answer, sent = endless(head, part)
     assert down(scrape(answer), "too_large")
-    assert sent[0] < 8 * MAX_SIZE, "the rest, in the buffers between the two ends"
+    assert sent[0] < BUFFERS, "the rest, in the buffers between the two ends"
 
 
 def test_a_body_that_is_announced_too_long_is_not_waited_for(scrape: Scrape) -> None:
@@ -188,20 +201,24 @@ def test_one_byte_more_than_allowed_is_too_large(scrape: Scrape) -> None:
     assert down(scrape(lambda peer, _: peer.answer(BODY.ljust(MAX_SIZE + 1))), "too_large")
 
 
-def bomb(coding: str) -> Answer:
-    packed = zlib.compressobj(9, wbits=31 if coding == "gzip" else 15)
+def bomb(coding: str) -> tuple[Answer, float]:
+    """Give an answer of half a gigabyte, and the processor's seconds that this machine needs to unpack it."""
+    packed = zlib.compressobj(9, wbits=(wbits := 31 if coding == "gzip" else 15))
     body = packed.compress(b" " * (512 * MAX_SIZE)) + packed.flush()
     assert len(body) < MAX_SIZE, "small on the wire"
-    return encoded(coding, body)
+    begun, unpacked = time.process_time(), zlib.decompressobj(wbits=wbits)
+    assert unpacked.decompress(body, MAX_SIZE)
+    while unpacked.unconsumed_tail:
+        unpacked.decompress(unpacked.unconsumed_tail, MAX_SIZE)
+    return encoded(coding, body), time.process_time() - begun
 
 
 @pytest.mark.parametrize("coding", ["gzip", "deflate"])
 def test_a_bomb_is_too_large_and_is_not_unpacked(scrape: Scrape, coding: str) -> None:
-    answer = bomb(coding)
+    answer, unpacking = bomb(coding)
     begun = time.process_time()
     assert down(scrape(answer), "too_large")
-    # Unpacking half a gigabyte takes longer.
-    assert time.process_time() - begun < 0.5
+    assert time.process_time() - begun < unpacking / 2
 
 
 def test_a_bomb_in_a_bomb_is_too_large(scrape: Scrape) -> None:

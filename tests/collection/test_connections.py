@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-import socket
 from typing import TYPE_CHECKING
 
 import pytest
 
+from exporter import connection
 from exporter.source import ConfigurationError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.collection.conftest import Asked, Eventually, MakeDesk, MakeUpstream, Peer
+    from tests.collection.conftest import Asked, Eventually, MakeDesk, MakeUpstream, Peer, Upstream
 
 SMS = b'{"status": "ok", "result": {"balance": "0.6000", "currency": "EUR"}}'
-
-
-@pytest.fixture
-def closed_port() -> int:
-    """Find a port of loopback on which nobody listens."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 @pytest.mark.parametrize("status", ["300 X", "301 X", "302 X", "303 X", "305 X", "307 X", "308 X"])
@@ -156,23 +149,42 @@ def test_a_connection_that_was_closed_while_idle_costs_no_failure(
     assert len(server.requests) == 20
 
 
-@pytest.mark.parametrize("end", ["close", "reset"])
-def test_a_connection_that_closes_just_as_it_is_used_again_costs_no_failure(
-    upstream: MakeUpstream, desk: MakeDesk, end: str
-) -> None:
-    """The server gives up an idle connection in the moment in which the request is on its way."""
+@pytest.fixture(params=["close", "reset"])
+def tired(request: pytest.FixtureRequest, upstream: MakeUpstream) -> Upstream:
+    """Give a server that answers once on each connection, and ends it when the next request is on its way."""
     used: set[Peer] = set()
 
     def answer(peer: Peer, _: Asked) -> None:
         if peer in used:
-            getattr(peer, end)()
+            getattr(peer, request.param)()
         else:
             used.add(peer)
             peer.answer()
 
-    server = upstream(answer)
-    running = desk(server.url)
-    assert [running.metrics().up() for _ in range(6)] == [1] * 6
+    return upstream(answer)
+
+
+def test_a_connection_that_idled_and_closes_just_as_it_is_used_again_costs_no_failure(
+    tired: Upstream, desk: MakeDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "OFTEN_CLOSED_AFTER", 0.0)
+    running = desk(tired.url)
+    pages = [running.metrics() for _ in range(6)]
+    assert [page.up() for page in pages] == [1] * 6
+    assert pages[-1].one("prepaid_exporter_upstream_requests_total") == len(tired.requests) == 11
+    assert running.trace().count("request  ") == 2, "the trace tells of both"
+
+
+def test_a_request_that_is_cut_on_a_busy_connection_is_not_sent_again(
+    tired: Upstream, desk: MakeDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There are no retries: the next scrape is the retry."""
+    monkeypatch.setattr(connection, "OFTEN_CLOSED_AFTER", 3600.0)
+    running = desk(tired.url)
+    pages = [running.metrics() for _ in range(6)]
+    assert [page.up() for page in pages] == [1, 0] * 3
+    assert pages[1].reason() == "unreachable"
+    assert pages[-1].one("prepaid_exporter_upstream_requests_total") == len(tired.requests) == 6
 
 
 def test_a_new_connection_that_is_cut_is_not_tried_again(upstream: MakeUpstream, desk: MakeDesk) -> None:
@@ -181,20 +193,27 @@ def test_a_new_connection_that_is_cut_is_not_tried_again(upstream: MakeUpstream,
     assert (server.connections, len(server.requests)) == (1, 1)
 
 
+@pytest.mark.parametrize("at_once", [True, False])
 def test_what_is_left_of_a_bad_answer_is_not_read_as_the_next_one(
-    upstream: MakeUpstream, desk: MakeDesk
+    upstream: MakeUpstream, desk: MakeDesk, eventually: Eventually, at_once: bool
 ) -> None:
-    body = b'{"success": true, "data": {"credits": 1, "api_credits": 1}}'
-    poison = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
+    """Two answers to one request, in one piece or one after the other, and before the next request in any case."""
+    body = b'{"success": true, "data": {"credits": 120, "api_credits": 120}}'
+    good = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
+    poison = good.replace(b"120", b"999")
+    peers: list[Peer] = []
 
     def answer(peer: Peer, _: Asked) -> None:
-        peer.answer()
-        if len(server.requests) == 1:
-            peer.send(poison)
+        peers.append(peer)
+        peer.send(good + poison if at_once and len(peers) == 1 else good)
 
     server = upstream(answer)
     running = desk(server.url)
-    assert [running.metrics().balance() for _ in range(4)] == [120] * 4
+    assert running.metrics().balance() == 120
+    if not at_once:
+        peers[0].send(poison)
+        eventually(peers[0].arrived)
+    assert [running.metrics().balance() for _ in range(3)] == [120] * 3
 
 
 def test_a_provider_that_comes_back_is_up_at_the_next_scrape(

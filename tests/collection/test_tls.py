@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import ssl
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -16,6 +17,15 @@ if TYPE_CHECKING:
     from tests.collection.conftest import Desk, Eventually, MakeDesk, MakeUpstream, Peer, Upstream
 
     Tls = Callable[..., ssl.SSLContext]
+
+LONG = 60
+"""Seconds that are far more than an account's timeout here, and far less than the scrape's own deadline."""
+
+
+def write_other_authority(file: Path) -> None:
+    """Write an authority of no use, long ago: whoever replaces it does so in another tick of the clock."""
+    trustme.CA().cert_pem.write_to_path(file)
+    os.utime(file, (1_000_000_000, 1_000_000_000))
 
 
 def refused(server: Upstream, desk: Desk) -> bool:
@@ -60,7 +70,7 @@ def test_the_authority_in_force_is_the_only_one(
     upstream: MakeUpstream, desk: MakeDesk, tls: Tls, tmp_path: Path
 ) -> None:
     other = tmp_path / "other.pem"
-    trustme.CA().cert_pem.write_to_path(other)
+    write_other_authority(other)
     server = upstream(tls=tls())
     assert refused(server, desk(mall={"base_url": server.url, "ca_file": str(other)}))
 
@@ -70,7 +80,7 @@ def test_a_renewed_authority_counts_without_a_restart(
 ) -> None:
     server = upstream(tls=tls())
     mine = tmp_path / "mine.pem"
-    trustme.CA().cert_pem.write_to_path(mine)
+    write_other_authority(mine)
     running = desk(mall={"base_url": server.url, "ca_file": str(mine)})
     assert running.metrics().reason() == "tls"
     mine.write_bytes((tmp_path / ca_file).read_bytes())
@@ -85,7 +95,7 @@ def test_a_corrected_authority_counts_inside_min_interval(
     """Who has corrected something wants to see that it helped."""
     server = upstream(tls=tls())
     mine = tmp_path / "mine.pem"
-    trustme.CA().cert_pem.write_to_path(mine)
+    write_other_authority(mine)
     running = desk(mall={"base_url": server.url, "ca_file": str(mine), "min_interval": "1h"})
     assert running.metrics().reason() == "tls"
     mine.write_bytes((tmp_path / ca_file).read_bytes())
@@ -136,7 +146,7 @@ def test_a_handshake_that_hangs_is_a_timeout(upstream: MakeUpstream, desk: MakeD
     url = server.url.replace("http:", "https:")
     page = desk(mall={"base_url": url, "timeout": "300ms"}).metrics()
     assert page.reason() == "timeout"
-    assert page.seconds < 3
+    assert page.seconds < LONG
 
 
 def test_a_handshake_that_is_dripped_is_a_timeout(upstream: MakeUpstream, desk: MakeDesk) -> None:
@@ -150,7 +160,7 @@ def test_a_handshake_that_is_dripped_is_a_timeout(upstream: MakeUpstream, desk: 
     url = server.url.replace("http:", "https:")
     page = desk(mall={"base_url": url, "timeout": "300ms"}).metrics()
     assert page.reason() == "timeout"
-    assert page.seconds < 3
+    assert page.seconds < LONG
 
 
 def test_an_answer_dripped_over_tls_is_a_timeout(
@@ -163,7 +173,7 @@ def test_an_answer_dripped_over_tls_is_a_timeout(
     server = upstream(answer, tls=tls())
     page = desk(mall={"base_url": server.url, "ca_file": ca_file, "timeout": "400ms"}).metrics()
     assert page.reason() == "timeout"
-    assert page.seconds < 3
+    assert page.seconds < LONG
 
 
 def test_a_tls_connection_is_kept(upstream: MakeUpstream, desk: MakeDesk, tls: Tls, ca_file: str) -> None:
