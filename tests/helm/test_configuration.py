@@ -98,6 +98,36 @@ def test_own_definitions_are_found_by_name(mount: Mount) -> None:
     }
 
 
+def test_credentials_of_an_own_definition_are_expected_in_the_secret_of_all(render: Render) -> None:
+    providers = {"inhouse": {"credentials": {"user": {}, "password": {}}}}
+    account = {"name": "house", "provider": "inhouse", "user_env": "HOUSE_USER"}
+    (text,) = [
+        m["data"]["prepaid.yml"]
+        for m in render(values_of(account, providers=providers))
+        if m["kind"] == "ConfigMap"
+    ]
+    (read,) = yaml.safe_load(text)["accounts"]
+    assert read["password_file"].endswith("/secrets/prepaid-keys/house-password")
+    assert {key for key in read if key.startswith("user")} == {"user_env"}
+
+
+def test_a_variable_may_have_any_name_that_extra_env_gives_it(render: Render) -> None:
+    account = {**ACCOUNT, "api_key_env": "mall_key"}
+    environment = [{"name": "mall_key", "valueFrom": {"secretKeyRef": {"name": "keys", "key": "mall"}}}]
+    rendered = render(values_of(account, extraEnv=environment))
+    assert "api_key_env: mall_key" in str(rendered)
+
+
+def test_many_accounts_share_one_secret_each_with_its_own_entry(mount: Mount) -> None:
+    many = [{**ACCOUNT, "name": f"account-{number}"} for number in range(500)]
+    places = [
+        secret.place.split("/secrets/")[1]
+        for account in load(mount(values_of(*many))).accounts
+        for secret in account.secrets.values()
+    ]
+    assert places == [f"prepaid-keys/{account['name']}" for account in many]
+
+
 def test_a_missing_entry_is_told_with_its_secret_and_its_name(mount: Mount) -> None:
     other = {**ACCOUNT, "name": "other", "secrets": {"api_key": {"name": "gateway", "key": "token"}}}
     with pytest.raises(ConfigurationError) as refusal:
@@ -174,6 +204,11 @@ def test_no_credential_stands_in_a_manifest_of_the_chart(render: Render, ci_valu
         {"min_interval": "1d"},
         {"base_url": "http://127.0.0.1:8080"},
         {"base_url": "https://[::1]:8443/a/b"},
+        {"base_url": "HTTPS://gateway.test:/"},
+        {"dashboard_url": "https://a.test/x?y=1"},
+        {"topup_url": "https://a.test/@us#/billing"},
+        {"proxy_url": "http://proxy.test:3128/path"},
+        {"timeout": "86400s"},
         {"currency": "credits"},
         {"wallet_thresholds": {"0123": {"info": 0}}},
     ],

@@ -10,6 +10,7 @@ from typing import Any
 
 import helm_python as helm
 import pytest
+import yaml
 
 import exporter
 
@@ -69,12 +70,20 @@ def test_the_schema_names_every_value_and_no_other(chart: helm.Chart) -> None:
         (accounts({**ACCOUNT, "timeout": "soon"}), "/config/accounts/0/timeout"),
         (accounts({**ACCOUNT, "timeout": "0s"}), "/config/accounts/0/timeout"),
         (accounts({**ACCOUNT, "min_interval": 60}), "/config/accounts/0/min_interval"),
-        (accounts({**ACCOUNT, "base_url": "gateway.test"}), "/config/accounts/0/base_url"),
-        (accounts({**ACCOUNT, "base_url": "https://gateway.test?x=1"}), "/config/accounts/0/base_url"),
+        (accounts({**ACCOUNT, "timeout": "9999999999ms"}), "/config/accounts/0/timeout"),
+        (accounts({**ACCOUNT, "min_interval": "9999999999s"}), "/config/accounts/0/min_interval"),
+        (accounts({**ACCOUNT, "base_url": 1}), "/config/accounts/0/base_url"),
+        (
+            accounts({**ACCOUNT, "wallet_thresholds": {"": {"info": 1}}}),
+            "/config/accounts/0/wallet_thresholds",
+        ),
+        (accounts({**ACCOUNT, "wallet_thresholds": {" x": {}}}), "/config/accounts/0/wallet_thresholds"),
+        (accounts({**ACCOUNT, "secrets": {"api_key": {"key": ".."}}}), "/config/accounts/0/secrets/api_key"),
         (accounts({**ACCOUNT, "allow_http": "yes"}), "/config/accounts/0/allow_http"),
         (accounts({**ACCOUNT, "currency": "€"}), "/config/accounts/0/currency"),
         (accounts({**ACCOUNT, "name": ""}), "/config/accounts/0/name"),
         (accounts({**ACCOUNT, "name": " mall"}), "/config/accounts/0/name"),
+        (accounts({**ACCOUNT, "name": "mall\x7f"}), "/config/accounts/0/name"),
         (accounts({"name": "mall"}), "provider"),
         (accounts({"provider": "apimall"}), "name"),
         (accounts({**ACCOUNT, "password": "x"}), "password"),
@@ -130,6 +139,14 @@ def test_a_bad_value_is_refused_with_its_path(chart: helm.Chart, values: dict[st
             ),
         ),
         (
+            accounts({**ACCOUNT, "name": ".."}),
+            'config.accounts[0]: ".." cannot be the name of a secret\'s entry',
+        ),
+        (
+            {"config": {"defaults": {"timeout": "2d"}}},
+            "config.defaults.timeout: must be longer than 0s and at most 1d",
+        ),
+        (
             accounts({**ACCOUNT, "api_key_file": "/x", "secrets": {"api_key": {"key": "x"}}}),
             "config.accounts[0].secrets.api_key: api_key_file says already where it is",
         ),
@@ -161,6 +178,76 @@ def test_values_that_cannot_work_are_refused_when_rendering(
         chart.render(values)
     assert message in str(refusal.value).replace('\\"', '"')
     assert "canary" not in str(refusal.value)
+
+
+PLACE = "config.accounts[0]"
+IN_CONFIG_MAP = "refused, since a key written here would stand in a ConfigMap"
+A_URL = "must be a URL that begins with https:// or http:// and names a host"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"api_key_env": "sk-canary"}, "api_key_env: must be the name of an environment variable"),
+        ({"api_key_env": "sk_canary"}, "api_key_env: must be the name of an environment variable"),
+        ({"api_key_file": "sk-canary"}, "api_key_file: must be the absolute path of a file"),
+        ({"params": {"api_key": "canary"}}, f"params.api_key: {IN_CONFIG_MAP}"),
+        ({"params": {"authToken": "canary"}}, f"params.authToken: {IN_CONFIG_MAP}"),
+        ({"params": {"user_password": "canary"}}, f"params.user_password: {IN_CONFIG_MAP}"),
+        ({"params": {"id": "canary\n"}}, "params.id: holds a line break or another control character"),
+        (
+            {"params": {"id": ".."}},
+            "params.id: must not be . or .., which would change the path of a request",
+        ),
+        ({"base_url": "https://host.test/?key=canary"}, "base_url: must not carry a query or a fragment"),
+        ({"base_url": "https://me:canary@host.test"}, "base_url: refused, since a user in a URL"),
+        ({"base_url": "host.test/canary"}, f"base_url: {A_URL}"),
+        ({"base_url": "https://host.test:0/canary"}, f"base_url: {A_URL}"),
+        ({"base_url": "https://[::1/canary"}, f"base_url: {A_URL}"),
+        ({"proxy_url": "http://me:canary/x@proxy.test:3128"}, "proxy_url: refused, since a user in a URL"),
+        ({"proxy_url": "socks5://canary.test"}, f"proxy_url: {A_URL}"),
+        ({"dashboard_url": "https://me:canary@host.test/"}, "dashboard_url: refused, since a user in a URL"),
+        ({"dashboard_url": "https://host.test:99999/canary"}, f"dashboard_url: {A_URL}"),
+        ({"topup_url": "https://host.test/a canary"}, f"topup_url: {A_URL}"),
+        ({"timeout": "25h"}, "timeout: must be longer than 0s and at most 1d"),
+        ({"timeout": "1d1ms"}, "timeout: must be longer than 0s and at most 1d"),
+        (
+            {"api_key_file": "/canary", "api_key_env": "CANARY"},
+            "api_key_file: api_key_env says already where it is",
+        ),
+        ({"token_file": "/canary"}, "token_file: apimall has no such credential; it has api_key"),
+        ({"secrets": {"token": {}}}, "secrets.token: apimall has no such credential; it has api_key"),
+        (
+            {"provider": "inhouse", "secrets": {"api_key": {}}},
+            "secrets.api_key: inhouse has no such credential; it has password, user",
+        ),
+    ],
+)
+def test_a_mistake_in_an_account_is_refused_without_showing_what_may_be_a_key(
+    chart: helm.Chart, change: dict[str, Any], message: str
+) -> None:
+    own = {"providers": {"inhouse": {"credentials": {"user": {}, "password": {}}}}}
+    with pytest.raises(helm.HelmError) as refusal:
+        chart.render({**accounts({**ACCOUNT, **change}), **own})
+    assert f"{PLACE}.{message}" in str(refusal.value)
+    assert "canary" not in str(refusal.value).lower()
+
+
+@pytest.mark.parametrize("number", ["12345678901234567890", "1.10", "007", "5"])
+def test_a_param_that_is_a_number_must_be_quoted_since_helm_rounds_it(chart: helm.Chart, number: str) -> None:
+    text = "config: {accounts: [{name: a, provider: flexprice, params: {id: %s}}]}\nexistingSecret: keys"
+    with pytest.raises(helm.HelmError) as refusal:
+        chart.render(helm.values_from_yaml(text % number))
+    assert f"{PLACE}.params.id: must be in quotes" in str(refusal.value)
+    quoted = json.dumps(chart.render(helm.values_from_yaml(text % f'"{number}"')))
+    assert number in quoted
+
+
+def test_every_built_in_provider_has_the_one_credential_that_the_chart_knows_of(root: Path) -> None:
+    definitions = [*(root / "exporter/providers").glob("*.yml")]
+    assert definitions
+    for file in definitions:
+        assert list(yaml.safe_load(file.read_text(encoding="utf-8"))["credentials"]) == ["api_key"], file
 
 
 def test_a_key_is_refused_where_the_schema_was_skipped(chart_path: Path, tmp_path: Path) -> None:
