@@ -1,6 +1,5 @@
 """The chart, loaded once and rendered by Helm's own engine; manifests are read as strictly as by clusters."""
 
-import socket
 from collections.abc import Callable, Hashable, Iterator
 from pathlib import Path
 from typing import Any, Protocol
@@ -100,12 +99,3 @@ def mount(render: Render, tmp_path: Path) -> Callable[..., Path]:
         return tmp_path / "prepaid.yml"
 
     return mounted
-
-
-@pytest.fixture
-def unused_tcp_port() -> int:
-    """Give a port of loopback that was free a moment ago."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-    return port

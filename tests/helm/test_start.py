@@ -1,6 +1,8 @@
 """The container's command line, run for real: it starts, the kubelet's probes succeed, and Prometheus gets its page."""
 
+import os
 import re
+import socket
 import subprocess
 import sys
 import time
@@ -8,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 import bcrypt
@@ -22,36 +25,50 @@ from exporter import cli
 Kind = Callable[..., dict[str, Any]]
 Mount = Callable[..., Path]
 
-DEADLINE = 20.0
+PATIENCE = 120.0
+"""Seconds after which what should have happened long ago has failed."""
 
 
 @contextmanager
-def running(args: list[str], port: int) -> Iterator[None]:
-    """Run the exporter with the container's arguments on a port of loopback."""
-    here = [arg.replace("=:10710", f"=127.0.0.1:{port}") for arg in args]
+def running(args: list[str]) -> Iterator[str]:
+    """Run the exporter with the container's arguments on a port of loopback; give its URL."""
+    here = [arg.replace("=:10710", "=127.0.0.1:0") for arg in args]
+    assert here != args
     command = [sys.executable, "-c", "from exporter.cli import main; main()", *here]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
+    with (
+        TemporaryFile("w+") as log,
+        subprocess.Popen(command, stdout=log, stderr=log) as process,
+    ):
+
+        def url() -> str:
+            said = os.pread(log.fileno(), 65536, 0).decode()
+            assert process.poll() is None, said
+            found = re.search(r"(https?://127\.0\.0\.1:\d+)(?:/metrics |[^/\d])", said)
+            return found[1] if found else ""
+
         try:
-            yield
+            end = time.monotonic() + PATIENCE
+            while not (found := url()):
+                assert time.monotonic() < end, "the exporter does not listen"
+                time.sleep(0.05)
+            yield found
         finally:
             process.terminate()
-            process.communicate(timeout=DEADLINE)
+            try:
+                process.wait(PATIENCE)
+            finally:
+                process.kill()
 
 
 def answer(
-    port: int, path: str, *, authority: Path | None = None, user: tuple[str, str] | None = None
+    url: str, path: str, *, authority: Path | None = None, user: tuple[str, str] | None = None
 ) -> Response:
-    """Ask until the exporter listens; over TLS where an authority is given."""
-    url = f"{'https' if authority else 'http'}://127.0.0.1:{port}{path}"
-    end = time.monotonic() + DEADLINE
-    while True:
-        try:
-            return requests.get(
-                url, auth=user, verify=str(authority) if authority else None, timeout=DEADLINE
-            )
-        except requests.ConnectionError:
-            assert time.monotonic() < end, "the exporter does not listen"
-            time.sleep(0.1)
+    """Ask the exporter, whatever proxy the desk has; over TLS where an authority is given."""
+    assert url.startswith("https:" if authority else "http:")
+    with requests.Session() as session:
+        session.trust_env = False
+        verify = str(authority) if authority else None
+        return session.get(url + path, auth=user, verify=verify, timeout=PATIENCE)
 
 
 def probe_paths(container: dict[str, Any]) -> list[str]:
@@ -78,30 +95,36 @@ def test_the_program_knows_every_flag_of_every_values_file(
     assert len(given) == len(flags)
 
 
-def test_the_demo_starts_and_shows_balances(container: Kind, unused_tcp_port: int) -> None:
+def test_the_demo_starts_and_shows_balances(container: Kind) -> None:
     rendered = container({"demo": {"enabled": True}})
-    with running(rendered["args"], unused_tcp_port):
-        assert [answer(unused_tcp_port, path).status_code for path in probe_paths(rendered)] == [200, 200]
-        assert "\nprepaid_balance{" in answer(unused_tcp_port, "/metrics").text
+    with running(rendered["args"]) as url:
+        assert [answer(url, path).status_code for path in probe_paths(rendered)] == [200, 200]
+        assert "\nprepaid_balance{" in answer(url, "/metrics").text
 
 
-def test_the_exporter_starts_on_the_mounted_configuration(
-    container: Kind, mount: Mount, unused_tcp_port: int
-) -> None:
-    account = {"name": "mall", "provider": "apimall", "base_url": "http://127.0.0.1:9"}
+@pytest.fixture
+def nobody() -> Iterator[str]:
+    """Give an address where nobody listens, and nobody can."""
+    with socket.socket() as reserved:
+        reserved.bind(("127.0.0.1", 0))
+        yield f"http://127.0.0.1:{reserved.getsockname()[1]}"
+
+
+def test_the_exporter_starts_on_the_mounted_configuration(container: Kind, mount: Mount, nobody: str) -> None:
+    account = {"name": "mall", "provider": "apimall", "base_url": nobody}
     values = {"existingSecret": "prepaid-keys", "config": {"accounts": [account]}}
     rendered = container(values)
     file = mount(values)
     args = [arg.replace("/etc/prepaid-exporter", str(file.parent)) for arg in rendered["args"]]
-    with running(args, unused_tcp_port):
-        assert [answer(unused_tcp_port, path).status_code for path in probe_paths(rendered)] == [200, 200]
-        page = answer(unused_tcp_port, "/metrics").text
+    with running(args) as url:
+        assert [answer(url, path).status_code for path in probe_paths(rendered)] == [200, 200]
+        page = answer(url, "/metrics").text
     assert 'prepaid_account_up{provider="apimall",account="mall"} 0.0' in page
     assert 'reason="unreachable"' in page
 
 
 def test_tls_and_users_of_the_mounted_web_configuration_hold_and_probes_pass(
-    container: Kind, mount: Mount, unused_tcp_port: int, chart_path: Path, tmp_path: Path
+    container: Kind, mount: Mount, chart_path: Path, tmp_path: Path
 ) -> None:
     values = {"webConfig": {"existingSecret": "web", "certificateSecret": "tls", "tls": True}}
     rendered = container(values)
@@ -123,8 +146,8 @@ def test_tls_and_users_of_the_mounted_web_configuration_hold_and_probes_pass(
     ]
     trusted = tmp_path / "ca.crt"
     authority.cert_pem.write_to_path(trusted)
-    ask = partial(answer, unused_tcp_port, authority=trusted)
-    with running(args, unused_tcp_port):
+    with running(args) as url:
+        ask = partial(answer, url, authority=trusted)
         assert [ask(path).status_code for path in probe_paths(rendered)] == [200, 200]
         assert ask("/metrics").status_code == 401
         assert ask("/metrics", user=("prometheus", "canary")).status_code == 200
@@ -138,7 +161,7 @@ def test_a_missing_entry_stops_the_start_and_is_named(container: Kind, mount: Mo
     file = mount(values, frozenset({"prepaid-keys/mall"}))
     args = [arg.replace("/etc/prepaid-exporter", str(file.parent)) for arg in container(values)["args"]]
     command = [sys.executable, "-c", "from exporter.cli import main; main()", *args]
-    result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=DEADLINE)
+    result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE)
     assert result.returncode == 1
     assert "accounts[0].api_key_file" in result.stderr
     assert "/secrets/prepaid-keys/mall" in result.stderr
