@@ -6,7 +6,6 @@ Time is the world's own: the night ends at END whenever the test runs, and passe
 import contextlib
 import json
 import re
-import socket
 import subprocess
 import sys
 import threading
@@ -27,7 +26,10 @@ from exporter.simulator import Simulator
 END = 1768456800.0  # 2026-01-15 06:00 UTC: two hours of what is recorded are before midnight
 HOURS = 8
 STEP = 240
-DEADLINE = 120
+DEADLINE = 600
+"""Seconds after which what should have happened long ago has failed."""
+PATIENCE = "60s"
+"""What an answer of the simulated world may take: a failure that nobody asked for would be in every panel."""
 BOOKS = 14
 
 Json = dict[str, Any]
@@ -77,6 +79,7 @@ def ledger(clock: Clock) -> ThreadingHTTPServer:
 def configuration(simulator: Simulator, ledger_port: int, definition: Path) -> str:
     """Add the ledger's accounts, some at each level, to those of the simulator."""
     config = yaml.safe_load(simulator.configuration())
+    config["defaults"] = {"timeout": PATIENCE}
     config["provider_files"] = [str(definition)]
     levels: list[Json] = [
         {"critical": 900},
@@ -99,6 +102,36 @@ def configuration(simulator: Simulator, ledger_port: int, definition: Path) -> s
     for account in config["accounts"]:
         account["min_interval"] = "0s"
     return yaml.safe_dump(config)
+
+
+def fetch(method: str, url: str, **options: Any) -> requests.Response:
+    """Ask a program on loopback, whatever proxy the desk has."""
+    with requests.Session() as session:
+        session.trust_env = False
+        return session.request(method, url, timeout=DEADLINE, **options)
+
+
+@contextlib.contextmanager
+def running(command: list[str], log: Path, listens: str) -> Iterator[str]:
+    """Run a program until the block ends; gives the address that its log says, by a pattern."""
+
+    def address() -> re.Match[str] | None:
+        said = log.read_text()
+        assert process.poll() is None, said
+        return re.search(listens, said)
+
+    with log.open("w") as output, subprocess.Popen(command, stdout=output, stderr=output) as process:
+        try:
+            until(lambda: address() is not None, f"the start of {command[0]}")
+            found = address()
+            assert found
+            yield found[1]
+        finally:
+            process.terminate()
+            try:
+                process.wait(DEADLINE)
+            finally:
+                process.kill()
 
 
 def until(ready: Callable[[], bool], what: str) -> None:
@@ -133,7 +166,7 @@ def record(url: str, clock: Clock, simulator: Simulator, file: Path) -> None:
             if clock.now > END - 2400:
                 simulator.fail("smspubli", "unauthorized")
             begun = time.monotonic()
-            answer = requests.get(f"{url}/metrics", timeout=DEADLINE)
+            answer = fetch("GET", f"{url}/metrics")
             took = time.monotonic() - begun
             assert answer.status_code == 200
             of_the_scrape = f"up 1\nscrape_duration_seconds {took}\n"
@@ -154,38 +187,24 @@ def layers(rules: list[Json]) -> Iterator[list[Json]]:
         yield [pending.pop(name) for name in ready]
 
 
-class Prometheus:
-    """A real server over a folder of blocks."""
-
-    def __init__(self, tool: Tool, folder: Path) -> None:
-        self.data = folder / "data"
-        self._program = tool("prometheus")
-        self._folder = folder
-        (folder / "prometheus.yml").write_text("{}")
-
-    def __enter__(self) -> str:
-        """Start it; give its URL."""
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            address = f"127.0.0.1:{probe.getsockname()[1]}"
-        command = [self._program, f"--config.file={self._folder / 'prometheus.yml'}"]
-        command += [f"--web.listen-address={address}", f"--storage.tsdb.path={self.data}"]
-        command += ["--storage.tsdb.retention.time=100y"]
-        with (self._folder / "prometheus.log").open("a") as log:
-            self._process = subprocess.Popen(command, stdout=log, stderr=log)
+@contextlib.contextmanager
+def prometheus(tool: Tool, folder: Path) -> Iterator[str]:
+    """Run a real server over the blocks in a folder; gives its URL."""
+    (folder / "prometheus.yml").write_text("{}")
+    command = [tool("prometheus"), f"--config.file={folder / 'prometheus.yml'}"]
+    command += ["--web.listen-address=127.0.0.1:0", f"--storage.tsdb.path={folder / 'data'}"]
+    command += ["--storage.tsdb.retention.time=100y"]
+    listens = r'msg="Listening on".* address=(\S+)\s'
+    with running(command, folder / "prometheus.log", listens) as address:
         url = f"http://{address}"
-        until(lambda: self._ready(url), "the start of Prometheus")
-        return url
 
-    def __exit__(self, *_: object) -> None:
-        self._process.terminate()
-        self._process.wait(DEADLINE)
+        def ready() -> bool:
+            with contextlib.suppress(requests.RequestException):
+                return fetch("GET", f"{url}/-/ready").status_code == 200
+            return False
 
-    def _ready(self, url: str) -> bool:
-        assert self._process.poll() is None, (self._folder / "prometheus.log").read_text()
-        with contextlib.suppress(requests.ConnectionError):
-            return requests.get(f"{url}/-/ready", timeout=5).status_code == 200
-        return False
+        until(ready, "the start of Prometheus")
+        yield url
 
 
 def run(*command: str) -> None:
@@ -193,7 +212,7 @@ def run(*command: str) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def recorded_night(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Write the samples of the night to a file."""
     folder = tmp_path_factory.mktemp("night")
@@ -205,41 +224,37 @@ def recorded_night(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (folder / "prepaid.yml").write_text(configuration(simulator, server.server_port, definition))
         command = [str(Path(sys.executable).with_name("prepaid-exporter")), "serve"]
         command += [f"--config.file={folder / 'prepaid.yml'}", "--web.listen-address=127.0.0.1:0"]
-        with (folder / "log").open("w") as log:
-            process = subprocess.Popen(command, stdout=log, stderr=log)
+        command.append(f"--scrape.timeout={PATIENCE}")
         try:
-            until(lambda: "url=" in (folder / "log").read_text(), "the start of the exporter")
-            [url] = re.findall(r"url=(\S+)", (folder / "log").read_text())
-            record(url, clock, simulator, folder / "night.om")
+            with running(command, folder / "log", r"url=(\S+)\s") as url:
+                record(url, clock, simulator, folder / "night.om")
         finally:
-            process.terminate()
-            process.wait(DEADLINE)
             server.shutdown()
             server.server_close()
     return folder / "night.om"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def ask(
     recorded_night: Path, root: Path, tool: Tool, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Ask]:
     """Ask a Prometheus that holds the night and what the shipped recording rules made of it."""
     folder = tmp_path_factory.mktemp("prometheus")
-    prometheus = Prometheus(tool, folder)
+    data = folder / "data"
     promtool = tool("promtool")
-    run(promtool, "tsdb", "create-blocks-from", "openmetrics", str(recorded_night), str(prometheus.data))
+    run(promtool, "tsdb", "create-blocks-from", "openmetrics", str(recorded_night), str(data))
     groups = yaml.safe_load((root / "grafana/rules/recording.yml").read_text())["groups"]
     for layer in layers([rule for group in groups for rule in group["rules"]]):
         file = folder / "layer.yml"
         file.write_text(yaml.safe_dump({"groups": [{"name": "layer", "rules": layer}]}))
         span = [f"--start={END - HOURS * 3600:.0f}", f"--end={END:.0f}", "--eval-interval=1m"]
-        with prometheus as url:
+        with prometheus(tool, folder) as url:
             command = [promtool, "tsdb", "create-blocks-from", "rules", *span]
-            run(*command, f"--url={url}", f"--output-dir={prometheus.data}", str(file))
-    with prometheus as url:
+            run(*command, f"--url={url}", f"--output-dir={data}", str(file))
+    with prometheus(tool, folder) as url:
 
         def query(kind: str, **parameters: str | float) -> list[Json]:
-            answer = requests.post(f"{url}/api/v1/{kind}", data=parameters, timeout=DEADLINE).json()
+            answer = fetch("POST", f"{url}/api/v1/{kind}", data=parameters).json()
             assert answer["status"] == "success", f"{answer.get('error')} in {parameters}"
             result: list[Json] = answer["data"]["result"]
             return result
