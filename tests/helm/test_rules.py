@@ -1,6 +1,7 @@
 """The PrometheusRule and the dashboards: what is shipped, with the changes that the values ask for."""
 
 import json
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -71,6 +72,14 @@ def test_prometheus_takes_the_rules_of_every_values_file(
 def test_an_alert_is_switched_off_by_its_name(alerts: Rules, shipped: dict[str, Any]) -> None:
     for name in shipped:
         assert set(alerts(alerts={name: {"enabled": False}})) == set(shipped) - {name}
+
+
+@pytest.mark.parametrize("section", ["prometheusRule", "dashboards"])
+def test_a_chart_without_its_files_says_so(chart_path: Path, tmp_path: Path, section: str) -> None:
+    copy = shutil.copytree(chart_path, tmp_path / "prepaid-exporter", ignore=shutil.ignore_patterns("files"))
+    with helm.Chart.load(copy) as chart, pytest.raises(helm.HelmError) as refusal:
+        chart.render({section: {"enabled": True}})
+    assert f"{section}.enabled: the chart's files are missing" in str(refusal.value)
 
 
 def test_a_group_without_rules_is_left_out(groups: Callable[..., Any], root: Path) -> None:

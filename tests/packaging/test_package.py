@@ -104,6 +104,15 @@ def test_the_sdist_builds_without_the_checkout(built: list[Path]) -> None:
     assert {"pyproject.toml", "README.md", "LICENSE", "exporter/cli.py"} <= names
 
 
+def test_the_sdist_has_the_rules_and_no_half_of_the_chart(root: Path, built: list[Path]) -> None:
+    with tarfile.open(next(path for path in built if path.suffix == ".gz")) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    shipped = [*root.glob("grafana/rules/*.yml"), *root.glob("grafana/dashboards/*.json")]
+    assert shipped
+    assert {str(file.relative_to(root)) for file in shipped} <= names
+    assert [name for name in names if name.startswith(("helm/", "tests/helm/"))] == []
+
+
 def test_the_installed_program_knows_its_providers(root: Path, installed: Callable[..., str]) -> None:
     listed = installed("providers")
     for definition in (root / "exporter/providers").glob("*.yml"):

@@ -73,3 +73,16 @@ basicAuth:
   {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- end -}}
+
+{{- /* The chart's files under a pattern, as a list of paths in JSON. They are links to the project's `grafana` folder, which
+some ways of copying the chart do not follow. Input: root, pattern, the section that needs them. */ -}}
+{{- define "prepaid-exporter.files" -}}
+{{- $paths := list -}}
+{{- range $path, $_ := (index . 0).Files.Glob (index . 1) -}}
+  {{- $paths = append $paths $path -}}
+{{- end -}}
+{{- if not $paths -}}
+  {{- fail (printf "%s.enabled: the chart's files are missing, so its links were not followed when it was copied; take it from the registry, or from a checkout" (index . 2)) -}}
+{{- end -}}
+{{- toJson $paths -}}
+{{- end -}}

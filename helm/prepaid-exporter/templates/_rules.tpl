@@ -3,7 +3,7 @@
 {{- define "prepaid-exporter.ruleGroups" -}}
 {{- $groups := list -}}
 {{- $known := list -}}
-{{- range $path, $_ := .Files.Glob "files/rules/*.yml" -}}
+{{- range $path := include "prepaid-exporter.files" (list . "files/rules/*.yml" "prometheusRule") | fromJsonArray -}}
   {{- range ($.Files.Get $path | fromYaml).groups -}}
     {{- $rules := list -}}
     {{- range .rules -}}
