@@ -17,6 +17,8 @@ import requests
 
 from exporter.simulator import Simulator
 
+PATIENCE = 120.0
+"""Seconds after which what should have happened long ago has failed."""
 USER = 65532
 IMAGE = "localhost/prepaid-exporter"
 # A mount namespace of its own, a read-only root and the numeric user: what `docker run --read-only` comes to.
@@ -40,23 +42,27 @@ class Image:
     rootfs: Path
 
     @contextmanager
-    def started(self, configuration: Path, *flags: str) -> Iterator[subprocess.Popen[bytes]]:
+    def started(self, configuration: Path, log: Path) -> Iterator[subprocess.Popen[bytes]]:
+        flags = ["--web.listen-address=127.0.0.1:0"]
         command = [*self.config["Entrypoint"], *self.config["Cmd"], *flags]
         environment = dict(variable.split("=", 1) for variable in self.config["Env"])
-        process = subprocess.Popen(
-            [
-                "/usr/bin/unshare",
-                "--mount",
-                "/bin/sh",
-                "-c",
-                CONTAINER,
-                "sh",
-                self.rootfs,
-                configuration,
-                *command,
-            ],
-            env=environment | {"PATH": f"{environment['PATH']}:/usr/sbin:/sbin"},
-        )
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                [
+                    "/usr/bin/unshare",
+                    "--mount",
+                    "/bin/sh",
+                    "-c",
+                    CONTAINER,
+                    "sh",
+                    self.rootfs,
+                    configuration,
+                    *command,
+                ],
+                env=environment | {"PATH": f"{environment['PATH']}:/usr/sbin:/sbin"},
+                stdout=output,
+                stderr=output,
+            )
         try:
             yield process
         finally:
@@ -98,32 +104,33 @@ def configuration(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder.chmod(0o755)
     with Simulator() as simulator:
         (folder / "prepaid.yml").write_text(simulator.configuration())
+        # For the user in the container too, whatever this one keeps to itself by default.
+        (folder / "prepaid.yml").chmod(0o644)
         yield folder
 
 
-def metrics(process: subprocess.Popen[bytes], port: int) -> str:
-    """Scrape as soon as the exporter is ready."""
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline:
-        assert process.poll() is None, "the exporter ended"
-        try:
-            requests.get(f"http://127.0.0.1:{port}/-/ready", timeout=5).raise_for_status()
-        except requests.ConnectionError:
-            time.sleep(0.05)
-            continue
-        response = requests.get(f"http://127.0.0.1:{port}/metrics", timeout=15)
+def metrics(process: subprocess.Popen[bytes], log: Path) -> str:
+    """Scrape as soon as the exporter says where it listens."""
+    deadline = time.monotonic() + PATIENCE
+    while not (found := re.search(r"url=(http://\S+)\s", log.read_text())):
+        assert process.poll() is None, log.read_text()
+        assert time.monotonic() < deadline, "the exporter does not listen"
+        time.sleep(0.05)
+    with requests.Session() as session:
+        session.trust_env = False  # a desk's proxy has no say on loopback
+        session.get(f"{found[1]}/-/ready", timeout=PATIENCE).raise_for_status()
+        response = session.get(f"{found[1]}/metrics", timeout=PATIENCE)
         response.raise_for_status()
         return response.text
-    raise TimeoutError
 
 
 def test_it_serves_the_balances_as_a_numeric_user_on_a_read_only_root_without_a_shell(
-    image: Image, configuration: Path, free_port: int
+    image: Image, configuration: Path, tmp_path: Path
 ) -> None:
     for shell in ("sh", "dash", "bash", "rbash"):
         (image.rootfs / "bin" / shell).unlink(missing_ok=True)
-    with image.started(configuration, f"--web.listen-address=127.0.0.1:{free_port}") as process:
-        page = metrics(process, free_port)
+    with image.started(configuration, tmp_path / "log") as process:
+        page = metrics(process, tmp_path / "log")
         assert re.findall(r"^prepaid_account_up\{.*\} (\S+)$", page, re.MULTILINE) == ["1.0"] * 6
         balance = r'^prepaid_balance\{provider="coldmailreseller",account="outreach",.*\} 3334\.95$'
         assert re.search(balance, page, re.MULTILINE), page
@@ -132,7 +139,7 @@ def test_it_serves_the_balances_as_a_numeric_user_on_a_read_only_root_without_a_
         mounts = Path(f"/proc/{process.pid}/mountinfo").read_text()
         assert re.search(r"^\S+ \S+ \S+ \S+ / ro[, ]", mounts, re.MULTILINE), mounts
         process.send_signal(getattr(signal, image.config["StopSignal"]))
-        assert process.wait(timeout=2) == 0
+        assert process.wait(PATIENCE) == 0
 
 
 def test_its_configuration_says_what_an_orchestrator_needs(image: Image) -> None:

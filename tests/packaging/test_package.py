@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 NOT_SOURCE = shutil.ignore_patterns(
-    ".git", ".*cache*", ".venv", ".hypothesis", "dist", "build", "__pycache__"
+    ".git", ".*cache*", ".coverage*", ".venv", ".hypothesis", "dist", "build", "__pycache__"
 )
 
 
@@ -64,7 +64,7 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable
             capture_output=True,
             text=True,
             check=False,
-            timeout=60,
+            timeout=300,
         )
         assert "Traceback" not in result.stderr
         return result.stdout
