@@ -49,7 +49,11 @@ def main() -> None:
 @main.command()
 @config_file_option
 @option("--web.listen-address", default=":10710", help="Address to listen on.")
-@option("--web.config.file", type=click.Path(path_type=Path), help="TLS and users of the web side.")
+@option(
+    "--web.config.file",
+    type=click.Path(path_type=Path, readable=False),
+    help="TLS and users of the web side.",
+)
 @option("--web.telemetry-path", default="/metrics", help="Path of the page with every account.")
 @option("--web.enable-lifecycle", is_flag=True, help="Let POST /-/reload reload the configuration.")
 @option("--metrics.accounts/--no-metrics.accounts", default=True, help="Show accounts on the telemetry path.")
@@ -109,7 +113,11 @@ def _log_ready(url: str) -> None:
 @option(
     "--output", type=click.Choice(["table", "json", "prometheus"]), default="table", help="What to print."
 )
-@option("--textfile", type=click.Path(path_type=Path), help="Also write the families to this file.")
+@option(
+    "--textfile",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Also write the families to this file.",
+)
 def check(account: tuple[str, ...], config_file: Path, output: str, textfile: Path | None) -> NoReturn:
     """Ask the providers now, for all accounts or the named ones.
 

@@ -1,5 +1,6 @@
 """The operator's file as accounts that can be asked; finds everything that is wrong with it at once."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,6 +14,8 @@ from exporter.secret import Secret
 from exporter.settings import AccountSettings, DefaultSettings, FileSettings
 from exporter.source import ConfigurationError, Location, Problem, Source, read
 from exporter.validation import checked, near_miss, unknown_key
+
+_WILD = re.compile(r"[*?[]")
 
 
 @dataclass(frozen=True)
@@ -99,9 +102,9 @@ class _Loader:
                 continue
             where: Location = ("provider_files", index)
             files = _matches(self.path.parent, pattern)
-            if not files:
+            if files is None:
                 self._complain(where, f"no file matches {pattern!r}")
-            for file in files:
+            for file in files or ():
                 if read.setdefault(file.stem, file) is file:
                     self._load_definition(file, where)
                 elif read[file.stem] != file:
@@ -169,15 +172,20 @@ class _Loader:
         return None
 
 
-def _matches(folder: Path, pattern: str) -> list[Path]:
-    """List the files that a pattern names, relative to `folder` unless it is absolute; folders are not files."""
+def _matches(folder: Path, pattern: str) -> list[Path] | None:
+    """List the files that a pattern names, relative to `folder` unless it is absolute; folders are not files.
+
+    As in Prometheus' own files, a pattern may have nothing to match yet; None where a plain name has no file, or where
+    the pattern is none.
+    """
     path = Path(pattern)
     if path.is_absolute():
         folder, pattern = Path(path.anchor), str(path.relative_to(path.anchor))
     try:
-        return sorted(file for file in folder.glob(pattern) if not file.is_dir())
+        files = sorted(file for file in folder.glob(pattern) if not file.is_dir())
     except (ValueError, IndexError, OSError):
-        return []
+        return None
+    return files if files or _WILD.search(pattern) else None
 
 
 def _complete(  # noqa: PLR0913 - one place puts an account together

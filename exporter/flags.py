@@ -1,6 +1,7 @@
 """What several commands share: how flags are spelt, what they take, how a mistake is told and how a command ends."""
 
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -18,10 +19,11 @@ UNKNOWN = 3
 """Exit status of a monitoring plugin that could not find out."""
 
 _DAY = 86400.0
+_SECONDS = re.compile(r"[0-9]+(\.[0-9]+)?", re.ASCII)
 
 
 class Duration(click.ParamType):  # type: ignore[type-arg] # generic in its stubs alone
-    """A duration as Prometheus writes it, at least `least` seconds long and at most a day."""
+    """A duration as Prometheus writes it, or a number of seconds, at least `least` seconds long and at most a day."""
 
     name = "duration"
 
@@ -31,7 +33,8 @@ class Duration(click.ParamType):  # type: ignore[type-arg] # generic in its stub
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """Give the seconds."""
         try:
-            seconds = value if isinstance(value, float) else parse_duration(value)
+            plain = isinstance(value, float) or _SECONDS.fullmatch(value)
+            seconds = float(value) if plain else parse_duration(value)
         except ValueError as error:
             self.fail(f"{value!r} {error}", param, ctx)
         if not self._least <= seconds <= _DAY:
@@ -59,7 +62,10 @@ def option(flag: str, **settings: Any) -> Callable[[Any], Any]:
 
 
 config_file_option = option(
-    "--config.file", type=click.Path(path_type=Path), default="prepaid.yml", help="Configuration to read."
+    "--config.file",
+    type=click.Path(path_type=Path, readable=False),
+    default="prepaid.yml",
+    help="Configuration to read.",
 )
 log_level_option = option(
     "--log.level", type=click.Choice(log.LEVELS), default="info", help="Least level to log."

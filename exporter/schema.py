@@ -155,7 +155,7 @@ def host_url(value: str) -> str:
 def secure_url(value: str) -> str:
     """Accept an http or https URL that names a host and carries no user, query or fragment."""
     parts = urlsplit(host_url(value))
-    if parts.username is not None or parts.query or parts.fragment:
+    if parts.username is not None or {"?", "#"} & set(value):
         raise ValueError("must not carry a user, a query or a fragment")
     return value.rstrip("/")
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 MASK = "***"
+_MAX_SIZE = 64 * 1024
 
 
 @dataclass(frozen=True)
@@ -57,4 +58,6 @@ def _text(file: Path) -> str:
     if file.is_fifo() or file.is_char_device():
         # To read it could take for ever, and an account that is being read is not asked again.
         raise OSError(errno.EINVAL, "it is a pipe or a device")
+    if file.stat().st_size > _MAX_SIZE:
+        raise OSError(errno.EFBIG, f"it is over {_MAX_SIZE} bytes")
     return file.read_text(encoding="utf-8")

@@ -24,7 +24,7 @@ _log = structlog.get_logger()
 def address(text: str) -> tuple[str, int]:
     """Read `HOST:PORT`, `[IPV6]:PORT` or `:PORT` (every interface); raise ValueError."""
     host, colon, port = text.rpartition(":")
-    if not colon or not port.isascii() or not port.isdigit() or int(port) > 65535:  # noqa: PLR2004 - the last port
+    if not colon or {"/", ","} & set(text) or not port.isascii() or not port.isdigit() or int(port) > 65535:  # noqa: PLR2004 - the last port
         raise ValueError(f"{text!r} is not an address; write HOST:PORT or :PORT")
     bare = host.strip("[]")
     if ":" in bare and not host.startswith("["):

@@ -53,7 +53,10 @@ def _param(value: Any) -> Any:
 
 
 def _proxy(value: str) -> str:
-    user = unquote(urlsplit(host_url(value)).netloc.rpartition("@")[0])
+    parts = urlsplit(host_url(value))
+    if parts.path.strip("/") or {"?", "#"} & set(value):
+        raise ValueError("must name a proxy alone: no path, query or fragment")
+    user = unquote(parts.netloc.rpartition("@")[0])
     try:
         user.encode("latin-1")
     except UnicodeEncodeError:
@@ -76,8 +79,16 @@ Param = Annotated[
 class DefaultSettings(Strict):
     """What holds for every account that does not say otherwise."""
 
-    timeout: Timeout = Field(default=10.0, description="longest time that one collection may take")
-    min_interval: Duration = Field(default=0.0, description="an answer younger than this is reused")
+    timeout: Timeout = Field(
+        default=10.0,
+        description="longest time that one collection may take",
+        json_schema_extra={"default": "10s"},
+    )
+    min_interval: Duration = Field(
+        default=0.0,
+        description="an answer younger than this is reused",
+        json_schema_extra={"default": "0s"},
+    )
 
 
 class AccountSettings(Strict):

@@ -19,7 +19,12 @@ _MAX_DEPTH = 100
 _MAX_VALUES = 500_000
 _MAX_DIGITS = 40
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?")
-_WORDS: Mapping[str, bool | None] = {"true": True, "false": False, "null": None, "~": None, "": None}
+# As YAML 1.2 spells them; `yes` and `on` of its older versions stay text.
+_WORDS: Mapping[str, bool | None] = {
+    spelling: value
+    for word, value in (("true", True), ("false", False), ("null", None), ("~", None), ("", None))
+    for spelling in (word, word.capitalize(), word.upper())
+}
 _PLAIN_TAGS = frozenset(
     f"tag:yaml.org,2002:{name}"
     for name in ("str", "int", "float", "bool", "null", "timestamp", "merge", "value", "seq", "map")
@@ -82,9 +87,8 @@ def identity(path: Path) -> tuple[int, int, int] | None:
 class Source:
     """One YAML document: its plain `data`, and `problem()` to point into it.
 
-    Only `true`, `false`, `null` and plain numbers are anything but text when they stand without quotes, so
-    that a name `0123`, `+34600`, `12e5`, `yes` or `2026-01-01` stays what the operator wrote. Numbers with
-    a fraction are decimals.
+    Only `true`, `false`, `null` and plain numbers are anything but text when they stand without quotes, so that a
+    name `0123`, `+34600`, `12e5`, `yes` or `2026-01-01` stays what the operator wrote; fractions are decimals.
     """
 
     file: str
@@ -112,11 +116,10 @@ def read(path: Path) -> Source:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise _failed(path, 0, 0, f"cannot be read: {error.strerror or 'unknown error'}") from None
-    except UnicodeDecodeError:
-        raise _failed(path, 0, 0, "is not UTF-8 text") from None
+    except UnicodeDecodeError as error:
+        raise _failed(path, *_place(error.object[: error.start].decode()), "is not UTF-8 text") from None
     try:
-        deep = _too_deep(text)
-        if deep:
+        if deep := _too_deep(text):
             raise _failed(path, *deep, "is nested too deeply")
         root = yaml.compose(text, Loader=_Loader)
     except yaml.MarkedYAMLError as error:
@@ -124,8 +127,9 @@ def read(path: Path) -> Source:
         line, column = (mark.line + 1, mark.column + 1) if mark else (0, 0)
         raise _failed(path, line, column, f"is not valid YAML: {_yaml_words(error, text)}") from None
     except yaml.YAMLError:
+        place = _place(yaml.reader.Reader.NON_PRINTABLE.split(text, maxsplit=1)[0])
         raise _failed(
-            path, 0, 0, "is not valid YAML: it holds a character that YAML does not allow"
+            path, *place, "is not valid YAML: it has a character that YAML does not allow"
         ) from None
     source = Source(str(path))
     problems: list[Problem] = []
@@ -156,6 +160,10 @@ def _too_deep(text: str) -> tuple[int, int] | None:
     return None
 
 
+def _place(before: str) -> tuple[int, int]:
+    return before.count("\n") + 1, len(before) - before.rfind("\n")
+
+
 def _failed(path: Path, line: int, column: int, message: str) -> ConfigurationError:
     return ConfigurationError([Problem(str(path), line, column, "", message)])
 
@@ -163,8 +171,7 @@ def _failed(path: Path, line: int, column: int, message: str) -> ConfigurationEr
 def _yaml_words(error: yaml.MarkedYAMLError, text: str) -> str:
     if error.problem == "but found another document":
         return "a second document begins here; a file holds one"
-    mark, begin = error.problem_mark, error.context_mark
-    lines = text.splitlines()
+    mark, begin, lines = error.problem_mark, error.context_mark, text.splitlines()
     if mark and mark.line < len(lines) and lines[mark.line][mark.column :].startswith("\t"):
         return "indent with spaces, not with tabs"
     parts = [error.problem, error.context]

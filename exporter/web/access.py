@@ -176,22 +176,33 @@ class Access:
 
 def _context(tls: TLSSettings, source: Source, folder: Path) -> ssl.SSLContext:
     problems: list[Problem] = []
+
+    def complain(key: str, message: str) -> None:
+        problems.append(source.problem(("tls_server_config", key), message))
+
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = _VERSIONS[tls.min_version]
     try:
         context.load_cert_chain(folder / tls.cert_file, folder / tls.key_file)
     except (OSError, ssl.SSLError) as error:
+        # The library does not say which of the two files it could not read.
+        key = (
+            "key_file"
+            if identity(folder / tls.cert_file) and not identity(folder / tls.key_file)
+            else "cert_file"
+        )
         reason = _reason(error, "not PEM, or the key does not belong to the certificate")
-        message = f"the certificate and key cannot be used: {reason}"
-        problems.append(source.problem(("tls_server_config", "cert_file"), message))
+        complain(key, f"the certificate and key cannot be used: {reason}")
     if tls.client_ca_file:
         try:
             context.load_verify_locations(folder / tls.client_ca_file)
         except (OSError, ssl.SSLError) as error:
-            message = _reason(error, "is not a file of PEM certificates")
-            problems.append(source.problem(("tls_server_config", "client_ca_file"), message))
-    elif tls.client_auth_type != "NoClientCert":
-        problems.append(source.problem(("tls_server_config", "client_auth_type"), "needs client_ca_file"))
+            complain("client_ca_file", _reason(error, "is not a file of PEM certificates"))
+    asks = tls.client_auth_type != "NoClientCert"
+    if asks and not tls.client_ca_file:
+        complain("client_auth_type", "needs client_ca_file")
+    if tls.client_ca_file and not asks:
+        complain("client_ca_file", "needs client_auth_type, such as RequireAndVerifyClientCert")
     if problems:
         raise ConfigurationError(problems)
     context.verify_mode = _CLIENTS[tls.client_auth_type]

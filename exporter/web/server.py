@@ -32,6 +32,7 @@ THREADS = 64
 
 _GRACE = 0.8
 _END = 1
+_LAST_TIME = 0.1
 
 _CLIENT_ERRORS = (ssl.SSLError, ConnectionError, TimeoutError)
 """What a client brings about, such as one that speaks plain HTTP where TLS is spoken."""
@@ -65,6 +66,7 @@ class Server:
         if access and access.context:
             self._server.ssl_adapter = TLSAdapter(access)
         self._server.watch = self._watch
+        self._server.header_time = HEADER_TIME
         self._server.max_request_header_size = MAX_HEADER
         self._server.max_request_body_size = MAX_HEADER
 
@@ -88,16 +90,27 @@ class Server:
 
     def stop(self) -> None:
         """Take no more connections and answer what is in flight, within two seconds."""
-        with self._watch.limit(_GRACE, self._release):
+        self._server.header_time = _LAST_TIME
+        with self._watch.limit(_GRACE, self._end):
             self._server.stop()
+
+    def _end(self) -> None:
+        self._release()
+        for connection in list(self._server.incomplete):
+            _hang_up(connection)
 
 
 class _Request(HTTPRequest):
     def parse_request(self) -> None:
-        with self.server.watch.limit(HEADER_TIME, lambda: _hang_up(self.conn.socket)):
-            super().parse_request()
-            if self.ready:
-                self._pass_over_body()
+        connection, incomplete = self.conn.socket, self.server.incomplete
+        incomplete.add(connection)
+        try:
+            with self.server.watch.limit(self.server.header_time, lambda: _hang_up(connection)):
+                super().parse_request()
+                if self.ready:
+                    self._pass_over_body()
+        finally:
+            incomplete.discard(connection)
 
     def _pass_over_body(self) -> None:
         """No route reads a body: see to it that none is taken for the next request, and none waited for later."""
@@ -118,6 +131,7 @@ def _hang_up(connection: socket.socket) -> None:
 
 class _Connection(HTTPConnection):
     RequestHandlerClass = _Request
+    new = True
 
 
 class _Quiet(wsgi.Server):
@@ -125,6 +139,19 @@ class _Quiet(wsgi.Server):
 
     ConnectionClass = _Connection
     watch: Watch
+    header_time: float
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.incomplete: set[socket.socket] = set()
+
+    def process_conn(self, conn: _Connection) -> None:
+        """Leave a new connection to the selector until its first byte is there: silent ones hold no thread."""
+        if conn.new:
+            conn.new = False
+            self.put_conn(conn)
+        else:
+            super().process_conn(conn)
 
     def error_log(self, msg: str = "", level: int = 20, traceback: bool = False) -> None:  # noqa: FBT001, FBT002
         """Log a bug of ours with its frames, and what a client did wrong for the curious alone."""

@@ -272,8 +272,16 @@ def test_a_client_certificate_is_demanded_where_asked_for(folder: Path, ca: trus
             "1:79: tls_server_config.client_auth_type: needs client_ca_file",
         ),
         (
-            TLS.replace("}", ", client_ca_file: web.yml}"),
-            "1:77: tls_server_config.client_ca_file: is not a file of PEM certificates",
+            TLS.replace("}", ", client_auth_type: VerifyClientCertIfGiven, client_ca_file: web.yml}"),
+            "1:120: tls_server_config.client_ca_file: is not a file of PEM certificates",
+        ),
+        (
+            TLS.replace("}", ", client_ca_file: cert.pem}"),
+            "1:77: tls_server_config.client_ca_file: needs client_auth_type, such as RequireAndVerifyClientCert",
+        ),
+        (
+            TLS.replace("key.pem", "gone.pem"),
+            "1:52: tls_server_config.key_file: the certificate and key cannot be used: No such file or directory",
         ),
     ],
 )

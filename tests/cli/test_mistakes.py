@@ -44,9 +44,9 @@ def test_without_a_command_the_commands_are_shown(run: Any) -> None:
         (["serve", "--log.level", "loud"], 2, "'loud' is not one of 'debug', 'info', 'warn', 'error'."),
         (["serve", "--log.format", "xml"], 2, "'xml' is not one of 'logfmt', 'json'."),
         (
-            ["serve", "--scrape.timeout", "5"],
+            ["serve", "--scrape.timeout", "5 s"],
             2,
-            "'5' is not a duration: write it as 500ms, 10s, 5m or 1h30m",
+            "'5 s' is not a duration: write it as 500ms, 10s, 5m or 1h30m",
         ),
         (["serve", "--scrape.timeout", "0s"], 2, "'0s' must be at least 1ms and at most 1d"),
         (["serve", "--scrape.timeout-offset", "2y"], 2, "'2y' must be at least 0s and at most 1d"),

@@ -43,6 +43,16 @@ def test_every_key_arrives() -> None:
     assert outreach.topup_url == "https://staging.example.com/pay"
 
 
+def test_a_pattern_of_own_definitions_may_have_nothing_to_match_yet(loaded: Loaded) -> None:
+    assert len(loaded("provider_files: [providers/*.yml]\n" + MINIMAL).accounts) == 1
+
+
+@pytest.mark.parametrize("word", ["true", "True", "TRUE"])
+def test_a_truth_value_is_taken_as_yaml_spells_it(loaded: Loaded, word: str) -> None:
+    clear = MINIMAL.replace("}", f", base_url: 'http://10.0.0.1', allow_http: {word}}}")
+    assert account(loaded(clear), "mall").base_url == "http://10.0.0.1"
+
+
 def test_an_account_takes_the_file_s_defaults() -> None:
     lab = account(load(GOOD / "every-key.yml"), "lab")
     assert (lab.timeout, lab.min_interval) == (7.0, 90.0)

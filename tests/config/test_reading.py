@@ -70,6 +70,7 @@ def test_a_bare_word_stays_as_written_unless_it_is_plainly_a_number_or_a_truth_v
     file.write_text(f"key: {word}\n", encoding="utf-8")
     value = read(file).data["key"]
     if value is None or isinstance(value, bool):
-        assert word in ("null", "true", "false")
+        assert word.lower() in ("null", "true", "false")
+        assert word in (word.lower(), word.upper(), word.capitalize())
     else:
         assert str(value) == word

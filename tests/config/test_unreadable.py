@@ -32,17 +32,18 @@ def test_a_folder_is_not_a_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"\x89PNG\r\n\x1a\n\xff\xfe", "is not UTF-8 text"),
-        ("accounts: []".encode("utf-16"), "is not UTF-8 text"),
-        (b"accounts: []\x00", "is not valid YAML: it holds a character that YAML does not allow"),
-        (b"accounts: []\x1b[31m", "is not valid YAML: it holds a character that YAML does not allow"),
+        (b"\x89PNG\r\n\x1a\n\xff\xfe", "1:1: is not UTF-8 text"),
+        ("accounts: []".encode("utf-16"), "1:1: is not UTF-8 text"),
+        ("accounts:\n- ñ".encode() + b"\xff", "2:4: is not UTF-8 text"),
+        (b"accounts: []\x00", "1:13: is not valid YAML: it has a character that YAML does not allow"),
+        (b"accounts: []\n\n a\x1b[31m", "3:3: is not valid YAML: it has a character that YAML does not allow"),
     ],
-    ids=["a picture", "UTF-16", "a zero byte", "a terminal's escape"],
+    ids=["a picture", "UTF-16", "another encoding", "a zero byte", "a terminal's escape"],
 )
 def test_what_is_not_plain_text_is_refused(content: bytes, message: str, tmp_path: Path) -> None:
     file = tmp_path / "prepaid.yml"
     file.write_bytes(content)
-    assert problem(file) == f"{file}: {message}"
+    assert problem(file) == f"{file}:{message}"
 
 
 @pytest.mark.parametrize("content", ["[" * 200_000, "- " * 200_000, "{a: " * 200_000])

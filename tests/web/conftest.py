@@ -4,8 +4,9 @@ import gzip
 import http.client
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,11 @@ from exporter.simulator import PROVIDERS, Simulator
 from exporter.web.application import Application, Options
 from exporter.web.server import Server
 
-PATIENCE = 10.0
+PATIENCE = 120.0
+"""Seconds after which a test stops waiting for what should have happened long ago, on the slowest of machines."""
+
+UNHURRIED = "defaults: {timeout: 5m}\n"
+"""What keeps calls from a timeout where no test is about it."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +50,7 @@ class Exporter:
     file: Path
     runtime: Runtime
     simulator: Simulator
+    stop: Callable[[], None]
     before: int = 0
 
     def ask(
@@ -60,12 +66,15 @@ class Exporter:
 
     def raw(self, sent: bytes) -> bytes:
         """Send bytes as they stand, and give all that comes back until the other side closes."""
+        received = b""
         with socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE) as connection:
-            connection.sendall(sent)
-            received = b""
-            while part := connection.recv(65536):
-                received += part
-            return received
+            # Who does not read to the end may close before the end is sent, with an answer or without.
+            with suppress(ConnectionError):
+                connection.sendall(sent)
+            with suppress(ConnectionError):
+                while part := connection.recv(65536):
+                    received += part
+        return received
 
     def upstream_requests(self) -> int:
         """Count the requests that all providers together have received during this test."""
@@ -83,7 +92,7 @@ def begin(stack: ExitStack, simulator: Simulator, file: Path, options: Options) 
     thread.start()
     stack.callback(thread.join, PATIENCE)
     stack.callback(server.stop)
-    return Exporter(port, file, runtime, simulator)
+    return Exporter(port, file, runtime, simulator, server.stop)
 
 
 @pytest.fixture(autouse=True)
@@ -106,8 +115,8 @@ def start(simulator: Simulator, tmp_path: Path) -> Iterator[Start]:
 
         def started(configuration: str | None = None, **options: Any) -> Exporter:
             file = tmp_path / "prepaid.yml"
-            file.write_text(configuration or simulator.configuration(), encoding="utf-8")
-            return begin(stack, simulator, file, Options(**options))
+            file.write_text(configuration or UNHURRIED + simulator.configuration(), encoding="utf-8")
+            return begin(stack, simulator, file, Options(**{"scrape_timeout": PATIENCE, **options}))
 
         yield started
 
@@ -118,8 +127,8 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exporter]:
     with ExitStack() as stack:
         simulator = stack.enter_context(Simulator())
         file = tmp_path_factory.mktemp("shared") / "prepaid.yml"
-        file.write_text(simulator.configuration(), encoding="utf-8")
-        yield begin(stack, simulator, file, Options())
+        file.write_text(UNHURRIED + simulator.configuration(), encoding="utf-8")
+        yield begin(stack, simulator, file, Options(scrape_timeout=PATIENCE))
 
 
 @pytest.fixture
@@ -128,3 +137,16 @@ def exporter(shared: Exporter) -> Iterator[Exporter]:
     yield replace(shared, before=shared.upstream_requests())
     for provider in PROVIDERS:
         shared.simulator.heal(provider)
+
+
+@pytest.fixture(scope="session")
+def eventually() -> Callable[[Callable[[], bool]], None]:
+    """Try until something is true, and fail when it does not become so."""
+
+    def wait(true: Callable[[], bool]) -> None:
+        end = time.monotonic() + PATIENCE
+        while not true():
+            assert time.monotonic() < end, "it did not happen"
+            time.sleep(0.01)
+
+    return wait
