@@ -102,6 +102,9 @@ def test_recording_rules_stay_when_alerts_go(groups: Callable[..., Any], shipped
         ({"severity": "info"}, ("labels", "severity"), "info"),
         ({"for": "42m"}, ("for",), "42m"),
         ({"keep_firing_for": "42m"}, ("keep_firing_for",), "42m"),
+        ({"for": "1d"}, ("for",), "1d"),
+        ({"keep_firing_for": "1w2d"}, ("keep_firing_for",), "1w2d"),
+        ({"for": "0"}, ("for",), "0"),
         ({"expr": "vector(1)"}, ("expr",), "vector(1)"),
         ({"labels": {"team": "growth"}}, ("labels", "team"), "growth"),
         ({"annotations": {"summary": "Low."}}, ("annotations", "summary"), "Low."),
@@ -141,6 +144,12 @@ def test_labels_for_all_alerts_never_change_a_severity(alerts: Rules, shipped: d
     assert {name: rule["labels"] for name, rule in labelled.items()} == {
         name: {**rule["labels"], "team": "growth"} for name, rule in shipped.items()
     }
+
+
+def test_one_severity_for_all_alerts_is_refused(alerts: Rules) -> None:
+    with pytest.raises(helm.HelmError, match=r"prometheusRule\.alertLabels\.severity: would page") as refusal:
+        alerts(alertLabels={"severity": "page"})
+    assert "prometheusRule.alerts.NAME.severity" in str(refusal.value)
 
 
 def test_links_lead_to_the_user_s_own_grafana(alerts: Rules) -> None:

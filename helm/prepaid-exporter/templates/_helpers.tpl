@@ -1,9 +1,30 @@
+{{- /* The name of every object. Each template asks for it first, so a value that is missing is told here. */ -}}
 {{- define "prepaid-exporter.fullname" -}}
+{{- include "prepaid-exporter.refuseNulls" . -}}
 {{- if .Values.fullnameOverride -}}
 {{- .Values.fullnameOverride | trunc 63 | trimSuffix "-" -}}
 {{- else -}}
 {{- $name := .Values.nameOverride | default .Chart.Name -}}
 {{- ternary .Release.Name (printf "%s-%s" .Release.Name $name) (contains $name .Release.Name) | trunc 63 | trimSuffix "-" -}}
+{{- end -}}
+{{- end -}}
+
+{{- /* Refuse null for what has to be there: Helm drops a default that is set to null before the schema sees it. */ -}}
+{{- define "prepaid-exporter.refuseNulls" -}}
+{{- $needed := list
+  "commonLabels" "config" "config.defaults" "demo" "image" "livenessProbe" "log" "networkPolicy" "podDisruptionBudget"
+  "probe" "prometheusRule" "prometheusRule.alertLabels" "prometheusRule.alerts" "prometheusRule.grafanaUrl" "providers"
+  "readinessProbe" "scrapeConfig" "service" "service.port" "serviceAccount" "serviceAccount.create" "serviceMonitor"
+  "webConfig" "webConfig.tls"
+-}}
+{{- range $path := $needed -}}
+  {{- $value := $.Values -}}
+  {{- range splitList "." $path -}}
+    {{- $value = index $value . -}}
+  {{- end -}}
+  {{- if kindIs "invalid" $value -}}
+    {{- fail (printf "%s: must not be null; leave it out for the default" $path) -}}
+  {{- end -}}
 {{- end -}}
 {{- end -}}
 

@@ -3,6 +3,9 @@
 {{- define "prepaid-exporter.ruleGroups" -}}
 {{- $groups := list -}}
 {{- $known := list -}}
+{{- if hasKey .Values.prometheusRule.alertLabels "severity" -}}
+  {{- fail "prometheusRule.alertLabels.severity: would page for every alert alike; set prometheusRule.alerts.NAME.severity" -}}
+{{- end -}}
 {{- range $path := include "prepaid-exporter.files" (list . "files/rules/*.yml" "prometheusRule") | fromJsonArray -}}
   {{- range ($.Files.Get $path | fromYaml).groups -}}
     {{- $rules := list -}}
