@@ -9,10 +9,42 @@ from typing import Any
 import jsonschema
 import pytest
 
-from exporter.source import read
+from exporter.source import ConfigurationError, read
 
 FOLDER = Path(__file__).parent
 GOOD = sorted((FOLDER / "good").glob("*.yml"))
+ONLY_THE_PROGRAM = {
+    "base-url",
+    "currency-contradicts",
+    "duplicate-account",
+    "empty-variable",
+    "key-in-place-of-a-file",
+    "name-with-odd-characters",
+    "own-definition",
+    "own-definition-named-twice",
+    "own-definition-unreadable",
+    "secret-as-a-variable",
+    "secret-file-empty",
+    "secret-file-is-a-folder",
+    "secret-file-missing",
+    "secret-file-not-text",
+    "thresholds-in-the-wrong-order",
+    "unknown-provider",
+    "unset-variable",
+    "words-stay-text",
+}
+"""Mistakes that take a look at other files, at the environment, or at two places at once."""
+
+
+def readable(file: Path) -> bool:
+    """Tell whether a file is YAML as we take it; of another an editor has its own opinion."""
+    try:
+        return bool(read(file))
+    except ConfigurationError:
+        return False
+
+
+BAD = [file.stem for file in sorted((FOLDER / "bad").glob("*.yml")) if readable(file)]
 
 
 @pytest.fixture(scope="session")
@@ -40,36 +72,12 @@ def test_a_good_file_fits_the_schema(file: Path, validator: jsonschema.Draft2020
     assert [error.message for error in validator.iter_errors(read(file).data)] == []
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "unknown-key-at-the-top",
-        "unknown-key-in-defaults",
-        "unknown-key-in-an-account",
-        "unknown-level",
-        "accounts-as-a-mapping",
-        "account-as-text",
-        "accounts-null",
-        "no-accounts",
-        "not-a-mapping",
-        "empty",
-        "name-and-provider-missing",
-        "name-of-the-wrong-type",
-        "name-too-long",
-        "durations",
-        "links-and-proxy",
-        "params-of-the-wrong-type",
-        "plain-http",
-        "provider-files-as-text",
-        "secret-of-the-wrong-type",
-        "thresholds-of-the-wrong-type",
-        "everything-at-once",
-    ],
-)
+@pytest.mark.parametrize("name", BAD)
 def test_an_editor_underlines_what_the_program_refuses(
     name: str, validator: jsonschema.Draft202012Validator
 ) -> None:
-    assert list(validator.iter_errors(read(FOLDER / "bad" / f"{name}.yml").data))
+    underlined = list(validator.iter_errors(read(FOLDER / "bad" / f"{name}.yml").data))
+    assert bool(underlined) == (name not in ONLY_THE_PROGRAM)
 
 
 def test_every_key_is_described(kept: dict[str, Any]) -> None:
