@@ -1,5 +1,6 @@
 """The chart, loaded once and rendered by Helm's own engine; manifests are read as strictly as by clusters."""
 
+import subprocess
 from collections.abc import Callable, Hashable, Iterator
 from pathlib import Path
 from typing import Any, Protocol
@@ -99,3 +100,25 @@ def mount(render: Render, tmp_path: Path) -> Callable[..., Path]:
         return tmp_path / "prepaid.yml"
 
     return mounted
+
+
+@pytest.fixture
+def discovered(tool: Callable[[str], str], tmp_path: Path) -> Callable[[Manifest], list[dict[str, str]]]:
+    """Give the labels of the targets that Prometheus makes of a scrape configuration of static targets."""
+
+    def found(scrape: Manifest) -> list[dict[str, str]]:
+        names = {"sourceLabels": "source_labels", "targetLabel": "target_label"}
+        rules = [{names.get(key, key): value for key, value in r.items()} for r in scrape["relabel_configs"]]
+        file = tmp_path / "prometheus.yml"
+        config = {"scrape_configs": [{**scrape, "relabel_configs": rules}]}
+        file.write_text(yaml.safe_dump(config), encoding="utf-8")
+        command = [tool("promtool"), "check", "service-discovery", str(file), str(scrape["job_name"])]
+        # It takes all the time that it is given, and finds what it found by then.
+        for seconds in (1, 5, 60):
+            given = [*command, f"--timeout={seconds}s"]
+            result = subprocess.run(given, capture_output=True, text=True, check=True)
+            if targets := yaml.safe_load(result.stdout):
+                return [target["labels"] for target in targets]
+        return []
+
+    return found

@@ -1,14 +1,12 @@
 """The ways in which Prometheus comes: what is asked where, with which labels, and by whom it is let in."""
 
-import subprocess
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 Kind = Callable[..., dict[str, Any]]
+Discovered = Callable[[dict[str, Any]], list[dict[str, str]]]
 
 WAYS = ["ServiceMonitor", "Probe", "ScrapeConfig"]
 VALUES_KEY = {"ServiceMonitor": "serviceMonitor", "Probe": "probe", "ScrapeConfig": "scrapeConfig"}
@@ -125,21 +123,14 @@ def test_tls_and_users_reach_every_request(kind: Kind, way: str) -> None:
         assert request["scheme"].lower() == "https"
 
 
-def snake_case(config: dict[str, Any]) -> dict[str, Any]:
-    names = {"sourceLabels": "source_labels", "targetLabel": "target_label"}
-    return {names.get(key, key): value for key, value in config.items()}
-
-
-def test_a_probe_gives_the_labels_of_discovery(
-    kind: Kind, tool: Callable[[str], str], tmp_path: Path
-) -> None:
+def test_a_probe_gives_the_labels_of_discovery(kind: Kind, discovered: Discovered) -> None:
     """The operator puts three rules before a Probe's own: they are written out here."""
     spec = kind("Probe", enabled("Probe"))["spec"]
     rules = [
         {"source_labels": ["__address__"], "target_label": "__param_target"},
         {"source_labels": ["__param_target"], "target_label": "instance"},
         {"target_label": "__address__", "replacement": spec["prober"]["url"]},
-        *map(snake_case, relabelled("Probe", {"spec": spec})),
+        *relabelled("Probe", {"spec": spec}),
     ]
     scrape = {
         "job_name": spec["jobName"],
@@ -147,21 +138,30 @@ def test_a_probe_gives_the_labels_of_discovery(
         "metrics_path": spec["prober"]["path"],
         "relabel_configs": rules,
     }
-    file = tmp_path / "prometheus.yml"
-    file.write_text(yaml.safe_dump({"scrape_configs": [scrape]}), encoding="utf-8")
-    command = [tool("promtool"), "check", "service-discovery", str(file), str(spec["jobName"])]
-    # It takes all the time that it is given, and finds what it found by then.
-    for seconds in (1, 5, 60):
-        given = [*command, f"--timeout={seconds}s"]
-        result = subprocess.run(given, capture_output=True, text=True, check=True)
-        if found := [entry["labels"] for entry in yaml.safe_load(result.stdout) or []]:
-            break
+    found = discovered(scrape)
     address = "demo-prepaid-exporter.monitoring.svc:10710"
     assert sorted((entry["account"], entry["provider"], entry["instance"]) for entry in found) == [
         ("mall", "apimall", address),
         ("sms (a+b)", "smspubli", address),
     ]
     assert {entry["__address__"] for entry in found} == {address}
+
+
+def test_shards_share_the_accounts_that_are_discovered(kind: Kind, discovered: Discovered) -> None:
+    """The operator puts two rules after a ScrapeConfig's own: they are written out here, for two shards."""
+    rules = [
+        *relabelled("ScrapeConfig", kind("ScrapeConfig", enabled("ScrapeConfig"))),
+        {"source_labels": ["__address__", "__tmp_hash"], "regex": "(.+);", "target_label": "__tmp_hash"},
+        {"source_labels": ["__tmp_hash"], "target_label": "shard", "modulus": 2, "action": "hashmod"},
+    ]
+    names = {f"account-{number}" for number in range(8)}
+    targets = [
+        {"targets": ["demo-prepaid-exporter.monitoring.svc:10710"], "labels": {"__param_target": name}}
+        for name in sorted(names)
+    ]
+    found = discovered({"job_name": "prepaid", "static_configs": targets, "relabel_configs": rules})
+    assert {entry["__param_target"] for entry in found} == names
+    assert {entry["shard"] for entry in found} == {"0", "1"}
 
 
 def test_the_doubles_of_a_probe_s_labels_are_dropped(kind: Kind) -> None:
