@@ -1,6 +1,7 @@
 """What a scrape is answered in: the format by Accept, the coding by Accept-Encoding, the time by Prometheus' header."""
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -118,17 +119,28 @@ def test_a_senseless_timeout_of_prometheus_does_no_harm(granted: str, exporter: 
     ids=["less the offset", "at least half", "none granted", "a senseless one"],
 )
 def test_a_hanging_provider_does_not_hold_up_the_others(
-    granted: str | None, options: dict[str, float], least: float, most: float, start: Any
+    granted: str | None,
+    options: dict[str, float],
+    least: float,
+    most: float,
+    start: Any,
+    eventually: Callable[[Callable[[], bool]], None],
 ) -> None:
     exporter = start(**options)
     exporter.simulator.fail("apimall", "hang")
-    begun = time.monotonic()
     headers = {"X-Prometheus-Scrape-Timeout-Seconds": granted} if granted else {}
-    answer = exporter.ask("/metrics", headers=headers)
-    assert least <= time.monotonic() - begun < most + 1  # a busy machine may add to the longest
-    assert 'prepaid_account_up{provider="apimall",account="mall"} 0.0' in answer.samples()
-    assert (
-        'prepaid_account_failure{provider="apimall",account="mall",reason="timeout"} 1.0' in answer.samples()
-    )
-    assert sum(sample.endswith(" 1.0") for sample in answer.samples("prepaid_account_up{")) == 5
-    assert not answer.samples('prepaid_balance{provider="apimall"')
+
+    def others_are_up_in_time() -> bool:
+        begun = time.monotonic()
+        answer = exporter.ask("/metrics", headers=headers)
+        spent = time.monotonic() - begun
+        ups = answer.samples("prepaid_account_up{")
+        assert spent >= least
+        assert 'prepaid_account_up{provider="apimall",account="mall"} 0.0' in ups
+        failure = 'prepaid_account_failure{provider="apimall",account="mall",reason="timeout"} 1.0'
+        assert failure in answer.samples()
+        assert not answer.samples('prepaid_balance{provider="apimall"')
+        # A busy machine may add to the longest, and may be too slow for the others now and then.
+        return spent < most + 1 and sum(sample.endswith(" 1.0") for sample in ups) == 5
+
+    eventually(others_are_up_in_time)

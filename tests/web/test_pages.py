@@ -2,6 +2,8 @@
 
 import json
 import re
+import socket
+from collections.abc import Iterator
 from dataclasses import replace
 from html.parser import HTMLParser
 from typing import Any
@@ -10,6 +12,8 @@ import pytest
 import yaml
 
 from exporter.web.pages import status
+
+AGE = r"\b\d+ (s|min) ago"
 
 
 class Page(HTMLParser):
@@ -70,7 +74,7 @@ def test_the_status_page_shows_the_last_readings_and_asks_nobody(start: Any) -> 
     for shown in ("ok ", "Cold Mail Reseller", "3,334.95", "INR", "warning 2,000", "critical 1,000"):
         assert shown in outreach
     assert "on adds 5,000 under 1,000" in outreach
-    assert re.search(r"\b\d+ s ago", outreach)
+    assert re.search(AGE, outreach)
     (mall,) = [row for row in rows if "mall" in row]
     assert "120 CREDITS" in mall  # as it was when it was asked
 
@@ -103,7 +107,7 @@ def test_an_account_that_went_down_shows_no_old_balance(start: Any) -> None:
     assert "down " in mall
     assert "unreachable" in mall
     assert "120" not in mall
-    assert re.search(r"\b\d+ s ago", mall)  # when it was last read
+    assert re.search(AGE, mall)  # when it was last read
 
 
 def test_the_status_page_needs_no_script_and_nothing_from_elsewhere(start: Any) -> None:
@@ -149,15 +153,23 @@ def test_a_customer_without_wallets_is_fine_and_has_none(start: Any, simulator: 
     assert "The account has no wallets." in row
 
 
+@pytest.fixture
+def closed_port() -> Iterator[int]:
+    """Keep a port of loopback on which nobody listens, nor can as long as the test runs."""
+    with socket.socket() as kept:
+        kept.bind(("127.0.0.1", 0))
+        yield kept.getsockname()[1]
+
+
 def test_the_running_configuration_is_shown_whole_with_a_mask_over_every_secret(
-    start: Any, simulator: Any, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+    start: Any, simulator: Any, tmp_path: Any, monkeypatch: pytest.MonkeyPatch, closed_port: int
 ) -> None:
     key = simulator.keys["apimall"]
     (tmp_path / "key").write_text(key)
     monkeypatch.setenv("PREPAID_TEST_KEY", key)
     where = {"provider": "apimall", "base_url": simulator.base_url("apimall")}
     accounts = [
-        {"name": "literal", "api_key": key, "proxy_url": f"http://me:{key}@127.0.0.1:3128", **where},
+        {"name": "literal", "api_key": key, "proxy_url": f"http://me:{key}@127.0.0.1:{closed_port}", **where},
         {
             "name": "file",
             "api_key_file": "key",
@@ -174,7 +186,7 @@ def test_the_running_configuration_is_shown_whole_with_a_mask_over_every_secret(
     assert key not in answer.text
     literal, file, variable = yaml.safe_load(answer.text)["accounts"]
     assert literal["api_key"] == "***"
-    assert literal["proxy_url"] == "http://***@127.0.0.1:3128"
+    assert literal["proxy_url"] == f"http://***@127.0.0.1:{closed_port}"
     assert file["api_key_file"] == str(tmp_path / "key")
     assert (file["thresholds"], file["min_interval"]) == ({"critical": "1.50"}, "1h30m")
     assert (variable["api_key_env"], variable["timeout"]) == ("PREPAID_TEST_KEY", "500ms")

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import ExitStack
 
 import pytest
 
 from exporter.web.watch import Watch
 
-PATIENCE = 10.0
+PATIENCE = 120.0
+"""Seconds after which a test stops waiting for what should have happened long ago, on the slowest of machines."""
 
 
 @pytest.fixture
@@ -20,10 +22,17 @@ def watch() -> Watch:
 
 
 def test_what_ends_in_time_is_left_alone(watch: Watch) -> None:
-    late = threading.Event()
-    with watch.limit(0.2, late.set):
-        pass
-    assert not late.wait(0.4)
+    in_time = False
+    while not in_time:
+        late, begun = threading.Event(), time.monotonic()
+        with watch.limit(0.2, late.set):
+            pass
+        in_time = time.monotonic() - begun < 0.2
+    over = threading.Event()
+    # What ends later is called later.
+    with watch.limit(0.3, over.set):
+        assert over.wait(PATIENCE)
+    assert not late.is_set()
 
 
 def test_what_does_not_end_in_time_is_called_back_once(watch: Watch) -> None:
@@ -39,21 +48,30 @@ def test_what_does_not_end_in_time_is_called_back_once(watch: Watch) -> None:
         assert late.wait(PATIENCE)
         with watch.limit(0.1, lambda: None):
             late.wait(0)
-    assert 0.19 < calls[0] - begun < PATIENCE / 2
+    assert calls[0] - begun > 0.19
     assert len(calls) == 1
 
 
 def test_a_shorter_limit_does_not_wait_for_a_longer_one(watch: Watch) -> None:
     late = threading.Event()
-    with watch.limit(PATIENCE * 6, lambda: None):
-        begun = time.monotonic()
-        with watch.limit(0.1, late.set):
-            assert late.wait(PATIENCE)
-        assert time.monotonic() - begun < PATIENCE / 2
+    with watch.limit(PATIENCE * 6, lambda: None), watch.limit(0.1, late.set):
+        assert late.wait(PATIENCE)
 
 
-def test_any_number_of_limits_takes_no_further_thread(watch: Watch) -> None:
-    before = threading.active_count()
-    for _ in range(100):
-        with watch.limit(PATIENCE, lambda: None):
-            assert threading.active_count() <= before
+def test_any_number_of_limits_takes_no_further_thread(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
+    starters: list[str] = []
+    begin = threading.Thread.start
+
+    def start(thread: threading.Thread) -> None:
+        starters.append(threading.current_thread().name)
+        begin(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    late = threading.Event()
+    with ExitStack() as limits:
+        for _ in range(100):
+            limits.enter_context(watch.limit(PATIENCE, lambda: None))
+        limits.enter_context(watch.limit(0.1, late.set))
+        assert late.wait(PATIENCE)
+    # Threads that other tests left behind may start what they like.
+    assert not {threading.current_thread().name, "watch"} & set(starters)
