@@ -122,6 +122,10 @@ def test_the_pod_has_no_token_of_the_cluster(kind: Kind, render: Render, ci_valu
     assert [m["kind"] for m in render(ci_values) if "Role" in m["kind"]] == []
 
 
+def test_the_pod_is_told_nothing_of_the_services_around_it(pod: Pod) -> None:
+    assert pod["enableServiceLinks"] is False
+
+
 def test_the_platform_may_choose_the_user(kind: Kind) -> None:
     values = {"podSecurityContext": {"runAsUser": None, "runAsGroup": None, "fsGroup": None}}
     context = kind("Deployment", values)["spec"]["template"]["spec"]["securityContext"]
