@@ -117,3 +117,21 @@ def test_grafana_finds_its_dashboards_and_asks_the_prometheus_beside_it(
     prometheus = shipped(root, services["prometheus"], "/etc/prometheus/prometheus.yml")
     interval = yaml.safe_load(prometheus.read_text())["global"]["scrape_interval"]
     assert sources[0]["jsonData"]["timeInterval"] == interval
+
+
+def test_no_service_has_more_rights_than_it_needs(services: dict[str, Any]) -> None:
+    for name, service in services.items():
+        assert service["cap_drop"] == ["ALL"], name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+    assert services["prepaid-exporter"]["read_only"] is True
+    assert services["prepaid-exporter"]["tmpfs"] == ["/tmp"]  # noqa: S108 - the container's
+
+
+def test_grafana_shows_its_dashboards_without_a_login_and_lets_nobody_change_them(
+    services: dict[str, Any],
+) -> None:
+    environment = services["grafana"]["environment"]
+    assert environment["GF_AUTH_ANONYMOUS_ENABLED"] == "true"
+    assert environment["GF_AUTH_ANONYMOUS_ORG_ROLE"] == "Viewer"
+    assert environment["GF_AUTH_DISABLE_LOGIN_FORM"] == environment["GF_AUTH_ANONYMOUS_ENABLED"]
+    assert environment["GF_AUTH_BASIC_ENABLED"] == "false"

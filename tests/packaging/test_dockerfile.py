@@ -52,3 +52,11 @@ def test_the_image_installs_what_is_locked_and_the_lock_names_every_dependency(
     needed = {re.split(r"[^\w.-]", dependency)[0] for dependency in project["dependencies"]}
     locked = set(re.findall(r"^([\w.-]+)==", (root / "requirements.lock").read_text(), re.MULTILINE))
     assert needed <= locked, "run `make lock`"
+
+
+def test_the_image_says_by_which_user_and_how_it_is_run_and_stopped(dockerfile: str) -> None:
+    final = dockerfile.rpartition("\nFROM ")[2]
+    assert re.search(r"^USER 65532:65532$", final, re.MULTILINE)
+    assert re.search(r"^STOPSIGNAL SIGTERM$", final, re.MULTILINE)
+    assert re.search(r"^EXPOSE 10710$", final, re.MULTILINE)
+    assert re.search(r'^ENTRYPOINT \["/opt/prepaid-exporter/bin/prepaid-exporter"\]$', final, re.MULTILINE)

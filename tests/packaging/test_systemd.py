@@ -72,3 +72,36 @@ def test_keys_are_handed_over_as_credentials(root: Path, service: str) -> None:
     assert "\nLoadCredential=keys:/etc/prepaid-exporter/keys\n" in unit
     assert f"/run/credentials/{service}/keys_NAME" in unit
     assert "Environment" not in unit
+
+
+def settings(root: Path, unit: str) -> dict[str, str]:
+    """Give the settings of a unit; of one that stands twice, the last."""
+    lines = (root / "systemd" / unit).read_text().splitlines()
+    return dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
+
+
+def test_the_textfile_may_be_written_and_nothing_else(root: Path) -> None:
+    unit = settings(root, "prepaid-exporter-textfile.service")
+    written = re.search(r" --textfile=(\S+)/prepaid\.prom$", unit["ExecStart"])
+    assert written
+    assert unit["ReadWritePaths"] == written[1]
+    assert unit["ProtectSystem"] == "strict"
+    assert "ReadWritePaths" not in settings(root, "prepaid-exporter.service")
+
+
+def test_a_low_balance_is_no_failure_of_the_textfile_unit(root: Path) -> None:
+    unit = settings(root, "prepaid-exporter-textfile.service")
+    assert (unit["Type"], unit["SuccessExitStatus"]) == ("oneshot", "1 2 3")
+
+
+def test_the_timer_goes_on_every_five_minutes(root: Path) -> None:
+    timer = settings(root, "prepaid-exporter-textfile.timer")
+    assert (timer["OnBootSec"], timer["OnUnitActiveSec"]) == ("1min", "5min")
+    assert timer["WantedBy"] == "timers.target"
+    assert "a timer asks the providers every five minutes" in (root / "docs/installation.md").read_text()
+
+
+def test_the_service_comes_back_after_a_failure_and_reloads_by_signal(root: Path) -> None:
+    unit = settings(root, "prepaid-exporter.service")
+    assert unit["Restart"] == "on-failure"
+    assert unit["ExecReload"] == "/bin/kill -HUP $MAINPID"

@@ -4,8 +4,10 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 BESIDE_PYTHON = Path(sys.executable).parent
 USES = re.compile(r"uses: (\S+)(.*)")
@@ -49,3 +51,41 @@ def test_every_action_is_pinned_to_a_commit_and_says_its_version(workflows: list
 def test_nothing_is_granted_to_all_jobs(workflows: list[Path]) -> None:
     for path in workflows:
         assert "\npermissions: {}\n" in path.read_text(), path
+
+
+@pytest.fixture(scope="module")
+def release(root: Path) -> dict[str, list[dict[str, Any]]]:
+    """Give the steps of every job of the release."""
+    jobs = yaml.safe_load((root / ".github/workflows/release.yml").read_text())["jobs"]
+    return {name: job["steps"] for name, job in jobs.items()}
+
+
+def inputs(steps: list[dict[str, Any]], action: str) -> list[dict[str, Any]]:
+    """Give what each use of an action is given."""
+    return [step["with"] for step in steps if step.get("uses", "").startswith(f"{action}@")]
+
+
+def test_what_is_published_is_attested(release: dict[str, list[dict[str, Any]]]) -> None:
+    assert inputs(release["build"], "actions/attest") == [
+        {"subject-path": "dist/*"},
+        {"subject-path": "dist/*.whl", "sbom-path": "prepaid-exporter.cdx.json"},
+    ]
+    for job in ("image", "chart"):
+        (pushed,) = inputs(release[job], "actions/attest")
+        assert pushed["subject-digest"] == "${{ steps.push.outputs.digest }}"
+        assert pushed["push-to-registry"] is True
+
+
+def test_the_image_carries_its_bill_of_materials_and_its_provenance(
+    release: dict[str, list[dict[str, Any]]],
+) -> None:
+    (built,) = inputs(release["image"], "docker/build-push-action")
+    assert (built["push"], built["sbom"], built["provenance"]) == (True, True, "mode=max")
+    assert built["platforms"].split(",") == ["linux/amd64", "linux/arm64"]
+
+
+def test_a_failure_before_a_pipe_stops_its_step(workflows: list[Path]) -> None:
+    jobs = [job for path in workflows for job in yaml.safe_load(path.read_text())["jobs"].values()]
+    piped = [step for job in jobs for step in job["steps"] if re.search(r"[^|]\|[^|]", step.get("run", ""))]
+    assert piped
+    assert [step["run"] for step in piped if step.get("shell") != "bash"] == []
