@@ -103,15 +103,9 @@ def test_the_demo_shows_the_sample_of_the_readme(
     # A world that stands still shows the documented numbers, as the sample does.
     command = ["make", "demo", "SPEED=0", f"PYTHON={sys.base_prefix}/bin/python3"]
     with started(command, copy, environment, r"(http://127\.0\.0\.1:\d+)/metrics") as url:
+        shown = next(text for text in blocks["sh"] if "curl" in text).replace("http://127.0.0.1:10710", url)
         page = subprocess.run(
-            [
-                "sh",
-                "-c",
-                next(text for text in blocks["sh"] if "curl" in text).replace("http://127.0.0.1:10710", url),
-            ],
-            check=True,
-            capture_output=True,
-            text=True,
+            ["sh", "-c", shown], env=environment, check=True, capture_output=True, text=True
         ).stdout
         sample = blocks["text"][0].splitlines()
         assert len(sample) > 4
