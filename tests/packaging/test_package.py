@@ -98,6 +98,17 @@ def test_the_wheel_has_the_whole_program_and_nothing_else(checkout: Path, wheel:
     assert any(name.endswith(".dist-info/licenses/LICENSE") for name in names)
 
 
+def test_the_package_index_shows_where_the_project_is(root: Path, wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        (metadata,) = [name for name in archive.namelist() if name.endswith(".dist-info/METADATA")]
+        lines = archive.read(metadata).decode().splitlines()
+    urls = dict(line.removeprefix("Project-URL: ").split(", ") for line in lines if "Project-URL: " in line)
+    assert set(urls) == {"Repository", "Documentation", "Changelog", "Issues"}
+    assert f"home: {urls['Repository']}\n" in (root / "helm/prepaid-exporter/Chart.yaml").read_text()
+    for url in (urls["Documentation"], urls["Changelog"]):
+        assert (root / url.partition("/main/")[2]).exists(), url
+
+
 def test_the_sdist_builds_without_the_checkout(built: list[Path]) -> None:
     with tarfile.open(next(path for path in built if path.suffix == ".gz")) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
