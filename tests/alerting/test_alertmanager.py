@@ -56,6 +56,16 @@ def test_an_alert_of_another_kind_pages_nobody_here(amtool: Callable[..., str]) 
     assert amtool("config", "routes", "test", f"--config.file={EXAMPLE}", *labels).strip() == "ticket"
 
 
+def test_an_exporter_is_one_page_in_however_many_jobs_it_is_scraped(amtool: Callable[..., str]) -> None:
+    labels = ["alertname=PrepaidExporterDown", "severity=critical", "instance=e:10710", "job=prepaid"]
+    printed = amtool("config", "routes", "test", f"--config.file={EXAMPLE}", "--tree", *labels)
+    assert "PrepaidExporter" in printed
+    assert printed.rstrip().endswith("page")
+    pages = CONFIGURATION["route"]["routes"][0]["routes"][0]["routes"]
+    [grouped] = [r["group_by"] for r in pages if "PrepaidExporter" in r["matchers"][0]]
+    assert grouped == ["alertname", "instance"]
+
+
 def inhibited(source: str, target: str) -> list[str] | None:
     """Give the labels in which two alerts must agree for the first to hold back the second."""
 
@@ -83,9 +93,9 @@ HELD_BACK = {
     ("PrepaidBalanceBelowCritical", "PrepaidRunwayShort"): WALLET,
     ("PrepaidBalanceBelowWarning", "PrepaidBalanceBelowInfo"): WALLET,
     ("PrepaidRunwayCritical", "PrepaidRunwayShort"): WALLET,
+    ("PrepaidCredentialsRejected", "PrepaidAccountFailing"): ACCOUNT,
     ("PrepaidCredentialsRejected", "PrepaidReadingStale"): ACCOUNT,
     ("PrepaidAccountFailing", "PrepaidReadingStale"): ACCOUNT,
-    ("PrepaidExporterDown", "PrepaidExporterAbsent"): [],
 }
 
 
@@ -180,6 +190,14 @@ def test_a_page_says_at_a_glance_whose_wallet_what_is_left_how_long_and_where_to
         "Runbook: https://runbooks.example.com/#a",
         "Dashboard: https://grafana.example.com/d/a",
     ]
+
+
+def test_a_page_that_is_not_about_the_balance_says_first_what_is_the_matter(
+    rendered: Callable[..., tuple[str, str]],
+) -> None:
+    title, text = rendered(alert(alertname="PrepaidWalletNotActive"))
+    assert title == "PAGE: mall (apimall): PrepaidWalletNotActive, 20.00 CREDITS left, enough for 3h 20m"
+    assert "Top up: https://pay.example.com/mall" in text
 
 
 def test_what_is_not_known_is_said_or_left_out(rendered: Callable[..., tuple[str, str]]) -> None:

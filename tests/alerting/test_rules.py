@@ -123,6 +123,18 @@ def test_no_unit_test_asks_for_an_alert_that_does_not_exist() -> None:
     assert asked == set(ALERTS)
 
 
+def fired_alerts(name: str) -> list[dict[str, Any]]:
+    """Give the alerts of a name that the unit tests see fire, with their labels and annotations."""
+    return [
+        alert
+        for path in UNIT_TESTS
+        for world in yaml.safe_load(path.read_text())["tests"]
+        for case in world.get("alert_rule_test", [])
+        if case["alertname"] == name
+        for alert in case.get("exp_alerts", [])
+    ]
+
+
 @pytest.mark.parametrize("name", ALERTS)
 def test_every_alert_says_what_a_person_needs(name: str) -> None:
     rule = ALERTS[name]
@@ -137,9 +149,22 @@ def test_every_alert_says_what_a_person_needs(name: str) -> None:
         assert "$labels.provider" in annotations["description"]
     else:
         assert "ccount" not in rule["expr"] or name == "PrepaidExporterAbsent"
-    assert not annotations.keys() - ANNOTATIONS or annotations.keys() - ANNOTATIONS == FACTS
-    if name.startswith(("PrepaidBalance", "PrepaidWalletExhausted", "PrepaidRunway")):
-        assert annotations.keys() >= FACTS
+    about_a_wallet = "$labels.wallet" in annotations["description"]
+    assert annotations.keys() - ANNOTATIONS == (FACTS if about_a_wallet else set())
+    assert about_a_wallet == any("wallet" in alert["exp_labels"] for alert in fired_alerts(name))
+
+
+@pytest.mark.parametrize("name", ALERTS)
+def test_the_description_of_a_wallet_names_account_provider_balance_and_runway(name: str) -> None:
+    description = ALERTS[name]["annotations"]["description"]
+    told = [alert for alert in fired_alerts(name) if "wallet" in alert["exp_labels"]]
+    for alert in told:
+        labels, texts = alert["exp_labels"], alert["exp_annotations"]
+        place = f"Account {labels['account']} at {labels['provider']}, wallet {labels['wallet']}"
+        assert texts["description"].startswith(place)
+        assert texts["balance"] in texts["description"]
+        assert texts["runway"] in texts["description"]
+    assert not told or "wallet:prepaid_runway_seconds:limit{%s}" in description
 
 
 @pytest.mark.parametrize("name", ALERTS)
@@ -195,13 +220,7 @@ def test_steps_of_five_minutes_are_a_multiple_of_the_interval_that_records_them(
 
 
 def test_no_alert_about_an_account_names_the_exporter_instance() -> None:
-    fired = [
-        alert["exp_labels"]
-        for path in UNIT_TESTS
-        for world in yaml.safe_load(path.read_text())["tests"]
-        for case in world.get("alert_rule_test", [])
-        for alert in case.get("exp_alerts", [])
-    ]
+    fired = [alert["exp_labels"] for name in ALERTS for alert in fired_alerts(name)]
     about_accounts = [labels for labels in fired if "account" in labels]
     assert about_accounts
     assert all(labels.keys() >= {"severity", "job", "provider"} for labels in about_accounts)
