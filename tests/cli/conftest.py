@@ -2,7 +2,9 @@
 
 import http.client
 import os
+import pty
 import re
+import select
 import signal
 import subprocess
 import sys
@@ -17,7 +19,9 @@ import pytest
 
 from exporter.simulator import Simulator
 
-PATIENCE = 20.0
+PATIENCE = 120.0
+"""Seconds after which a test stops waiting for what should have happened long ago, on the slowest of machines."""
+
 PROGRAM = Path(sys.executable).with_name("prepaid-exporter")
 
 
@@ -32,8 +36,16 @@ Run = Callable[..., Result]
 
 
 def environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("PREPAID_EXPORTER_")}
-    return {**clean, "NO_PROXY": "127.0.0.1", **(more or {})}
+    """Give the environment without what a desk may say about this program, proxies and terminals."""
+    theirs = re.compile(r"PREPAID_EXPORTER_.*|.*_proxy|COLUMNS|LINES|NO_COLOR", re.IGNORECASE)
+    return {name: value for name, value in os.environ.items() if not theirs.fullmatch(name)} | dict(
+        more or {}
+    )
+
+
+@pytest.fixture
+def clean() -> Mapping[str, str]:
+    return environment()
 
 
 @pytest.fixture
@@ -77,22 +89,41 @@ class Running:
     def wait_for_many(self, pattern: str, count: int) -> list[re.Match[str]]:
         """Wait until that many lines match, and give the matches."""
         end = time.monotonic() + PATIENCE
-        while time.monotonic() < end:
+        over = False
+        while not over:
+            over = time.monotonic() > end or self.process.poll() is not None
+            if over:
+                self._read_on()
             found = [match for line in [*self.out, *self.err] if (match := re.search(pattern, line))]
             if len(found) >= count:
                 return found
-            assert self.process.poll() is None, "".join(self.err)
             time.sleep(0.02)
         raise AssertionError(f"no line matches {pattern!r}: {self.out} {self.err}")
+
+    def _read_on(self) -> None:
+        """Let what an ended command wrote be read to its end."""
+        if self.process.poll() is not None:
+            for reader in self._readers:
+                reader.join(PATIENCE)
+
+    def stop(self) -> None:
+        """Kill the command, and read to the end: nobody may be reading when the files are closed."""
+        self.process.kill()
+        self.process.wait(PATIENCE)
+        self._read_on()
 
     @property
     def port(self) -> int:
         return int(self.wait_for(r"https?://\S+?:(\d+)(?= version=|\", \"version\"|/metrics)")[1])
 
     def ask(
-        self, path: str, method: str = "GET", headers: Mapping[str, str] | None = None
+        self,
+        path: str,
+        method: str = "GET",
+        headers: Mapping[str, str] | None = None,
+        port: int | None = None,
     ) -> tuple[int, str]:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
+        connection = http.client.HTTPConnection("127.0.0.1", port or self.port, timeout=PATIENCE)
         try:
             connection.request(method, path, headers=dict(headers or {}))
             answer = connection.getresponse()
@@ -100,18 +131,15 @@ class Running:
         finally:
             connection.close()
 
-    def end(self, number: int = signal.SIGTERM) -> tuple[int, float]:
-        """Send a signal; give the exit status and the seconds until the end."""
-        begun = time.monotonic()
+    def end(self, number: int = signal.SIGTERM) -> int:
+        """Send a signal, and give the exit status."""
         self.process.send_signal(number)
-        status = self.process.wait(PATIENCE)
-        return status, time.monotonic() - begun
+        return self.process.wait(PATIENCE)
 
     @property
     def written(self) -> str:
         """Give all that was written, once the command has ended."""
-        for reader in self._readers:
-            reader.join(PATIENCE)
+        self._read_on()
         return "".join([*self.out, *self.err])
 
 
@@ -134,10 +162,53 @@ def begin(tmp_path: Path) -> Iterator[Begin]:
                     text=True,
                 )
             )
-            stack.callback(process.kill)
-            return Running(process)
+            running = Running(process)
+            stack.callback(running.stop)
+            return running
 
         yield started
+
+
+@pytest.fixture
+def on_a_terminal(tmp_path: Path) -> Callable[..., tuple[int, str]]:
+    """Run the command with a terminal as all its files, and give the exit status and all that appeared on it."""
+
+    def finished(*arguments: str, columns: int = 120) -> tuple[int, str]:
+        parent, child = pty.openpty()
+        env = environment({"TERM": "xterm", "COLUMNS": str(columns)})
+        seen = b""
+        with ExitStack() as stack:
+            stack.callback(os.close, parent)
+            process = stack.enter_context(
+                subprocess.Popen(
+                    [PROGRAM, *arguments], cwd=tmp_path, env=env, stdin=child, stdout=child, stderr=child
+                )
+            )
+            stack.callback(process.kill)
+            os.close(child)
+            ready = select.poll()
+            ready.register(parent)
+            while ready.poll(PATIENCE * 1000):
+                try:
+                    seen += os.read(parent, 65536)
+                except OSError:  # the last user of the terminal has gone, and everything is read
+                    return process.wait(PATIENCE), seen.decode()
+        raise AssertionError(f"the command does not end: {seen!r}")
+
+    return finished
+
+
+@pytest.fixture
+def eventually() -> Callable[[Callable[[], bool]], None]:
+    """Wait until something is true, and fail when it does not become so."""
+
+    def wait(true: Callable[[], bool]) -> None:
+        end = time.monotonic() + PATIENCE
+        while not true():
+            assert time.monotonic() < end, "it did not happen"
+            time.sleep(0.02)
+
+    return wait
 
 
 @pytest.fixture
@@ -149,7 +220,7 @@ def simulator() -> Iterator[Simulator]:
 
 @pytest.fixture
 def prepaid(simulator: Simulator, tmp_path: Path) -> Path:
-    """Write the configuration of the demo's six accounts where the command looks for it."""
+    """Write the configuration of the demo's six accounts where the command looks for it; no call is in a hurry."""
     file = tmp_path / "prepaid.yml"
-    file.write_text(simulator.configuration(), encoding="utf-8")
+    file.write_text(f"defaults: {{timeout: 1h}}\n{simulator.configuration()}", encoding="utf-8")
     return file

@@ -1,12 +1,9 @@
 """The commands that end by themselves: check, validate and providers."""
 
 import json
-import os
-import pty
-import select
 import subprocess
 import sys
-import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,31 +12,6 @@ from prometheus_client.parser import text_string_to_metric_families
 
 PROGRAM = Path(sys.executable).with_name("prepaid-exporter")
 FINE = ["outreach", "sms", "sms-branch", "acme", "mall"]
-
-
-def on_a_terminal(arguments: list[str], folder: Path) -> str:
-    """Run the command with a terminal as all its files, and give everything that appeared on it."""
-    parent, child = pty.openpty()
-    seen = b""
-    env = {**os.environ, "TERM": "xterm", "COLUMNS": "120", "NO_PROXY": "127.0.0.1"}
-    env.pop("NO_COLOR", None)
-    with subprocess.Popen(
-        [PROGRAM, *arguments], cwd=folder, env=env, stdin=child, stdout=child, stderr=child
-    ) as process:
-        os.close(child)
-        end = time.monotonic() + 20
-        while time.monotonic() < end:
-            ready, _, _ = select.select([parent], [], [], 0.2)
-            if ready:
-                try:
-                    part = os.read(parent, 65536)
-                except OSError:  # a terminal whose last user has gone
-                    break
-                seen += part
-            elif process.poll() is not None:
-                break
-    os.close(parent)
-    return seen.decode()
 
 
 @pytest.mark.usefixtures("prepaid")
@@ -150,37 +122,43 @@ class TestCheck:
 
     @pytest.mark.parametrize(
         ("place", "cause"),
-        [
-            ("nowhere/prepaid.prom", "No such file or directory"),
-            ("folder", "Is a directory"),
-            ("prepaid.yml/x", "Not a directory"),
-        ],
+        [("nowhere/prepaid.prom", "No such file or directory"), ("prepaid.yml/x", "Not a directory")],
     )
     def test_a_textfile_that_cannot_be_written_is_told_and_leaves_nothing(
         self, place: str, cause: str, run: Any, tmp_path: Path
     ) -> None:
-        (tmp_path / "folder").mkdir()
         before = sorted(tmp_path.rglob("*"))
         result = run("check", "--textfile", place, "mall")
         assert (result.status, result.err) == (3, f"--textfile: {place} cannot be written: {cause}\n")
         assert sorted(tmp_path.rglob("*")) == before
 
+    def test_a_folder_for_a_textfile_is_told_before_anybody_is_asked(
+        self, run: Any, simulator: Any, tmp_path: Path
+    ) -> None:
+        (tmp_path / "folder").mkdir()
+        result = run("check", "--textfile", "folder", "mall")
+        assert (result.status, result.out) == (3, "")
+        assert (
+            "'--textfile' (env var: 'PREPAID_EXPORTER_TEXTFILE'): File 'folder' is a directory." in result.err
+        )
+        assert simulator.requests("apimall") == 0
+
     def test_a_hanging_provider_is_given_up_after_the_account_s_timeout(
         self, run: Any, simulator: Any, prepaid: Path
     ) -> None:
         simulator.fail("apimall", "hang")
-        prepaid.write_text(f"defaults: {{timeout: 500ms}}\n{prepaid.read_text()}")
-        begun = time.monotonic()
+        prepaid.write_text(prepaid.read_text().replace("timeout: 1h", "timeout: 500ms"))
         result = run("check", "mall")
-        assert (result.status, time.monotonic() - begun < 8) == (3, True)
+        assert result.status == 3
         assert "timeout" in result.out
 
     def test_colours_and_progress_appear_on_a_terminal_alone(
-        self, run: Any, simulator: Any, prepaid: Path
+        self, run: Any, on_a_terminal: Any, simulator: Any, prepaid: Path
     ) -> None:
         simulator.fail("apimall", "hang")
-        prepaid.write_text(f"defaults: {{timeout: 700ms}}\n{prepaid.read_text()}")
-        seen = on_a_terminal(["check", "outreach", "mall"], prepaid.parent)
+        prepaid.write_text(prepaid.read_text().replace("name: mall", "name: mall\n    timeout: 700ms"))
+        status, seen = on_a_terminal("check", "outreach", "mall")
+        assert status == 3
         assert "\x1b[32mok" in seen
         assert "asking 2 accounts" in seen
         result = run("check", "outreach", "mall")
@@ -202,13 +180,14 @@ def test_markup_in_a_name_is_only_text(run: Any, prepaid: Path, simulator: Any) 
     assert simulator.requests("apimall") == 1
 
 
-def test_a_reader_that_goes_away_is_no_traceback(prepaid: Path) -> None:
+def test_a_reader_that_goes_away_is_no_traceback(prepaid: Path, clean: Mapping[str, str]) -> None:
     done = subprocess.run(
         ["bash", "-c", f"set -o pipefail; {PROGRAM} check --output json | head -c1"],
         cwd=prepaid.parent,
+        env=clean,
         capture_output=True,
         text=True,
-        timeout=20,
+        timeout=120,
         check=False,
     )
     assert done.stdout == "["

@@ -4,14 +4,9 @@ from __future__ import annotations
 
 import io
 import json
-import os
-import pty
 import re
-import subprocess
-import sys
 from decimal import Decimal
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -21,7 +16,8 @@ from exporter.model import Level, Outcome, Wallet
 from exporter.providers import built_in
 from exporter.scrape import Reading
 
-PROGRAM = Path(sys.executable).with_name("prepaid-exporter")
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def reading(wallet: Wallet, **more: Any) -> Reading:
@@ -73,23 +69,12 @@ def test_no_environment_colours_a_pipe(run: Any, prepaid: Path) -> None:
     assert result.err == ""
 
 
-def test_a_narrow_terminal_folds_and_cuts_nothing(prepaid: Path) -> None:
+def test_a_narrow_terminal_folds_and_cuts_nothing(prepaid: Path, on_a_terminal: Any) -> None:
     prepaid.write_text(
         prepaid.read_text().replace("name: mall", "name: abcdefghijklmnopqrstuvwxyz0123456789")
     )
-    parent, child = pty.openpty()
-    env = {**os.environ, "TERM": "xterm", "COLUMNS": "60", "NO_PROXY": "127.0.0.1"}
-    with subprocess.Popen(
-        [PROGRAM, "check", "abcdefghijklmnopqrstuvwxyz0123456789"],
-        cwd=prepaid.parent,
-        env=env,
-        stdout=child,
-        stderr=subprocess.DEVNULL,
-    ) as process:
-        assert process.wait(20) == 0
-        os.close(child)
-        shown = os.read(parent, 65536).decode()
-    os.close(parent)
+    status, shown = on_a_terminal("check", "abcdefghijklmnopqrstuvwxyz0123456789", columns=60)
+    assert status == 0
     assert "…" not in shown
     lines = re.sub(r"\x1b\[[0-9]*m", "", shown).splitlines()
     (heading,) = [number for number, line in enumerate(lines) if "ACCOUNT" in line]
