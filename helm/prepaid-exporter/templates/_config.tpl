@@ -29,11 +29,12 @@ A key never passes through here: an account's `secrets` become paths of mounted 
 {{- dict "config" $config "secrets" $secrets | toJson -}}
 {{- end -}}
 
-{{- /* The credentials that an account's provider declares, as JSON. Every built-in one has `api_key` and no other. */ -}}
+{{- /* The credentials that an account's provider declares, as JSON. Every built-in one has `api_key` and no other; of a
+definition that declares none, the exporter itself complains. Input: account, values. */ -}}
 {{- define "prepaid-exporter.credentials" -}}
 {{- $account := index . 0 -}}
 {{- $definition := get (index . 1).providers $account.provider | default dict -}}
-{{- $definition.credentials | default (dict "api_key" dict) | toJson -}}
+{{- $definition.credentials | default (and $definition $account.secrets) | default (dict "api_key" dict) | toJson -}}
 {{- end -}}
 
 {{- /* Which entry of which secret holds each credential of an account, as JSON. Input: path, account, values. */ -}}

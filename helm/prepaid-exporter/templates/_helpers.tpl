@@ -12,10 +12,10 @@
 {{- /* Refuse null for what has to be there: Helm drops a default that is set to null before the schema sees it. */ -}}
 {{- define "prepaid-exporter.refuseNulls" -}}
 {{- $needed := list
-  "commonLabels" "config" "config.defaults" "demo" "image" "livenessProbe" "log" "networkPolicy" "podDisruptionBudget"
-  "probe" "prometheusRule" "prometheusRule.alertLabels" "prometheusRule.alerts" "prometheusRule.grafanaUrl" "providers"
-  "readinessProbe" "scrapeConfig" "service" "service.port" "serviceAccount" "serviceAccount.create" "serviceMonitor"
-  "webConfig" "webConfig.tls"
+  "commonLabels" "config" "config.defaults" "demo" "image" "livenessProbe" "log" "probe" "prometheusRule"
+  "prometheusRule.alertLabels" "prometheusRule.alerts" "prometheusRule.grafanaUrl" "providers" "readinessProbe"
+  "scrapeConfig" "service" "service.port" "serviceAccount" "serviceAccount.create" "serviceMonitor" "webConfig"
+  "webConfig.tls"
 -}}
 {{- range $path := $needed -}}
   {{- $value := $.Values -}}
