@@ -10,7 +10,9 @@ from exporter import duration
 from exporter.source import dump, read
 
 SAME_FOLDER = settings(
-    deadline=None, max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    deadline=None,
+    max_examples=200,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 TEXT = st.text(st.characters(exclude_categories=["C", "Zl", "Zp"]))
 PLAIN = st.recursive(

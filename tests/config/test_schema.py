@@ -62,7 +62,7 @@ def validator(kept: dict[str, Any]) -> jsonschema.Draft202012Validator:
 def test_the_kept_schema_is_the_one_that_the_program_prints(root: Path) -> None:
     program = Path(sys.executable).with_name("prepaid-exporter")
     printed = subprocess.run(
-        [program, "validate", "--schema"], capture_output=True, text=True, check=True, timeout=30
+        [program, "validate", "--schema"], capture_output=True, text=True, check=True, timeout=120
     ).stdout
     assert (root / "docs" / "prepaid.schema.json").read_text(encoding="utf-8") == printed, "run `make docs`"
 

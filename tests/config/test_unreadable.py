@@ -36,7 +36,10 @@ def test_a_folder_is_not_a_file(tmp_path: Path) -> None:
         ("accounts: []".encode("utf-16"), "1:1: is not UTF-8 text"),
         ("accounts:\n- ñ".encode() + b"\xff", "2:4: is not UTF-8 text"),
         (b"accounts: []\x00", "1:13: is not valid YAML: it has a character that YAML does not allow"),
-        (b"accounts: []\n\n a\x1b[31m", "3:3: is not valid YAML: it has a character that YAML does not allow"),
+        (
+            b"accounts: []\n\n a\x1b[31m",
+            "3:3: is not valid YAML: it has a character that YAML does not allow",
+        ),
     ],
     ids=["a picture", "UTF-16", "another encoding", "a zero byte", "a terminal's escape"],
 )
@@ -128,7 +131,9 @@ DOCUMENTS = st.recursive(
 
 @given(document=DOCUMENTS)
 @settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=150,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )  # the folder is only written to
 def test_any_document_is_accepted_or_refused_with_a_place(document: object, tmp_path: Path) -> None:
     file = tmp_path / "prepaid.yml"

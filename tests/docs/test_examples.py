@@ -26,7 +26,7 @@ FLAG = re.compile(r"(?<![\w-])--[a-z][\w.-]*")
 def program(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
     command = [Path(sys.executable).parent / "prepaid-exporter", *arguments]
     return subprocess.run(
-        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=60
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=120
     )
 
 

@@ -10,6 +10,7 @@ from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
 from pathlib import Path
+from socketserver import TCPServer
 from threading import Thread
 from typing import Any, NamedTuple
 
@@ -20,6 +21,9 @@ from exporter import config, providers
 from exporter.client import Client
 from exporter.collector import Collector
 from exporter.model import State, Wallet
+
+UNHURRIED = {"timeout": "5m"}
+"""Defaults of every account: no law is about how fast the machine is."""
 
 FIXTURES = Path(__file__).resolve().parent.parent / "fixtures" / "providers"
 BODILESS = (204, 304)
@@ -149,6 +153,11 @@ class Upstream:
             request_queue_size = 256
             daemon_threads = True
 
+            def server_bind(self) -> None:
+                """Bind without looking the host's full name up, which waits for DNS."""
+                TCPServer.server_bind(self)
+                self.server_port = self.server_address[1]
+
         self._server = Server(("127.0.0.1", 0), Handler)
         self._thread = Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
         self._thread.start()
@@ -203,7 +212,8 @@ def collector(upstream: Upstream, client: Client, tmp_path: Path) -> Callable[[C
 
     def make(case: Case) -> Collector:
         file = tmp_path / "prepaid.yml"
-        file.write_text(json.dumps({"accounts": [entry(case, upstream.base_url(case.answer), case.name)]}))
+        accounts = [entry(case, upstream.base_url(case.answer), case.name)]
+        file.write_text(json.dumps({"defaults": UNHURRIED, "accounts": accounts}))
         return Collector(config.load(file).accounts[0], client)
 
     return make

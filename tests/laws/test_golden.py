@@ -86,8 +86,8 @@ def rendered(
         successes = [case for name in names for case in recorded(name) if case.wallets is not None]
         accounts = [account_entry(case, upstream.base_url(case.answer), case.id) for case in successes]
         file = tmp_path_factory.mktemp("golden") / "prepaid.yml"
-        file.write_text(json.dumps({"accounts": accounts}))
-        return Browser(Application(Runtime(file), Options()))
+        file.write_text(json.dumps({"defaults": {"timeout": "5m"}, "accounts": accounts}))
+        return Browser(Application(Runtime(file), Options(scrape_timeout=300)))
 
     def scraped(names: "Iterable[str]", chosen: str) -> str:
         answer = browser(tuple(sorted(names))).get("/metrics", headers={"Accept": ACCEPTS[chosen]})

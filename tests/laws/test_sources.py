@@ -128,7 +128,7 @@ def test_json_is_read_as_the_data_that_it_says(tmp_path_factory: pytest.TempPath
 
 
 @pytest.mark.parametrize(
-    "text", ["yes", "on", "0123", "2026-01-01", "1_000", "0x1f", "1:30", ".5", "True", "NULL"]
+    "text", ["yes", "on", "0123", "2026-01-01", "1_000", "0x1f", "1:30", ".5", "tRUE", "nuLL"]
 )
 def test_words_that_yaml_would_turn_into_something_else_stay_text(tmp_path: Path, text: str) -> None:
     file = tmp_path / "words.yml"

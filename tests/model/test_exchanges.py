@@ -1,7 +1,6 @@
 """Own definitions between an account and its wallets: the request that is made, and what is read."""
 
 import json
-import time
 from decimal import Decimal
 from typing import Any
 
@@ -126,11 +125,14 @@ def test_a_pattern_describes_the_whole_text(text: str, amount: Decimal | None) -
 
 
 def test_a_pattern_is_not_tried_on_a_long_text() -> None:
+    spec = Number(path=["@"], pattern="(?:0*)([0-9])")
+    assert number("0" * 100 + "1", spec) == 1
+    with pytest.raises(ValueError, match="is not a number"):
+        number("0" * 100_000 + "1", spec)
+    # To try this one would take years.
     spec = Number(path=["@"], pattern="([0-9]*[0-9]*[0-9]*[0-9]*[0-9]*[0-9]*)x")
-    begun = time.monotonic()
     with pytest.raises(ValueError, match="is not a number"):
         number("1" * 100_000, spec)
-    assert time.monotonic() - begun < 1
 
 
 @pytest.mark.parametrize("digits", ["1e10000", "-1e-10000", "0e999999999", "1" + "0" * 10_000])

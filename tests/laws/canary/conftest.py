@@ -108,7 +108,8 @@ def nest(
         keys = {} if "api_key" in settings else {f"{key}{form}": value for key in _credentials(provider)}
         accounts.append({"name": name, "provider": provider, "base_url": urls[name], **settings, **keys})
     file = folder / "prepaid.yml"
-    file.write_text(json.dumps({"provider_files": ["echo_*.yml"], "accounts": accounts}), encoding="utf-8")
+    content = {"defaults": {"timeout": "5m"}, "provider_files": ["echo_*.yml"], "accounts": accounts}
+    file.write_text(json.dumps(content), encoding="utf-8")
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("CANARY", SECRET)
         yield Nest(file, urls)

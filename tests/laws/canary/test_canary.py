@@ -3,6 +3,7 @@
 import io
 import json
 import logging
+import socket
 import traceback
 from base64 import b64decode
 from pathlib import Path
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
 
     Leaks = Callable[[str], list[str]]
 
+PATIENCE = 300.0
+"""Seconds for what a slow machine, too, must have done by then."""
+
 ACCEPTS = (
     "text/plain;version=0.0.4",
     "text/plain;version=1.0.0",
@@ -46,7 +50,7 @@ def _log_as_before() -> "Iterator[None]":
 
 @pytest.fixture(scope="module")
 def browser(nest: "Nest") -> Browser:
-    application = Application(Runtime(nest.file), Options(enable_lifecycle=True))
+    application = Application(Runtime(nest.file), Options(enable_lifecycle=True, scrape_timeout=PATIENCE))
     return Browser(application)
 
 
@@ -113,7 +117,9 @@ def test_no_line_of_the_log_shows_it_at_debug_level(
     monkeypatch.setattr("sys.stderr", written)
     log.configure("debug", form)  # type: ignore[arg-type]
     caplog.set_level(logging.DEBUG)
-    browser = Browser(Application(Runtime(nest.file), Options(enable_lifecycle=True)))
+    browser = Browser(
+        Application(Runtime(nest.file), Options(enable_lifecycle=True, scrape_timeout=PATIENCE))
+    )
     browser.get("/metrics")
     assert browser.post("/-/reload").status_code == 200
 
@@ -132,7 +138,7 @@ def test_not_even_a_bug_that_quotes_it_shows_it(
     monkeypatch.setattr("sys.stderr", written)
     monkeypatch.setattr(Extractor, "wallets", bug)
     log.configure("debug", form)  # type: ignore[arg-type]
-    browser = Browser(Application(Runtime(nest.file), Options()))
+    browser = Browser(Application(Runtime(nest.file), Options(scrape_timeout=PATIENCE)))
     shown = browser.get("/metrics").get_data(as_text=True) + browser.get("/").get_data(as_text=True)
 
     assert leaks(shown + written.getvalue()) == []
@@ -155,7 +161,7 @@ def test_no_object_shows_it_when_it_is_printed(nest: "Nest", leaks: "Leaks") -> 
             printed.append(sender.send(5))
         except ExchangeError as error:
             printed += [error, *traceback.format_exception(error)]
-    printed += [*runtime.scraper.known(), *runtime.scraper.scrape(None, 10)]
+    printed += [*runtime.scraper.known(), *runtime.scraper.scrape(None, PATIENCE)]
     client.close()
 
     assert [found for one in printed for found in leaks(f"{one!r} {one!s}")] == []
@@ -163,14 +169,17 @@ def test_no_object_shows_it_when_it_is_printed(nest: "Nest", leaks: "Leaks") -> 
 
 def test_no_failed_exchange_shows_it(nest: "Nest", monkeypatch: pytest.MonkeyPatch, leaks: "Leaks") -> None:
     entries = json.loads(nest.file.read_text(encoding="utf-8"))
-    for entry in entries["accounts"]:
-        entry["base_url"] = "http://127.0.0.1:1"
-    file = nest.file.with_name("unreachable.yml")
-    file.write_text(json.dumps(entries), encoding="utf-8")
-    written = io.StringIO()
-    monkeypatch.setattr("sys.stderr", written)
-    log.configure("debug", "logfmt")
-    readings = Runtime(file).scraper.scrape(None, 10)
+    with socket.socket() as kept:
+        # Nobody listens there, nor can as long as it is kept.
+        kept.bind(("127.0.0.1", 0))
+        for entry in entries["accounts"]:
+            entry["base_url"] = f"http://127.0.0.1:{kept.getsockname()[1]}"
+        file = nest.file.with_name("unreachable.yml")
+        file.write_text(json.dumps(entries), encoding="utf-8")
+        written = io.StringIO()
+        monkeypatch.setattr("sys.stderr", written)
+        log.configure("debug", "logfmt")
+        readings = Runtime(file).scraper.scrape(None, PATIENCE)
 
     assert {reading.outcome and reading.outcome.reason for reading in readings} == {Reason.UNREACHABLE}
     assert leaks(repr(readings) + written.getvalue()) == []
