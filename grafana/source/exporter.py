@@ -15,6 +15,7 @@ _SLOWEST = 10
 _RATE = "$__rate_interval"
 # Exporters are scraped every minute or two; a rate needs several scrapes whatever Grafana was told.
 _RATE_STEP = "2m"
+_LEGEND = "{{job}} {{instance}}"
 _NOT_SCRAPED = "No exporter is scraped: check the job and instance above, and Prometheus' targets."
 
 
@@ -61,7 +62,7 @@ def _exporters() -> table.Panel:
         tables.Label("", "job"),
         tables.Label("Version", "version"),
         Value("", "build", _by_instance("prepaid_exporter_build_info", "version")),
-        Value("Started", "start", f"1000 * {_by_instance('process_start_time_seconds')}", "dateTimeFromNow"),
+        Value("Started", "start", f"1000 * {_of_exporters('process_start_time_seconds')}", "dateTimeFromNow"),
         Value(
             "Last reload worked",
             "reload",
@@ -84,8 +85,8 @@ def _scrapes() -> timeseries.Panel:
         "How long Prometheus waited for each exporter; it must stay below the scrape timeout.",
         _NOT_SCRAPED,
     )
-    took = _by_instance("scrape_duration_seconds")
-    return panels.lines(text, "s", HALF, 8, [panels.ranged("took", took, "{{instance}}")])
+    took = _of_exporters("scrape_duration_seconds")
+    return panels.lines(text, "s", HALF, 8, [panels.ranged("took", took, _LEGEND)])
 
 
 def _collections() -> timeseries.Panel:
@@ -162,25 +163,31 @@ def _failing() -> timeseries.Panel:
 
 def _memory() -> timeseries.Panel:
     text = Text("Memory", "Resident memory of each exporter.", _NOT_SCRAPED)
-    used = _by_instance("process_resident_memory_bytes")
-    return panels.lines(text, "bytes", 8, 8, [panels.ranged("used", used, "{{instance}}")])
+    used = _of_exporters("process_resident_memory_bytes")
+    return panels.lines(text, "bytes", 8, 8, [panels.ranged("used", used, _LEGEND)])
 
 
 def _cpu() -> timeseries.Panel:
     text = Text("CPU", "Processor time that each exporter uses; 100 % is one core.", _NOT_SCRAPED)
     rate = f"rate({queries.of_exporter('process_cpu_seconds_total')}[{_RATE}])"
-    used = panels.ranged("used", f"max by (job, instance) ({rate})", "{{instance}}").interval(_RATE_STEP)
-    return panels.lines(text, "percentunit", 8, 8, [used])
+    used = queries.scraped_exporters(f"max by (job, instance) ({rate})")
+    target = panels.ranged("used", used, _LEGEND).interval(_RATE_STEP)
+    return panels.lines(text, "percentunit", 8, 8, [target])
 
 
 def _files() -> timeseries.Panel:
     text = Text("Open files", "Open file descriptors of each exporter, connections among them.", _NOT_SCRAPED)
-    used = _by_instance("process_open_fds")
-    return panels.lines(text, "none", 8, 8, [panels.ranged("used", used, "{{instance}}")])
+    used = _of_exporters("process_open_fds")
+    return panels.lines(text, "none", 8, 8, [panels.ranged("used", used, _LEGEND)])
 
 
 def _by_instance(family: str, *labels: str) -> str:
     return f"max by ({', '.join(('job', 'instance', *labels))}) ({queries.of_exporter(family)})"
+
+
+def _of_exporters(family: str) -> str:
+    """Give a family that targets of every kind have."""
+    return queries.scraped_exporters(_by_instance(family))
 
 
 def _upstream_rate(family: str, *labels: str) -> str:

@@ -1,5 +1,7 @@
 """What all three dashboards have around their panels: variables, links, recharge marks. Never a panel."""
 
+from typing import Any
+
 from grafana_foundation_sdk.builders import dashboard as build
 from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models import dashboard as model
@@ -24,6 +26,14 @@ _CHAIN = {
     "currency": (
         f'label_values(prepaid_balance{{{_INSTANCE}, provider=~"$provider", account=~"$account"}}, currency)'
     ),
+}
+
+# An exporter whose accounts are scraped from /probe has them under another job than itself.
+_EXPORTERS = '__name__=~"prepaid_account_up|prepaid_exporter_build_info"'
+_CHAIN_OF_EXPORTERS = {
+    **_CHAIN,
+    "job": f"label_values({{{_EXPORTERS}}}, job)",
+    "instance": f'label_values({{{_EXPORTERS}, job=~"$job"}}, instance)',
 }
 
 
@@ -54,9 +64,9 @@ def dashboard(uid: str, description: str) -> build.Dashboard:
     """Start a read-only dashboard with the shared variables and links to the other two."""
     result = build.Dashboard(TITLES[uid]).uid(uid).description(description).tags(["prepaid"]).readonly()
     result.refresh("1m").tooltip(model.DashboardCursorSync.CROSSHAIR).with_variable(_datasource())
-    for name in _CHAIN:
+    for name, query in (_CHAIN_OF_EXPORTERS if uid == EXPORTER else _CHAIN).items():
         single = uid == ACCOUNT and name == "account"
-        result.with_variable(_one_of(name) if single else _many_of(name))
+        result.with_variable(_one_of(name, query) if single else _many_of(name, query))
     for other in TITLES:
         if other != uid:
             result.link(_link_to(other))
@@ -69,12 +79,28 @@ def finish(builder: build.Dashboard) -> model.Dashboard:
     for number, panel in enumerate(result.panels or [], start=1):
         panel.id_val = number
     result.schema_version = _SCHEMA_VERSION
+    if result.uid == ACCOUNT:
+        _adapt_to_one_account(result)
     return result
 
 
+def _adapt_to_one_account(result: model.Dashboard) -> None:
+    panels = [panel for panel in result.panels or [] if isinstance(panel, model.Panel)]
+    asking: list[Any] = [
+        *(target for panel in panels for target in panel.targets or []),
+        *(result.annotations.list_val or [] if result.annotations else []),
+    ]
+    for query in asking:
+        query.expr = queries.about_one_account(query.expr)
+    for variable in (result.templating.list_val or []) if result.templating else []:
+        if isinstance(variable.query, str):
+            variable.query = queries.about_one_account(variable.query)
+
+
 def account_link(account: str, title: str) -> dict[str, object]:
-    """Link a value to its account's dashboard; `account` is the Grafana expression that names it."""
-    url = f"/d/{ACCOUNT}?{_KEPT}&var-account={account}&${{__url_time_range}}"
+    """Link a table's value to its account's dashboard; `account` is the Grafana expression that names it."""
+    provider = "${__data.fields.Provider:percentencode}"
+    url = f"/d/{ACCOUNT}?{_KEPT}&var-provider={provider}&var-account={account}&${{__url_time_range}}"
     return {"title": title, "url": url, "targetBlank": False}
 
 
@@ -87,12 +113,12 @@ def _datasource() -> build.DatasourceVariable:
     return build.DatasourceVariable("datasource").label("Data source").type("prometheus")
 
 
-def _one_of(name: str) -> build.QueryVariable:
-    variable = build.QueryVariable(name).label(name.title()).query(_CHAIN[name]).datasource(DATASOURCE)
+def _one_of(name: str, query: str) -> build.QueryVariable:
+    variable = build.QueryVariable(name).label(name.title()).query(query).datasource(DATASOURCE)
     return variable.refresh(model.VariableRefresh.ON_TIME_RANGE_CHANGED).sort(
         model.VariableSort.ALPHABETICAL_CASE_INSENSITIVE_ASC
     )
 
 
-def _many_of(name: str) -> build.QueryVariable:
-    return _one_of(name).multi(multi=True).include_all(include_all=True).all_value(".+").current(_ALL)
+def _many_of(name: str, query: str) -> build.QueryVariable:
+    return _one_of(name, query).multi(multi=True).include_all(include_all=True).all_value(".+").current(_ALL)

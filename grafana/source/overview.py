@@ -114,7 +114,9 @@ def _wallets() -> table.Panel:
     )
     age = {"color": {"mode": "fixed", "fixedColor": "text"}}
     auto = {"mappings": [m.to_json() for m in panels.values({1: ("On", "green"), 0: ("Off", "text")})]}
-    info = queries.by_account(queries.of_account("prepaid_account_info"), "topup_url")
+    # Two exporters may be configured with two pages: one is enough.
+    pages = queries.by_account(queries.of_account("prepaid_account_info"), "topup_url")
+    info = f"topk by ({queries.ACCOUNT}) (1, {pages})"
     enabled = queries.by_wallet(queries.recorded("prepaid_auto_recharge_enabled:last"))
     columns: list[tables.Column] = [
         *tables.WALLET_LABELS,

@@ -16,7 +16,7 @@ from grafana.source.queries import LEVELS, THRESHOLD_LEVELS, in_level
 FULL = 24
 HALF = 12
 _TILES = 12
-WALLET_LEGEND = "{{account}} · {{wallet}} ({{currency}})"
+WALLET_LEGEND = "{{provider}} · {{account}} · {{wallet}} ({{currency}})"
 MONEY = "locale"  # digits as they are: the currency stands in the legend, because a unit cannot be a variable
 
 

@@ -13,6 +13,10 @@ _OF_ACCOUNT = 'job=~"$job", instance=~"$instance", provider=~"$provider", accoun
 _OF_WALLET = f'{_OF_ACCOUNT}, currency=~"$currency"'
 _OF_RECORD = 'job=~"$job", provider=~"$provider", account=~"$account", currency=~"$currency"'
 _OF_EXPORTER = 'job=~"$job", instance=~"$instance"'
+_ANY_ACCOUNT = 'account=~"$account"'
+# Grafana escapes the values of a variable that may have several, not the value of one that has one. In backticks,
+# since a quoted string would need its backslashes doubled.
+_ONE_ACCOUNT = "account=~`${account:regex}`"
 _OF_UPSTREAM = f'{_OF_EXPORTER}, provider=~"$provider"'
 
 
@@ -48,6 +52,20 @@ def of_wallet(family: str, *matchers: str) -> str:
 def of_exporter(family: str) -> str:
     """Select a family that an exporter has about itself."""
     return _selector(family, _OF_EXPORTER)
+
+
+def scraped_exporters(expression: str) -> str:
+    """Keep what is about an exporter of what every target has, also while it does not answer."""
+    seen = " or ".join(
+        f"present_over_time({of_exporter(family)}[1h])"
+        for family in ("prepaid_exporter_build_info", "prepaid_account_up")
+    )
+    return f"{expression}\nand on (job, instance) group by (job, instance) ({seen})"
+
+
+def about_one_account(expression: str) -> str:
+    """Adapt an expression to a dashboard whose account variable has one value."""
+    return expression.replace(_ANY_ACCOUNT, _ONE_ACCOUNT)
 
 
 def of_upstream(family: str) -> str:

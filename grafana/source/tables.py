@@ -38,7 +38,9 @@ Column = Label | Value
 
 ACCOUNT_LABELS = (
     Label("", "job"),
-    Label("Account", "account", {"links": [account_link("${__value.raw}", "Open the account")]}),
+    Label(
+        "Account", "account", {"links": [account_link("${__value.raw:percentencode}", "Open the account")]}
+    ),
     Label("Provider", "provider"),
 )
 WALLET_LABELS = (*ACCOUNT_LABELS, Label("Wallet", "wallet"), Label("Currency", "currency"))

@@ -56,6 +56,12 @@ def expand() -> Callable[..., str]:
 
     def fill(expr: str, **values: str) -> str:
         known = {"__rate_interval": "8m", **values}
-        return re.sub(r"\$\{?(\w+)\}?", lambda match: known.get(match[1], ".+"), expr)
+
+        def value(match: re.Match[str]) -> str:
+            given = known.get(match[1] or match[3], ".+")
+            escaped = match[2] == "regex" and given != ".+"
+            return re.sub(r"[\\^$*+?.()|[\]{}/]", r"\\\g<0>", given) if escaped else given
+
+        return re.sub(r"\$\{(\w+)(?::(\w+))?\}|\$(\w+)", value, expr)
 
     return fill

@@ -93,7 +93,7 @@ def required_variables(dashboard: Json) -> Complaints:
 
 def unused_variables(dashboard: Json) -> Complaints:
     text = " ".join(expr for _, expr in expressions(dashboard))
-    yield from (name for name in variables(dashboard) if f"${name}" not in text)
+    yield from (name for name in variables(dashboard) if not re.search(rf"\$\{{?{name}\b", text))
 
 
 def panel_datasource(dashboard: Json) -> Complaints:

@@ -81,8 +81,17 @@ def test_every_variable_lists_a_label_of_a_known_family(
         match = re.fullmatch(r"label_values\((.+), (\w+)\)", variable["query"])
         assert match
         [selector] = selectors(expand(match[1]))
-        matched = {matcher.name for matcher in selector.matchers.matchers}
-        assert matched | {match[2]} <= labels_of[selector.name]
+        matched = {matcher.name: matcher.value for matcher in selector.matchers.matchers}
+        families = [selector.name] if selector.name else matched.pop("__name__").split("|")
+        assert all(matched.keys() | {match[2]} <= labels_of[family] for family in families)
+
+
+def test_exporters_can_be_chosen_whose_accounts_are_scraped_by_another_job(
+    dashboards: dict[str, Json],
+) -> None:
+    listed = {v["name"]: v.get("query", "") for v in dashboards["prepaid-exporter"]["templating"]["list"]}
+    for name in ("job", "instance"):
+        assert "prepaid_account_up|prepaid_exporter_build_info" in listed[name]
 
 
 def test_every_family_of_accounts_and_wallets_is_shown_somewhere(

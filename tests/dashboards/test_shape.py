@@ -1,3 +1,4 @@
+import json
 import re
 from collections.abc import Callable, Iterator
 from itertools import combinations
@@ -90,10 +91,17 @@ def test_the_wallet_table_links_to_the_account_and_to_the_top_up_page(
 ) -> None:
     table = next(p for p in panels(dashboards["prepaid-overview"]) if p["title"] == "All wallets")
     to_account, to_provider = list(links(table))
-    assert re.match(r"/d/prepaid-account\?.*&var-account=\$\{__value\.raw\}&", to_account)
+    assert "&var-account=${__value.raw:percentencode}&" in to_account
+    assert "&var-provider=${__data.fields.Provider:percentencode}&" in to_account
     assert to_provider == "${__value.raw}"
     renamed = table["transformations"][1]["options"]["renameByName"]
     assert (renamed["account"], renamed["topup_url"]) == ("Account", "Top up")
+
+
+def test_the_one_account_is_escaped_where_grafana_does_not(dashboards: dict[str, Json]) -> None:
+    text = json.dumps(dashboards["prepaid-account"])
+    assert "account=~`${account:regex}`" in text
+    assert "$account" not in text
 
 
 def test_links_lead_to_dashboards_that_exist(dashboards: dict[str, Json], panels: Panels) -> None:

@@ -31,6 +31,8 @@ DEADLINE = 600
 PATIENCE = "60s"
 """What an answer of the simulated world may take: a failure that nobody asked for would be in every panel."""
 BOOKS = 14
+OTHERS = Path(__file__).with_name("others.txt").read_text(encoding="utf-8").splitlines()
+"""What the same Prometheus holds of a target that is no exporter, and of a second exporter with another top-up page."""
 
 Json = dict[str, Any]
 Ask = Callable[..., list[Json]]
@@ -99,6 +101,7 @@ def configuration(simulator: Simulator, ledger_port: int, definition: Path) -> s
                 "thresholds": levels[book % len(levels)],
             }
         )
+    config["accounts"][0]["name"] = "Bob's (e.g. C++)"
     for account in config["accounts"]:
         account["min_interval"] = "0s"
     return yaml.safe_dump(config)
@@ -171,6 +174,7 @@ def record(url: str, clock: Clock, simulator: Simulator, file: Path) -> None:
             assert answer.status_code == 200
             of_the_scrape = f"up 1\nscrape_duration_seconds {took}\n"
             lines.writelines(samples(answer.text + of_the_scrape, clock.now))
+            lines.writelines(f"{other} {clock.now}\n" for other in OTHERS)
         lines.write("# EOF\n")
 
 
@@ -181,7 +185,7 @@ def layers(rules: list[Json]) -> Iterator[list[Json]]:
         ready = [
             name
             for name, rule in pending.items()
-            if not set(re.findall(r"wallet:[\w:]+", rule["expr"])) & (set(pending) - {name})
+            if not set(re.findall(r"(?:wallet|account):[\w:]+", rule["expr"])) & (set(pending) - {name})
         ]
         assert ready, f"these rules read each other in a ring: {sorted(pending)}"
         yield [pending.pop(name) for name in ready]

@@ -80,6 +80,19 @@ def test_every_series_of_a_legend_has_a_name_of_its_own(
             assert not series or all(any(column) for column in zip(*legends, strict=True)), name
 
 
+def test_nothing_is_shown_of_a_target_that_is_no_exporter(
+    dashboard: Json, targets: Targets, asked: Asked, ask: Ask
+) -> None:
+    assert ask("query", query='scrape_duration_seconds{job="node"}', time=END)
+    foreign = [
+        name
+        for name, panel, target in targets(dashboard)
+        for series in asked(dashboard, panel, target, ".+", ".+")
+        if series["metric"].get("job") == "node"
+    ]
+    assert foreign == []
+
+
 def merge(results: list[list[Json]]) -> list[Json]:
     """Join query results to rows as Grafana's transformation "merge" does."""
     rows: list[Json] = []
