@@ -207,7 +207,7 @@ def test_no_credential_stands_in_a_manifest_of_the_chart(render: Render, ci_valu
         {"base_url": "HTTPS://gateway.test:/"},
         {"dashboard_url": "https://a.test/x?y=1"},
         {"topup_url": "https://a.test/@us#/billing"},
-        {"proxy_url": "http://proxy.test:3128/path"},
+        {"proxy_url": "http://proxy.test:3128/"},
         {"timeout": "86400s"},
         {"currency": "credits"},
         {"wallet_thresholds": {"0123": {"info": 0}}},

@@ -45,6 +45,8 @@ A_URL = "must be a URL that begins with https:// or http:// and names a host"
         ({"base_url": "https://host.test:0/canary"}, f"base_url: {A_URL}"),
         ({"base_url": "https://[::1/canary"}, f"base_url: {A_URL}"),
         ({"proxy_url": "http://me:canary/x@proxy.test:3128"}, "proxy_url: refused, since a user in a URL"),
+        ({"proxy_url": "http://proxy.test:3128/canary"}, "proxy_url: must name a proxy alone"),
+        ({"proxy_url": "http://proxy.test/?canary"}, "proxy_url: must name a proxy alone"),
         ({"proxy_url": "socks5://canary.test"}, f"proxy_url: {A_URL}"),
         ({"dashboard_url": "https://me:canary@host.test/"}, "dashboard_url: refused, since a user in a URL"),
         ({"dashboard_url": "https://host.test:99999/canary"}, f"dashboard_url: {A_URL}"),

@@ -36,6 +36,8 @@ Input: path, account, values. */ -}}
   {{- fail (printf "%s: must be a URL that begins with https:// or http:// and names a host" $here) -}}
 {{- else if and (eq (index . 1) "base_url") (regexMatch "[?#]" (index . 2)) -}}
   {{- fail (printf "%s: must not carry a query or a fragment" $here) -}}
+{{- else if and (eq (index . 1) "proxy_url") (regexMatch "//[^/?#]*(/.|[?#])" (index . 2)) -}}
+  {{- fail (printf "%s: must name a proxy alone: no path, query or fragment" $here) -}}
 {{- end -}}
 {{- end -}}
 
