@@ -21,6 +21,10 @@ class StaleConnectionError(ConnectionError):
     """A connection that was kept for long was closed just as it was used again."""
 
 
+class BegunError(ConnectionError):
+    """A connection was cut after an answer had begun: the server saw the request."""
+
+
 class TooLargeError(OSError):
     """An answer is over `MAX_WIRE_SIZE`: some lengths make the library read on until the memory is full."""
 
@@ -60,7 +64,7 @@ class _Kept:
         try:
             response = super().getresponse()  # type: ignore[misc]
         except ConnectionError as error:
-            if self._idle > OFTEN_CLOSED_AFTER:
+            if self._idle > OFTEN_CLOSED_AFTER and not isinstance(error, BegunError):
                 raise StaleConnectionError from error
             raise
         self._answered = time.monotonic()
@@ -92,7 +96,12 @@ class _LimitedReader(io.RawIOBase):
         if left <= 0:
             raise TimeoutError
         self._sock.settimeout(left)
-        size: int | None = self._raw.readinto(buffer)
+        try:
+            size: int | None = self._raw.readinto(buffer)
+        except ConnectionError as error:
+            if self._room < MAX_WIRE_SIZE:
+                raise BegunError from error
+            raise
         self._room -= size or 0
         if self._room < 0:
             raise TooLargeError

@@ -187,6 +187,27 @@ def test_a_request_that_is_cut_on_a_busy_connection_is_not_sent_again(
     assert pages[-1].one("prepaid_exporter_upstream_requests_total") == len(tired.requests) == 6
 
 
+def test_an_answer_that_is_cut_when_it_has_begun_is_not_asked_for_again(
+    upstream: MakeUpstream, desk: MakeDesk, eventually: Eventually, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server saw the request, however long the connection idled before."""
+    monkeypatch.setattr(connection, "OFTEN_CLOSED_AFTER", 0.0)
+
+    def answer(peer: Peer, _: Asked) -> None:
+        if len(server.requests) == 1:
+            peer.answer()
+        else:
+            peer.send(b"HTTP/1.1 200 OK\r\nContent-Le")
+            eventually(peer.arrived)
+            peer.reset()
+
+    server = upstream(answer)
+    running = desk(server.url)
+    assert running.metrics().up() == 1
+    assert running.metrics().reason() == "unreachable"
+    assert (server.connections, len(server.requests)) == (1, 2)
+
+
 def test_a_new_connection_that_is_cut_is_not_tried_again(upstream: MakeUpstream, desk: MakeDesk) -> None:
     server = upstream(lambda peer, _: peer.close())
     assert desk(server.url).metrics().reason() == "unreachable"
