@@ -16,6 +16,7 @@ import structlog
 from exporter import __version__, config, log, providers, schema_file, service
 from exporter.exposition import TEXT_0, Page
 from exporter.flags import (
+    FILE,
     UNKNOWN,
     Duration,
     Plugin,
@@ -36,8 +37,6 @@ from exporter.web.application import PATHS, Options
 _PATH = re.compile(r"(/[A-Za-z0-9._~-]+)+")
 _LISTED = 20
 """Most accounts that are listed where a name is not known."""
-_STEP = 0.2
-"""Longest time, in seconds, after which an interrupt is noticed."""
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -49,11 +48,7 @@ def main() -> None:
 @main.command()
 @config_file_option
 @option("--web.listen-address", default=":10710", help="Address to listen on.")
-@option(
-    "--web.config.file",
-    type=click.Path(path_type=Path, readable=False),
-    help="TLS and users of the web side.",
-)
+@option("--web.config.file", type=FILE, help="TLS and users of the web side.")
 @option("--web.telemetry-path", default="/metrics", help="Path of the page with every account.")
 @option("--web.enable-lifecycle", is_flag=True, help="Let POST /-/reload reload the configuration.")
 @option("--metrics.accounts/--no-metrics.accounts", default=True, help="Show accounts on the telemetry path.")
@@ -115,7 +110,7 @@ def _log_ready(url: str) -> None:
 )
 @option(
     "--textfile",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=click.Path(path_type=Path, dir_okay=False, readable=False),
     help="Also write the families to this file.",
 )
 def check(account: tuple[str, ...], config_file: Path, output: str, textfile: Path | None) -> NoReturn:
@@ -166,7 +161,7 @@ def _asked(loaded: config.Config, names: set[str]) -> list[Reading]:
     longest = max((one.timeout for one in loaded.accounts if one.name in names), default=0.0)
     asked = ThreadPoolExecutor(1).submit(Scraper(loaded).scrape, names, longest + 1)
     # Python notices an interrupt that comes just as a wait begins at the end of that wait only.
-    while not wait([asked], _STEP).done:
+    while not wait([asked], timeout=0.2).done:
         pass
     return asked.result()
 

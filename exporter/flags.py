@@ -61,12 +61,10 @@ def option(flag: str, **settings: Any) -> Callable[[Any], Any]:
     return click.option(flag, name, envvar=f"PREPAID_EXPORTER_{name.upper()}", show_envvar=True, **settings)
 
 
-config_file_option = option(
-    "--config.file",
-    type=click.Path(path_type=Path, readable=False),
-    default="prepaid.yml",
-    help="Configuration to read.",
-)
+FILE = click.Path(path_type=Path, readable=False)
+"""A file whose reader says itself what is wrong with it: the parser would speak of its rights alone."""
+
+config_file_option = option("--config.file", type=FILE, default="prepaid.yml", help="Configuration to read.")
 log_level_option = option(
     "--log.level", type=click.Choice(log.LEVELS), default="info", help="Least level to log."
 )

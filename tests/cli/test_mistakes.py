@@ -1,12 +1,15 @@
 """Every mistake on the command line ends in a message that says what to do, and an exit status."""
 
+import os
 import re
 import socket
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from exporter import __version__
+from exporter.cli import check
 
 COMMANDS = ["serve", "check", "validate", "providers", "demo"]
 
@@ -139,3 +142,13 @@ def test_an_address_of_another_machine_is_told(run: Any, prepaid: Any) -> None:
 
 def test_the_version_is_told(run: Any) -> None:
     assert run("--version").out == f"prepaid-exporter {__version__}\n"
+
+
+def test_a_textfile_that_may_not_be_read_may_be_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "prepaid.prom").write_text("old")
+    # The tests may run as root, who may read everything.
+    monkeypatch.setattr("os.access", lambda _, mode: mode != os.R_OK)
+    arguments = ["--textfile", str(tmp_path / "prepaid.prom")]
+    assert check.make_context("check", arguments).params["textfile"] == tmp_path / "prepaid.prom"
