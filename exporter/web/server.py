@@ -138,6 +138,8 @@ class _Quiet(wsgi.Server):
     """Says what happens in our log; the text of a client's mistake stays out of it."""
 
     ConnectionClass = _Connection
+    # Silent connections count for it too, and must not cost those who keep theirs.
+    keep_alive_conn_limit = 1024
     watch: Watch
     header_time: float
 
