@@ -117,6 +117,10 @@ class _Request(HTTPRequest):
         length = int(self.inheaders.get(b"Content-Length", 0))
         if length == 0 and not self.chunked_read:
             return
+        if length < 0:
+            self.simple_response("400 Bad Request", "Malformed Content-Length Header.")
+            self.ready = False
+            return
         self.close_connection = True
         # Only where a body is usual: to close before it is read is a reset, which may cost the client the answer.
         if self.method not in (b"GET", b"HEAD") and not self.chunked_read:
@@ -132,6 +136,12 @@ def _hang_up(connection: socket.socket) -> None:
 class _Connection(HTTPConnection):
     RequestHandlerClass = _Request
     new = True
+
+    def close(self) -> None:
+        """Close the writing side too: the library leaves it to the interpreter, which complains of what is lost."""
+        super().close()
+        with suppress(OSError):
+            self.wfile.close()
 
 
 class _Quiet(wsgi.Server):

@@ -59,6 +59,11 @@ def test_nonsense_is_refused_and_not_repeated_as_a_page(sent: bytes, exporter: A
     assert exporter.ask("/-/healthy").status == 200
 
 
+def test_a_body_of_negative_length_is_refused_and_not_waited_for(exporter: Any) -> None:
+    answer = exporter.raw(b"POST /-/reload HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 400 ")
+
+
 def test_a_connection_that_says_nothing_is_closed(monkeypatch: pytest.MonkeyPatch, start: Any) -> None:
     monkeypatch.setattr(server, "IDLE_TIME", 0.5)
     assert start().raw(b"") == b""
