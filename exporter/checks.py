@@ -12,12 +12,11 @@ from decimal import Decimal, InvalidOperation
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from exporter.definition import Definition
 from exporter.model import Level
 from exporter.providers import Provider
-from exporter.schema import is_loopback
+from exporter.schema import in_clear
 from exporter.secret import Secret
 from exporter.source import Location, Problem, Source
 from exporter.validation import near_miss
@@ -158,7 +157,7 @@ class AccountCheck:
 
     def transport(self, raw: Mapping[str, Any]) -> None:
         """Refuse a key in clear over a network, and authorities that cannot be read."""
-        if raw.get("allow_http", False) is False and _in_clear(raw.get("base_url")):
+        if raw.get("allow_http", False) is False and in_clear(str(raw.get("base_url"))):
             self._complain("base_url", "http would send the key in clear; use https, or say allow_http: true")
         ca_file = raw.get("ca_file")
         if isinstance(ca_file, str) and ca_file:
@@ -194,14 +193,6 @@ def _amount(value: Any) -> Decimal | None:
     except InvalidOperation:
         return None
     return amount if amount.is_finite() else None
-
-
-def _in_clear(url: Any) -> bool:
-    try:
-        parts = urlsplit(url if isinstance(url, str) else "")
-    except ValueError:
-        return False
-    return parts.scheme == "http" and not is_loopback(parts.hostname)
 
 
 def credential_keys(provider: Provider | None, raw: Mapping[str, Any]) -> set[str]:

@@ -29,7 +29,7 @@ _log = structlog.get_logger()
 
 
 class Collector:
-    """Collects one account. Its request is put together now, and kept while secrets and authorities stay the same."""
+    """Collects one account. Its request is put together once, and anew when a secret or an authority changes."""
 
     def __init__(self, account: Account, client: Client) -> None:
         self.account = account

@@ -32,6 +32,15 @@ def is_loopback(host: str | None) -> bool:
     return (getattr(address, "ipv4_mapped", None) or address).is_loopback
 
 
+def in_clear(url: str) -> bool:
+    """Tell whether what is sent to a URL travels unencrypted to another host; of what is no URL it is not said."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    return parts.scheme == "http" and not is_loopback(parts.hostname)
+
+
 class Strict(BaseModel):
     """Frozen, and with no key that the schema does not know."""
 

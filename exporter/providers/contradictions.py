@@ -3,10 +3,9 @@
 import re
 from collections.abc import Iterable, Iterator
 from string import Template
-from urllib.parse import urlsplit
 
 from exporter.definition import BasicAuth, Definition, FieldAuth
-from exporter.schema import header_name, is_loopback
+from exporter.schema import header_name, in_clear
 from exporter.source import Location
 
 Found = Iterator[tuple[Location, str]]
@@ -28,8 +27,7 @@ def contradictions(definition: Definition) -> Found:
     yield from _unused(definition)
     yield from _authentication(definition)
     yield from _doubles(definition)
-    parts = urlsplit(definition.base_url)
-    if parts.scheme == "http" and not is_loopback(parts.hostname):
+    if in_clear(definition.base_url):
         yield ("base_url",), "must begin with https://"
 
 

@@ -13,7 +13,7 @@ from exporter import __version__
 from exporter.config import Account, Config
 from exporter.duration import text as duration_text
 from exporter.model import Level, Wallet
-from exporter.schema import is_loopback
+from exporter.schema import in_clear
 from exporter.scrape import Reading
 from exporter.secret import MASK
 from exporter.source import dump
@@ -116,7 +116,7 @@ def _account(account: Account) -> dict[str, Any]:
         "thresholds": _plain(account.thresholds),
         "wallet_thresholds": {key: _plain(value) for key, value in account.wallet_thresholds.items()},
         "base_url": account.base_url,
-        "allow_http": _in_clear_text(account.base_url) or None,
+        "allow_http": in_clear(account.base_url) or None,
         "timeout": duration_text(account.timeout),
         "min_interval": duration_text(account.min_interval),
         "ca_file": account.ca_file,
@@ -125,12 +125,6 @@ def _account(account: Account) -> dict[str, Any]:
         "topup_url": account.topup_url,
     }
     return {key: value for key, value in entry.items() if value not in (None, "", {})}
-
-
-def _in_clear_text(url: str) -> bool:
-    """Tell whether the key travels unencrypted to another host, as no account does that is not allowed to."""
-    parts = urlsplit(url)
-    return parts.scheme == "http" and not is_loopback(parts.hostname)
 
 
 def _plain(thresholds: Any) -> dict[str, str]:
