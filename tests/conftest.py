@@ -3,8 +3,9 @@
 import os
 import resource
 import shutil
+import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -12,6 +13,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).resolve().parent.parent
+PATIENCE = 120.0
+"""Seconds after which a test stops waiting for what should have happened long ago, on the slowest of machines."""
 
 # What a desk may say to the program there is not meant for the one under test.
 for name in [name for name in os.environ if name.startswith("PREPAID_EXPORTER_")]:
@@ -57,7 +60,7 @@ def listening_port() -> Callable[[int], int]:
     """Find the port of IPv4 that a process takes, for one that was left to choose and does not say."""
 
     def find(process: int) -> int:
-        end = time.monotonic() + 120
+        end = time.monotonic() + PATIENCE
         while time.monotonic() < end:
             own = set()
             for link in Path(f"/proc/{process}/fd").iterdir():
@@ -74,3 +77,24 @@ def listening_port() -> Callable[[int], int]:
         return pytest.fail(f"process {process} does not listen")
 
     return find
+
+
+@pytest.fixture
+def closed_port() -> Iterator[int]:
+    """Keep a port of loopback on which nobody listens, nor can as long as the test runs."""
+    with socket.socket() as kept:
+        kept.bind(("127.0.0.1", 0))
+        yield kept.getsockname()[1]
+
+
+@pytest.fixture(scope="session")
+def eventually() -> Callable[[Callable[[], bool]], None]:
+    """Try until something is true, and fail when it does not become so."""
+
+    def wait(true: Callable[[], bool]) -> None:
+        end = time.monotonic() + PATIENCE
+        while not true():
+            assert time.monotonic() < end, "it did not happen"
+            time.sleep(0.01)
+
+    return wait

@@ -199,19 +199,6 @@ def on_a_terminal(tmp_path: Path) -> Callable[..., tuple[int, str]]:
 
 
 @pytest.fixture
-def eventually() -> Callable[[Callable[[], bool]], None]:
-    """Wait until something is true, and fail when it does not become so."""
-
-    def wait(true: Callable[[], bool]) -> None:
-        end = time.monotonic() + PATIENCE
-        while not true():
-            assert time.monotonic() < end, "it did not happen"
-            time.sleep(0.02)
-
-    return wait
-
-
-@pytest.fixture
 def simulator() -> Iterator[Simulator]:
     """Start the simulated providers; time stands still."""
     with Simulator() as running:

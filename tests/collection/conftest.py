@@ -329,14 +329,6 @@ def _no_names(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def closed_port() -> Iterator[int]:
-    """Keep a port of loopback on which nobody listens, nor can as long as the test runs."""
-    with socket.socket() as kept:
-        kept.bind(("127.0.0.1", 0))
-        yield kept.getsockname()[1]
-
-
-@pytest.fixture
 def waiting(monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
     """Count the scrapes that ever came to wait for their calls: all that they ask of, they have asked by then."""
     begun: list[None] = []
@@ -396,16 +388,3 @@ def tls(authority: trustme.CA) -> Callable[..., ssl.SSLContext]:
         return context
 
     return make
-
-
-@pytest.fixture
-def eventually() -> Eventually:
-    """Wait until something is true, and fail when it does not become so."""
-
-    def wait(true: Callable[[], bool]) -> None:
-        end = time.monotonic() + PATIENCE
-        while not true():
-            assert time.monotonic() < end, "it did not happen"
-            time.sleep(0.01)
-
-    return wait

@@ -2,7 +2,6 @@
 
 import os
 import re
-import socket
 import subprocess
 import sys
 import time
@@ -103,11 +102,9 @@ def test_the_demo_starts_and_shows_balances(container: Kind) -> None:
 
 
 @pytest.fixture
-def nobody() -> Iterator[str]:
+def nobody(closed_port: int) -> str:
     """Give an address where nobody listens, and nobody can."""
-    with socket.socket() as reserved:
-        reserved.bind(("127.0.0.1", 0))
-        yield f"http://127.0.0.1:{reserved.getsockname()[1]}"
+    return f"http://127.0.0.1:{closed_port}"
 
 
 def test_the_exporter_starts_on_the_mounted_configuration(container: Kind, mount: Mount, nobody: str) -> None:

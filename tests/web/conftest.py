@@ -4,7 +4,6 @@ import gzip
 import http.client
 import socket
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
@@ -137,16 +136,3 @@ def exporter(shared: Exporter) -> Iterator[Exporter]:
     yield replace(shared, before=shared.upstream_requests())
     for provider in PROVIDERS:
         shared.simulator.heal(provider)
-
-
-@pytest.fixture(scope="session")
-def eventually() -> Callable[[Callable[[], bool]], None]:
-    """Try until something is true, and fail when it does not become so."""
-
-    def wait(true: Callable[[], bool]) -> None:
-        end = time.monotonic() + PATIENCE
-        while not true():
-            assert time.monotonic() < end, "it did not happen"
-            time.sleep(0.01)
-
-    return wait

@@ -2,8 +2,6 @@
 
 import json
 import re
-import socket
-from collections.abc import Iterator
 from dataclasses import replace
 from html.parser import HTMLParser
 from typing import Any
@@ -151,14 +149,6 @@ def test_a_customer_without_wallets_is_fine_and_has_none(start: Any, simulator: 
     (row,) = [row for row in page(exporter).rows if "acme" in row]
     assert "ok " in row
     assert "The account has no wallets." in row
-
-
-@pytest.fixture
-def closed_port() -> Iterator[int]:
-    """Keep a port of loopback on which nobody listens, nor can as long as the test runs."""
-    with socket.socket() as kept:
-        kept.bind(("127.0.0.1", 0))
-        yield kept.getsockname()[1]
 
 
 def test_the_running_configuration_is_shown_whole_with_a_mask_over_every_secret(
