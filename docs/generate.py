@@ -13,9 +13,13 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from exporter import providers, report
+from exporter import providers
 from exporter.cli import main as command_line
-from exporter.definition import (
+from exporter.cli import report
+from exporter.config.json_schema import schema
+from exporter.config.settings import AccountSettings, DefaultSettings, FileSettings
+from exporter.metrics.families import FAMILIES
+from exporter.providers.definition import (
     BasicAuth,
     Credential,
     Definition,
@@ -26,12 +30,9 @@ from exporter.definition import (
     Success,
     TokenAuth,
 )
-from exporter.duration import text as duration_text
-from exporter.families import FAMILIES
-from exporter.mapping import Choice, Flag, Number, Text, Timestamp, WalletMapping
-from exporter.schema import Strict
-from exporter.schema_file import schema
-from exporter.settings import AccountSettings, DefaultSettings, FileSettings
+from exporter.providers.mapping import Choice, Flag, Number, Text, Timestamp, WalletMapping
+from exporter.schema.durations import text as duration_text
+from exporter.schema.fields import Strict
 
 ROOT = Path(__file__).resolve().parent.parent
 _BLOCK = re.compile(r"(<!-- BEGIN GENERATED (\w+) -->\n).*?(<!-- END GENERATED \2 -->)", re.DOTALL)
@@ -150,7 +151,8 @@ def _helps() -> Iterator[tuple[str, str]]:
         command_line, info_name="prepaid-exporter", **{**command_line.context_settings, "terminal_width": 100}
     )
     yield "", command_line.get_help(context)
-    for name, command in command_line.commands.items():
+    for name in command_line.list_commands(context):
+        _, command, _ = command_line.resolve_command(context, [name])
         inner = command.context_class(command, info_name=name, parent=context, terminal_width=100)
         yield f"{name} ", command.get_help(inner)
 

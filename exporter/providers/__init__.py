@@ -4,10 +4,11 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from exporter.definition import Definition
-from exporter.providers.contradictions import contradictions
-from exporter.source import ConfigurationError, Problem, read
-from exporter.validation import checked
+from exporter.providers.consistency import consistency
+from exporter.providers.definition import Definition
+from exporter.schema.problems import ConfigurationError, Problem
+from exporter.schema.validation import validate
+from exporter.schema.yaml_document import read
 
 _FOLDER = Path(__file__).parent
 
@@ -47,7 +48,7 @@ def load(path: Path) -> tuple[Provider | None, list[Problem]]:
         source = read(path)
     except ConfigurationError as error:
         return None, error.problems
-    definition, problems = checked(Definition, source.data, source)
+    definition, problems = validate(Definition, source.data, source)
     if definition:
-        problems = [source.problem(where, message) for where, message in contradictions(definition)]
+        problems = [source.problem(where, message) for where, message in consistency(definition)]
     return (Provider(path.stem, definition) if definition and not problems else None), problems

@@ -13,12 +13,12 @@ from werkzeug.http import parse_options_header
 from werkzeug.routing import Map, Rule
 from werkzeug.wrappers import Request, Response
 
-from exporter.exposition import Page, choose
-from exporter.families import ExporterState, of_exporter
-from exporter.runtime import Runtime
+from exporter.metrics.exposition import Page, negotiate
+from exporter.metrics.families import ExporterState, of_exporter
+from exporter.schema.problems import ConfigurationError
 from exporter.scrape import Reading
-from exporter.source import ConfigurationError
 from exporter.web import pages
+from exporter.web.runtime import Runtime
 from exporter.web.trace import trace
 
 _log = structlog.get_logger()
@@ -127,7 +127,7 @@ class Application:
     ) -> Response:
         # The library sorts by how particular a media type is before it looks at which the client likes better.
         liked = sorted(request.accept_mimetypes, key=lambda pair: -pair[1])
-        chosen = choose(parse_options_header(media.lower()) for media, quality in liked if quality)
+        chosen = negotiate(parse_options_header(media.lower()) for media, quality in liked if quality)
         response = Response(page.render(readings, more, chosen), content_type=chosen.content_type)
         response.headers["Vary"] = "Accept, Accept-Encoding"
         # `*` allows gzip too, and yet only those who name it are sure to unpack it.

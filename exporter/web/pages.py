@@ -11,13 +11,13 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from exporter import __version__
 from exporter.config import Account, Config
-from exporter.duration import text as duration_text
+from exporter.config.secret import MASK
 from exporter.model import Level, Wallet
-from exporter.schema import in_clear
+from exporter.schema.durations import text as duration_text
+from exporter.schema.fields import is_cleartext
+from exporter.schema.yaml_document import dump
 from exporter.scrape import Reading
-from exporter.secret import MASK
-from exporter.source import dump
-from exporter.thresholds import breached, in_force
+from exporter.scrape.thresholds import breached, effective_thresholds
 
 _templates = Environment(
     loader=PackageLoader("exporter.web"),
@@ -53,7 +53,7 @@ class _Row:
 
     @property
     def thresholds(self) -> list[tuple[Level, Decimal]]:
-        return list(in_force(self.account, self.wallet).items()) if self.wallet else []
+        return list(effective_thresholds(self.account, self.wallet).items()) if self.wallet else []
 
 
 def status(readings: Sequence[Reading], telemetry_path: str) -> str:
@@ -116,7 +116,7 @@ def _account(account: Account) -> dict[str, Any]:
         "thresholds": _plain(account.thresholds),
         "wallet_thresholds": {key: _plain(value) for key, value in account.wallet_thresholds.items()},
         "base_url": account.base_url,
-        "allow_http": in_clear(account.base_url) or None,
+        "allow_http": is_cleartext(account.base_url) or None,
         "timeout": duration_text(account.timeout),
         "min_interval": duration_text(account.min_interval),
         "ca_file": account.ca_file,

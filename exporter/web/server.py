@@ -13,10 +13,10 @@ import structlog
 from cheroot import wsgi
 from cheroot.server import HTTPConnection, HTTPRequest
 
-from exporter.source import ConfigurationError, Problem
-from exporter.web.access import Access
-from exporter.web.tls import TLSAdapter
-from exporter.web.watch import Watch
+from exporter.schema.problems import ConfigurationError, Problem
+from exporter.web.certificates import TLSAdapter
+from exporter.web.watchdog import Watchdog
+from exporter.web.web_config import Access
 
 MAX_HEADER = 16 * 1024
 """Longest request line and headers together, in bytes."""
@@ -52,8 +52,8 @@ class Server:
     ) -> None:
         """Prepare to listen; `release` makes scrapes that still wait answer at once."""
         self._release = release
-        self._watch = Watch()
-        self._server = _Quiet(
+        self._watch = Watchdog()
+        self._server = _WSGIServer(
             address,
             access.guard(application) if access else application,
             numthreads=THREADS,
@@ -144,13 +144,13 @@ class _Connection(HTTPConnection):
             self.wfile.close()
 
 
-class _Quiet(wsgi.Server):
+class _WSGIServer(wsgi.Server):
     """Says what happens in our log; the text of a client's mistake stays out of it."""
 
     ConnectionClass = _Connection
     # Silent connections count for it too, and must not cost those who keep theirs.
     keep_alive_conn_limit = 1024
-    watch: Watch
+    watch: Watchdog
     header_time: float
 
     def __init__(self, *args: Any, **options: Any) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from exporter.scrape import Reading
-from exporter.thresholds import in_force
+from exporter.scrape.thresholds import effective_thresholds
 
 
 def trace(reading: Reading) -> str:
@@ -34,7 +34,7 @@ def _lines(reading: Reading) -> Iterator[str]:
     yield f"last good {_moment(reading.last_success)}"
     for wallet in outcome.wallets:
         yield f"wallet    {wallet.id}: {wallet.balance} {wallet.currency}"
-        for level, value in in_force(account, wallet).items():
+        for level, value in effective_thresholds(account, wallet).items():
             yield f"          {level} under {value}"
     for note in outcome.notes:
         yield f"note      {note}"

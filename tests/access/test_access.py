@@ -14,11 +14,11 @@ import pytest
 import requests
 import trustme
 
-from exporter.runtime import Runtime
-from exporter.source import ConfigurationError
-from exporter.web.access import Access
+from exporter.schema.problems import ConfigurationError
 from exporter.web.application import Application, Options
+from exporter.web.runtime import Runtime
 from exporter.web.server import Server
+from exporter.web.web_config import Access
 
 PASSWORD = "open sesame"
 TLS = "tls_server_config: {cert_file: cert.pem, key_file: key.pem}"

@@ -10,7 +10,7 @@ import promql_parser
 import pytest
 import yaml
 
-from exporter.families import FAMILIES
+from exporter.metrics.families import FAMILIES
 
 HERE = Path(__file__).resolve().parent
 RULES = HERE.parents[1] / "grafana" / "rules"

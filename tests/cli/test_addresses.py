@@ -2,7 +2,7 @@
 
 import pytest
 
-from exporter import service
+from exporter.web import process
 
 
 @pytest.mark.parametrize(
@@ -15,11 +15,11 @@ from exporter import service
     ],
 )
 def test_an_address_is_a_host_and_a_port(text: str, listen: tuple[str, int]) -> None:
-    assert service.address(text) == listen
+    assert process.address(text) == listen
 
 
 def test_an_address_without_a_host_is_every_interface() -> None:
-    assert service.address(":10710") in [("::", 10710), ("0.0.0.0", 10710)]  # noqa: S104 - what is asked for
+    assert process.address(":10710") in [("::", 10710), ("0.0.0.0", 10710)]  # noqa: S104 - what is asked for
 
 
 @pytest.mark.parametrize(
@@ -27,7 +27,7 @@ def test_an_address_without_a_host_is_every_interface() -> None:
 )
 def test_anything_else_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="is not an address; write"):
-        service.address(text)
+        process.address(text)
 
 
 @pytest.mark.parametrize(
@@ -40,4 +40,4 @@ def test_anything_else_is_refused(text: str) -> None:
     ],
 )
 def test_the_url_for_people_names_a_host_that_they_can_open(host: str, url: str) -> None:
-    assert service.url(host, 80) == url
+    assert process.url(host, 80) == url

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from exporter import runtime
-from exporter.runtime import Runtime
-from exporter.service import raise_file_limit
-from exporter.source import ConfigurationError
+from exporter.schema.problems import ConfigurationError
+from exporter.web import runtime
+from exporter.web.process import raise_file_limit
+from exporter.web.runtime import Runtime
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -51,7 +51,7 @@ def ended(code: str, folder: Path, env: Mapping[str, str]) -> subprocess.Complet
 @pytest.mark.parametrize(
     ("module", "patch"),
     [
-        ("service", "signal.sigwait"),
+        ("web.process", "signal.sigwait"),
         ("web.server", "exporter.web.server.Server.serve"),
         ("web.server", "exporter.web.server.Server.stop = signal.sigwait"),
     ],

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from exporter import __version__
-from exporter.cli import check
+from exporter.cli.check import command as check
 
 COMMANDS = ["serve", "check", "validate", "providers", "demo"]
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from exporter import report
+from exporter.cli import report
 from exporter.config import Account
 from exporter.model import Level, Outcome, Wallet
 from exporter.providers import built_in

@@ -21,9 +21,9 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 from werkzeug.test import Client
 
-from exporter import scrape
-from exporter.runtime import Runtime
+from exporter.scrape import scraper
 from exporter.web.application import TIMEOUT_HEADER, Application, Options
+from exporter.web.runtime import Runtime
 
 BALANCE = b'{"success": true, "data": {"credits": 120, "api_credits": 120}, "request_id": "req_1"}'
 PATIENCE = 120.0
@@ -337,7 +337,7 @@ def waiting(monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
         begun.append(None)
         return wait(*args, **options)
 
-    monkeypatch.setattr(scrape, "wait", counted)
+    monkeypatch.setattr(scraper, "wait", counted)
     return lambda: len(begun)
 
 

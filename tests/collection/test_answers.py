@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from exporter.client import MAX_SIZE
+from exporter.upstream.client import MAX_SIZE
 
 if TYPE_CHECKING:
     from tests.collection.conftest import Answer, Asked, Eventually, MakeDesk, MakeUpstream, Page, Peer

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from exporter import connection
-from exporter.source import ConfigurationError
+from exporter.schema.problems import ConfigurationError
+from exporter.upstream import connection
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from exporter.source import ConfigurationError
+from exporter.schema.problems import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

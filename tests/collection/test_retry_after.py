@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.collector import MAX_RETRY_AFTER, retry_after
+from exporter.scrape.collector import MAX_RETRY_AFTER, retry_after
 
 if TYPE_CHECKING:
     from tests.collection.conftest import Desk, Eventually, MakeDesk, MakeUpstream, Upstream

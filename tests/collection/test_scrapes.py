@@ -13,7 +13,7 @@ import pytest
 import structlog
 
 from exporter import log
-from exporter.scrape import cell
+from exporter.scrape import caching_collector
 from exporter.web.application import Options
 
 if TYPE_CHECKING:
@@ -151,7 +151,7 @@ def test_a_late_answer_is_not_served_when_it_is_too_old(
     assert running.metrics(granted=0.4).reason() == "timeout"
     gate.opened.set()
     eventually(running.over)
-    monkeypatch.setattr(cell, "LATE_ANSWER_AGE", 0.0)
+    monkeypatch.setattr(caching_collector, "LATE_ANSWER_AGE", 0.0)
     assert running.metrics().balance() == 120
     assert len(gate.server.requests) == 2
 
@@ -300,7 +300,7 @@ def test_a_failure_is_used_again_for_a_minute_at_most(
     assert running.metrics().reason() == "http_status"
     server.answer = lambda peer, _: peer.answer()
     assert running.metrics().reason() == "http_status"
-    monkeypatch.setattr(cell, "FAILURE_AGE", 0.0)
+    monkeypatch.setattr(caching_collector, "FAILURE_AGE", 0.0)
     assert [running.metrics().balance() for _ in range(3)] == [120] * 3
     assert len(server.requests) == 2
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from exporter.config import Config, load
-from exporter.source import ConfigurationError
+from exporter.schema.problems import ConfigurationError
 
 CANARY = "canary-7f3a"
 

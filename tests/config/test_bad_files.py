@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from exporter.config import load
-from exporter.source import ConfigurationError
+from exporter.schema.problems import ConfigurationError
 
 BAD = Path(__file__).parent / "bad"
 FILES = sorted(file.name for file in BAD.glob("*.yml"))

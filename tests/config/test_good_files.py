@@ -9,8 +9,8 @@ import pytest
 
 from exporter.config import Account, Config, load
 from exporter.model import Level, Wallet
-from exporter.source import ConfigurationError
-from exporter.thresholds import in_force
+from exporter.schema.problems import ConfigurationError
+from exporter.scrape.thresholds import effective_thresholds
 
 GOOD = Path(__file__).parent / "good"
 MINIMAL = "accounts:\n  - {name: mall, provider: apimall, api_key: canary-7f3a}\n"
@@ -187,7 +187,7 @@ def test_the_closest_threshold_counts(wallet: tuple[str, str], critical: int, lo
         + ", thresholds: {critical: 3}, wallet_thresholds: {w1: {critical: 1}, USD: {critical: 2}}}"
     )
     name, currency = wallet
-    levels = in_force(account(loaded(text), "mall"), Wallet(name, currency, Decimal(0)))
+    levels = effective_thresholds(account(loaded(text), "mall"), Wallet(name, currency, Decimal(0)))
     assert levels == {Level.CRITICAL: Decimal(critical)}
 
 

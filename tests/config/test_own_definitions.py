@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from exporter.checks import FORMS
+from exporter.config.checks import FORMS
+from exporter.config.settings import AccountSettings
 from exporter.providers import load
-from exporter.providers.contradictions import RESERVED
-from exporter.settings import AccountSettings
+from exporter.providers.consistency import RESERVED
 
 PARTS = {
     "title": "Acme",

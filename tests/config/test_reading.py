@@ -6,8 +6,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from exporter import duration
-from exporter.source import dump, read
+from exporter.schema import durations
+from exporter.schema.yaml_document import dump, read
 
 SAME_FOLDER = settings(
     deadline=None,
@@ -26,14 +26,14 @@ PLAIN = st.recursive(
 
 @given(milliseconds=st.integers(min_value=0, max_value=10**12))
 def test_a_duration_survives_writing_and_reading(milliseconds: int) -> None:
-    text = duration.text(milliseconds / 1000)
-    assert duration.parse(text) == pytest.approx(milliseconds / 1000, abs=1e-6)
+    text = durations.text(milliseconds / 1000)
+    assert durations.parse(text) == pytest.approx(milliseconds / 1000, abs=1e-6)
 
 
 @given(text=st.text() | st.from_regex(r"[0-9ywdhms. ]{1,12}"))
 def test_any_other_text_is_no_duration(text: str) -> None:
     try:
-        seconds = duration.parse(text)
+        seconds = durations.parse(text)
     except ValueError as error:
         message = str(error)
     else:
@@ -48,7 +48,7 @@ def test_any_other_text_is_no_duration(text: str) -> None:
 )
 def test_what_prometheus_would_not_take_is_no_duration(value: object) -> None:
     with pytest.raises(ValueError, match="is not a duration"):
-        duration.parse(value)
+        durations.parse(value)
 
 
 @given(data=PLAIN)

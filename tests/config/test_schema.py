@@ -9,7 +9,8 @@ from typing import Any
 import jsonschema
 import pytest
 
-from exporter.source import ConfigurationError, read
+from exporter.schema.problems import ConfigurationError
+from exporter.schema.yaml_document import read
 
 FOLDER = Path(__file__).parent
 GOOD = sorted((FOLDER / "good").glob("*.yml"))

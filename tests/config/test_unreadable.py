@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from exporter.config import load
-from exporter.source import ConfigurationError
+from exporter.schema.problems import ConfigurationError
 
 Refused = Callable[[str], list[str]]
 

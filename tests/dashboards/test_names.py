@@ -10,7 +10,7 @@ import pytest
 import yaml
 from prometheus_client import ProcessCollector
 
-from exporter.families import FAMILIES
+from exporter.metrics.families import FAMILIES
 
 Json = dict[str, Any]
 Targets = Callable[[Json], list[tuple[str, Json, Json]]]

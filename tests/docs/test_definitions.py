@@ -11,14 +11,13 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from exporter import definition, mapping
 from exporter.config import Account
-from exporter.extract import Extractor
+from exporter.extract.extractor import Extractor
+from exporter.extract.values import document
 from exporter.model import State, Wallet
-from exporter.prepare import prepare
-from exporter.providers import Provider, load
-from exporter.schema import Strict
-from exporter.values import document
+from exporter.providers import Provider, definition, load, mapping
+from exporter.schema.fields import Strict
+from exporter.upstream.request import prepare
 
 USUAL = {"Accept", "Accept-Encoding", "User-Agent"}
 BLOCK = re.compile(

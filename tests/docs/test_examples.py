@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from exporter.model import Reason
-from exporter.web.access import AccessSettings
+from exporter.web.web_config import AccessSettings
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "docs").glob("*.md"))

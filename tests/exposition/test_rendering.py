@@ -10,7 +10,7 @@ from prometheus_client.openmetrics import exposition as openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 
 from exporter.config import load
-from exporter.exposition import OPENMETRICS, TEXT_0, TEXT_1, Format, Page, of_accounts
+from exporter.metrics.exposition import OPENMETRICS, TEXT_0, TEXT_1, Format, Page, of_accounts
 from exporter.model import Credit, Level, Outcome, Reason, State, Wallet
 from exporter.scrape import Reading
 

@@ -11,8 +11,8 @@ import pytest
 import yaml
 
 from exporter.config import Account, Config, load
-from exporter.settings import AccountSettings, DefaultSettings, FileSettings
-from exporter.source import ConfigurationError
+from exporter.config.settings import AccountSettings, DefaultSettings, FileSettings
+from exporter.schema.problems import ConfigurationError
 
 Manifest = dict[str, Any]
 Render = Callable[..., list[Manifest]]

@@ -18,9 +18,9 @@ import pytest
 import yaml
 
 from exporter import config, providers
-from exporter.client import Client
-from exporter.collector import Collector
 from exporter.model import State, Wallet
+from exporter.scrape.collector import Collector
+from exporter.upstream.client import Client
 
 UNHURRIED = {"timeout": "5m"}
 """Defaults of every account: no law is about how fast the machine is."""

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
     from conftest import Case, Seen, Upstream
 
-    from exporter.collector import Collector
     from exporter.model import Wallet
+    from exporter.scrape.collector import Collector
 
 COMMON_HEADERS = {
     "Accept": "application/json",

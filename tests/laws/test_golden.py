@@ -17,9 +17,9 @@ from prometheus_client.openmetrics import parser as openmetrics_parser
 from werkzeug.test import Client as Browser
 
 from exporter import __version__, providers
-from exporter.families import EXPORTER_FAMILIES, FAMILIES, WALLET_FAMILIES
-from exporter.runtime import Runtime
+from exporter.metrics.families import EXPORTER_FAMILIES, FAMILIES, WALLET_FAMILIES
 from exporter.web.application import Application, Options
+from exporter.web.runtime import Runtime
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -7,8 +7,8 @@ from typing import Any
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from exporter.mapping import Number
-from exporter.values import difference, document, number
+from exporter.extract.values import difference, document, number
+from exporter.providers.mapping import Number
 
 LAW = settings(deadline=None, database=None)
 PLAIN = Number(path=["@"])

@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from exporter.config import Account
-from exporter.definition import Definition
+from exporter.config.settings import AccountSettings
 from exporter.model import Failure, Reason
-from exporter.prepare import Prepared, prepare
 from exporter.providers import Provider
-from exporter.providers.contradictions import contradictions
-from exporter.settings import AccountSettings
+from exporter.providers.consistency import consistency
+from exporter.providers.definition import Definition
+from exporter.upstream.request import Prepared, prepare
 
 LAW = settings(deadline=None, database=None, max_examples=300)
 TEXT = st.text(max_size=12)
@@ -40,7 +40,7 @@ def loaded(**parts: Any) -> Definition | None:
         )
     except ValidationError:
         return None
-    return None if list(contradictions(made)) else made
+    return None if list(consistency(made)) else made
 
 
 def sent(made: Definition, value: str) -> Prepared | None:

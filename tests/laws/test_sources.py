@@ -10,8 +10,9 @@ import yaml
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from exporter import duration
-from exporter.source import ConfigurationError, read
+from exporter.schema import durations
+from exporter.schema.problems import ConfigurationError
+from exporter.schema.yaml_document import read
 
 LAW = settings(deadline=None, database=None)
 DURATIONS = st.from_regex(r"([0-9]{1,4}(y|w|d|h|m|s|ms)?){1,4}", fullmatch=True)
@@ -44,10 +45,10 @@ YAML_PARTS = st.lists(st.sampled_from([*INDICATORS, *PIECES, *ODD])).map("".join
 @LAW
 @given(st.integers(min_value=0, max_value=10**14))
 def test_a_duration_survives_its_own_spelling_to_the_millisecond(milliseconds: int) -> None:
-    written = duration.text(milliseconds / 1000)
+    written = durations.text(milliseconds / 1000)
 
-    assert duration.parse(written) == pytest.approx(milliseconds / 1000, rel=1e-15, abs=1e-9)
-    assert duration.text(duration.parse(written)) == written
+    assert durations.parse(written) == pytest.approx(milliseconds / 1000, rel=1e-15, abs=1e-9)
+    assert durations.text(durations.parse(written)) == written
 
 
 @LAW
@@ -61,13 +62,13 @@ def test_a_duration_survives_its_own_spelling_to_the_millisecond(milliseconds: i
 @example("1s\n")
 def test_a_duration_is_one_that_prometheus_would_take_or_refused(text: Any) -> None:
     try:
-        seconds = duration.parse(text)
+        seconds = durations.parse(text)
     except ValueError:
         return
 
     assert seconds >= 0
     assert text == "0" or str(text)[-1] in "ywdhms"
-    assert duration.parse(duration.text(seconds)) == pytest.approx(seconds)
+    assert durations.parse(durations.text(seconds)) == pytest.approx(seconds)
 
 
 @pytest.mark.parametrize(
@@ -75,7 +76,7 @@ def test_a_duration_is_one_that_prometheus_would_take_or_refused(text: Any) -> N
 )
 def test_what_prometheus_would_not_take_is_no_duration(text: Any) -> None:
     with pytest.raises(ValueError, match="is not a duration: write it as 500ms"):
-        duration.parse(text)
+        durations.parse(text)
 
 
 def is_plain(value: Any) -> bool:

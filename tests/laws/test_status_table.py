@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from conftest import Case, Upstream
 
-    from exporter.collector import Collector
+    from exporter.scrape.collector import Collector
 
 STATUSES = (
     *(300, 301, 302, 303, 304, 305, 307, 308),

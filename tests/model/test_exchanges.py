@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 
 from exporter.config import Account
-from exporter.definition import Definition
-from exporter.extract import Extractor, extractor
-from exporter.mapping import Number
+from exporter.extract.extractor import Extractor, extractor
+from exporter.extract.values import document, number
 from exporter.model import Failure, Reason
-from exporter.prepare import Prepared, prepare
 from exporter.providers import Provider
-from exporter.values import document, number
+from exporter.providers.definition import Definition
+from exporter.providers.mapping import Number
+from exporter.upstream.request import Prepared, prepare
 
 KEY = "an-invented-key"
 

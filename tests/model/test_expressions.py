@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from exporter.expression import search
+from exporter.extract.expressions import search
+from exporter.extract.values import contains_secret
 from exporter.model import Failure, Reason
-from exporter.values import repeats
 
 DOCUMENT = {
     "text": "0.1",
@@ -73,4 +73,4 @@ def test_an_expression_that_does_not_fit_the_answer_makes_it_malformed() -> None
     ],
 )
 def test_a_trials_short_key_is_not_found_in_every_word(text: str, echoed: bool) -> None:
-    assert repeats(text, ("k", "my-long-key-1")) is echoed
+    assert contains_secret(text, ("k", "my-long-key-1")) is echoed

@@ -8,7 +8,7 @@ import pytest
 from exporter.config import Account
 from exporter.model import Level, Thresholds, Wallet
 from exporter.providers import built_in
-from exporter.thresholds import breached, exhausted, in_force
+from exporter.scrape.thresholds import breached, effective_thresholds, exhausted
 
 CRITICAL, WARNING, INFO = Level.CRITICAL, Level.WARNING, Level.INFO
 
@@ -26,7 +26,7 @@ def levels(**values: int) -> Thresholds:
 
 
 def test_the_operators_threshold_comes_before_the_providers_level_by_level() -> None:
-    found = in_force(
+    found = effective_thresholds(
         account(thresholds=levels(warning=100)), wallet(thresholds=levels(warning=7, critical=5))
     )
     assert list(found.items()) == [(WARNING, Decimal(100)), (CRITICAL, Decimal(5))]
@@ -41,23 +41,25 @@ def test_a_wallet_id_comes_before_a_currency_and_both_before_the_account() -> No
             "EUR": levels(info=9),
         },
     )
-    assert in_force(mine, wallet()) == {INFO: 1, WARNING: 2, CRITICAL: 3}
+    assert effective_thresholds(mine, wallet()) == {INFO: 1, WARNING: 2, CRITICAL: 3}
 
 
 def test_a_currency_counts_in_small_letters_too() -> None:
-    assert in_force(account(wallet_thresholds={"usd": levels(critical=2)}), wallet()) == {CRITICAL: 2}
+    assert effective_thresholds(account(wallet_thresholds={"usd": levels(critical=2)}), wallet()) == {
+        CRITICAL: 2
+    }
 
 
 def test_the_recharge_threshold_stands_in_for_a_missing_warning_alone() -> None:
     recharging = wallet(auto_recharge_threshold=Decimal(20))
-    assert in_force(account(), recharging) == {WARNING: 20}
-    assert in_force(account(thresholds=levels(warning=30)), recharging) == {WARNING: 30}
-    assert in_force(account(), wallet()) == {}
+    assert effective_thresholds(account(), recharging) == {WARNING: 20}
+    assert effective_thresholds(account(thresholds=levels(warning=30)), recharging) == {WARNING: 30}
+    assert effective_thresholds(account(), wallet()) == {}
 
 
 def test_a_threshold_of_zero_is_a_threshold() -> None:
     mine = account(thresholds=levels(warning=0))
-    assert in_force(mine, wallet(auto_recharge_threshold=Decimal(20))) == {WARNING: 0}
+    assert effective_thresholds(mine, wallet(auto_recharge_threshold=Decimal(20))) == {WARNING: 0}
 
 
 @pytest.mark.parametrize(

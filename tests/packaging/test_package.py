@@ -112,7 +112,7 @@ def test_the_package_index_shows_where_the_project_is(root: Path, wheel: Path) -
 def test_the_sdist_builds_without_the_checkout(built: list[Path]) -> None:
     with tarfile.open(next(path for path in built if path.suffix == ".gz")) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
-    assert {"pyproject.toml", "README.md", "LICENSE", "exporter/cli.py"} <= names
+    assert {"pyproject.toml", "README.md", "LICENSE", "exporter/cli/serve.py"} <= names
 
 
 def test_the_sdist_has_the_rules_and_no_half_of_the_chart(root: Path, built: list[Path]) -> None:

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from exporter.runtime import Runtime
 from exporter.simulator import PROVIDERS, Simulator
 from exporter.web.application import Application, Options
+from exporter.web.runtime import Runtime
 from exporter.web.server import Server
 
 PATIENCE = 120.0

@@ -8,20 +8,20 @@ from contextlib import ExitStack
 
 import pytest
 
-from exporter.web.watch import Watch
+from exporter.web.watchdog import Watchdog
 
 PATIENCE = 120.0
 """Seconds after which a test stops waiting for what should have happened long ago, on the slowest of machines."""
 
 
 @pytest.fixture
-def watch() -> Watch:
-    watch = Watch()
+def watch() -> Watchdog:
+    watch = Watchdog()
     watch.start()
     return watch
 
 
-def test_what_ends_in_time_is_left_alone(watch: Watch) -> None:
+def test_what_ends_in_time_is_left_alone(watch: Watchdog) -> None:
     in_time = False
     while not in_time:
         late, begun = threading.Event(), time.monotonic()
@@ -35,7 +35,7 @@ def test_what_ends_in_time_is_left_alone(watch: Watch) -> None:
     assert not late.is_set()
 
 
-def test_what_does_not_end_in_time_is_called_back_once(watch: Watch) -> None:
+def test_what_does_not_end_in_time_is_called_back_once(watch: Watchdog) -> None:
     calls: list[float] = []
     late = threading.Event()
 
@@ -52,13 +52,15 @@ def test_what_does_not_end_in_time_is_called_back_once(watch: Watch) -> None:
     assert len(calls) == 1
 
 
-def test_a_shorter_limit_does_not_wait_for_a_longer_one(watch: Watch) -> None:
+def test_a_shorter_limit_does_not_wait_for_a_longer_one(watch: Watchdog) -> None:
     late = threading.Event()
     with watch.limit(PATIENCE * 6, lambda: None), watch.limit(0.1, late.set):
         assert late.wait(PATIENCE)
 
 
-def test_any_number_of_limits_takes_no_further_thread(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_any_number_of_limits_takes_no_further_thread(
+    watch: Watchdog, monkeypatch: pytest.MonkeyPatch
+) -> None:
     starters: list[str] = []
     begin = threading.Thread.start
 

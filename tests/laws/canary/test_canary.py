@@ -15,15 +15,15 @@ from click.testing import CliRunner
 from werkzeug.test import Client as Browser
 
 from exporter import cli, log
-from exporter.client import Client, ExchangeError
-from exporter.collector import Collector
 from exporter.config import load
-from exporter.extract import Extractor
+from exporter.extract.extractor import Extractor
 from exporter.model import Reason
-from exporter.prepare import prepare
-from exporter.runtime import Runtime
-from exporter.source import ConfigurationError
+from exporter.schema.problems import ConfigurationError
+from exporter.scrape.collector import Collector
+from exporter.upstream.client import Client, ExchangeError
+from exporter.upstream.request import prepare
 from exporter.web.application import Application, Options
+from exporter.web.runtime import Runtime
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

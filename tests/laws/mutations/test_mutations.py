@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import escape
 
-from exporter.exposition import OPENMETRICS, TEXT_0, TEXT_1, Page
+from exporter.metrics.exposition import OPENMETRICS, TEXT_0, TEXT_1, Page
 from exporter.model import Level, Outcome, Reason, State, Wallet
 from exporter.scrape import Reading
 from exporter.web import pages
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from conftest import Case, Mutation, Upstream
 
-    from exporter.collector import Collector
     from exporter.config import Account
+    from exporter.scrape.collector import Collector
 
 
 def test_a_changed_answer_gives_the_same_wallets_or_fewer_samples_or_is_malformed(

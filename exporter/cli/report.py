@@ -1,0 +1,211 @@
+"""What `check` and `providers` print: tables for people, JSON for programs, and the exit status of a check."""
+
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import IO, Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from exporter.model import Level, Wallet
+from exporter.providers import Provider
+from exporter.schema.durations import text as duration_text
+from exporter.scrape import Reading
+from exporter.scrape.thresholds import breached, effective_thresholds, exhausted
+
+FINE, WARNING, CRITICAL, UNKNOWN = 0, 1, 2, 3
+
+_WIDE = 1000
+_COLOURS = {"ok": "green", "info": "blue", "warning": "yellow", "critical": "bold red", "down": "magenta"}
+
+
+def console(file: IO[str]) -> Console:
+    """Give a console that colours only a terminal, and does not fold lines anywhere else."""
+    terminal = file.isatty()
+    return Console(
+        file=file,
+        force_terminal=terminal,  # whatever FORCE_COLOR says
+        highlight=False,
+        width=None if terminal else _WIDE,
+        soft_wrap=not terminal,
+    )
+
+
+def progress(text: str) -> AbstractContextManager[object]:
+    """Show `text` while something takes long; on a terminal alone."""
+    terminal = sys.stderr is not None and sys.stderr.isatty()
+    return console(sys.stderr).status(text) if terminal else nullcontext()
+
+
+def _columns(*names: str) -> Table:
+    """Begin a table whose cells are folded where the terminal is narrow: a cut name or number would mislead."""
+    drawn = Table(box=None, pad_edge=False)
+    for name in names:
+        drawn.add_column(name, overflow="fold", min_width=max(map(len, name.split()), default=0))
+    return drawn
+
+
+def exit_status(readings: Sequence[Reading]) -> int:
+    """Give the status of a monitoring plugin: critical before unknown before warning before fine."""
+    states = {state for reading in readings for state, _, _ in _rows(reading)}
+    if Level.CRITICAL in states:
+        return CRITICAL
+    if "down" in states:
+        return UNKNOWN
+    return WARNING if Level.WARNING in states else FINE
+
+
+def _rows(reading: Reading) -> Iterator[tuple[str, Wallet | None, str]]:
+    outcome = reading.outcome
+    if outcome is None or not outcome.up:
+        words = [str(outcome.reason), outcome.detail, outcome.hint] if outcome else []
+        yield "down", None, "; ".join(word for word in words if word)
+    elif not outcome.wallets:
+        yield "ok", None, "no wallets"
+    else:
+        for wallet in outcome.wallets:
+            levels = effective_thresholds(reading.account, wallet)
+            words = ["nothing left"] if exhausted(wallet) else []
+            words += [f"{level} under {value}" for level, value in levels.items()]
+            yield breached(reading.account, wallet) or "ok", wallet, ", ".join(words)
+
+
+def table(readings: Sequence[Reading]) -> Table:
+    """Draw the readings as a table, a line for each wallet and each account that is down."""
+    drawn = _columns("STATE", "ACCOUNT", "PROVIDER", "WALLET", "BALANCE", "", "THRESHOLDS OR REASON")
+    drawn.columns[4].justify = "right"
+    for reading in readings:
+        for state, wallet, text in _rows(reading):
+            amount = (wallet.id, f"{wallet.balance:f}", wallet.currency) if wallet else ("", "", "")
+            cells = (reading.account.name, reading.account.provider.name, *amount, text)
+            # Text is taken as it is; in a plain string the library would look for markup.
+            drawn.add_row(Text(str(state), style=_COLOURS[state]), *map(Text, cells))
+    return drawn
+
+
+def as_json(readings: Sequence[Reading]) -> str:
+    """Write the readings as JSON; amounts are text, so that no digit is lost."""
+    return json.dumps([_account(reading) for reading in readings], indent=2, ensure_ascii=False)
+
+
+def _account(reading: Reading) -> dict[str, Any]:
+    outcome = reading.outcome
+    entry: dict[str, Any] = {
+        "account": reading.account.name,
+        "provider": reading.account.provider.name,
+        "up": bool(outcome and outcome.up),
+    }
+    if outcome and not outcome.up:
+        entry |= {"reason": str(outcome.reason), "detail": outcome.detail, "hint": outcome.hint or None}
+    entry["http_status"] = outcome.status if outcome else None
+    entry["wallets"] = [_wallet(reading, wallet) for wallet in outcome.wallets] if outcome else []
+    entry["notes"] = list(outcome.notes) if outcome else []
+    return entry
+
+
+def _wallet(reading: Reading, wallet: Wallet) -> dict[str, Any]:
+    return {
+        "wallet": wallet.id,
+        "currency": wallet.currency,
+        "balance": f"{wallet.balance:f}",
+        "thresholds": {
+            str(level): f"{value:f}" for level, value in effective_thresholds(reading.account, wallet).items()
+        },
+        "state": str(breached(reading.account, wallet) or "ok"),
+        "auto_recharge": {
+            "enabled": wallet.auto_recharge_enabled,
+            "threshold": None
+            if wallet.auto_recharge_threshold is None
+            else f"{wallet.auto_recharge_threshold:f}",
+            "amount": None if wallet.auto_recharge_amount is None else f"{wallet.auto_recharge_amount:f}",
+        },
+    }
+
+
+def providers_table(providers: Sequence[Provider]) -> Table:
+    """Draw the providers: name, title, what an account must and may give, and where it is documented."""
+    drawn = _columns("NAME", "TITLE", "CREDENTIALS", "PARAMS", "CURRENCY", "CONFIDENCE")
+    for provider in providers:
+        definition = provider.definition
+        drawn.add_row(
+            *map(
+                Text,
+                (
+                    provider.name,
+                    definition.title,
+                    ", ".join(definition.credentials),
+                    ", ".join(definition.params),
+                    currency(provider),
+                    definition.confidence,
+                ),
+            )
+        )
+    return drawn
+
+
+def currency(provider: Provider) -> str:
+    """Say where the currency of a provider's wallets comes from."""
+    fields = [wallet.currency for wallet in provider.definition.wallets]
+    if None in fields:
+        return "the account says"
+    literals = sorted({field.literal for field in fields if field and field.literal})
+    return ", ".join(literals) if literals else "the answer says"
+
+
+def provider_sheet(provider: Provider) -> str:
+    """Write one provider for a reader: what it is, what an account needs, and an account to start from."""
+    definition = provider.definition
+    lines = [f"{provider.name}: {definition.title} ({definition.confidence})", ""]
+    lines += [f"  documentation  {link}" for link in definition.documentation]
+    lines += [f"  base_url       {definition.base_url}", f"  currency       {currency(provider)}"]
+    if definition.min_interval:
+        lines.append(f"  min_interval   {duration_text(definition.min_interval)} recommended")
+    lines += ["", "Credentials (each as NAME_file, NAME_env or NAME):"]
+    lines += _aligned({name: credential.description for name, credential in definition.credentials.items()})
+    if definition.params:
+        lines += ["", "Params:"]
+        lines += _aligned({name: param.description for name, param in definition.params.items()})
+        lines += [f"  exactly one of {', '.join(group)}" for group in definition.exactly_one]
+    lines += ["", *(f"Note: {note}" for note in definition.notes), "", "An account to start from:", ""]
+    return "\n".join([*lines, *_example(provider)])
+
+
+def _aligned(descriptions: Mapping[str, str]) -> list[str]:
+    width = max(14, *map(len, descriptions))
+    return [f"  {name:<{width}} {description}" for name, description in descriptions.items()]
+
+
+def _example(provider: Provider) -> Iterator[str]:
+    definition = provider.definition
+    yield f"  - name: my-{provider.name}"
+    yield f"    provider: {provider.name}"
+    for name in definition.credentials:
+        yield f"    {name}_file: /run/secrets/{provider.name}-{name.replace('_', '-')}"
+    needed = [name for name, param in definition.params.items() if param.required]
+    needed += [group[-1] for group in definition.exactly_one]
+    if needed:
+        yield f"    params: {{{', '.join(f'{name}: ...' for name in needed)}}}"
+    if definition.needs_currency:
+        yield "    currency: EUR"
+    if definition.min_interval:
+        yield f"    min_interval: {duration_text(definition.min_interval)}"
+    yield "    thresholds: {warning: 100, critical: 25}"
+
+
+def replace(path: Path, text: str) -> None:
+    """Write a file whole or not at all, since the textfile collector reads at any moment; raise OSError."""
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+        Path(name).chmod(0o644)
+        Path(name).replace(path)
+    except OSError:
+        Path(name).unlink(missing_ok=True)
+        raise

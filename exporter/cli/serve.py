@@ -1,0 +1,84 @@
+"""`serve`: listen for scrapes."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import click
+import structlog
+
+from exporter import __version__, log
+from exporter.cli.options import (
+    FILE,
+    Duration,
+    config_file_option,
+    end,
+    explained,
+    log_format_option,
+    log_level_option,
+    option,
+)
+from exporter.web import process
+from exporter.web.application import PATHS, Options
+from exporter.web.runtime import Runtime
+from exporter.web.web_config import Access
+
+_PATH = re.compile(r"(/[A-Za-z0-9._~-]+)+")
+
+
+def listen_address(text: str) -> tuple[str, int]:
+    """Return the host and port of `--web.listen-address`; raise `click.BadParameter` for what is no address."""
+    try:
+        return process.address(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--web.listen-address") from None
+
+
+@click.command("serve")
+@config_file_option
+@option("--web.listen-address", default=":10710", help="Address to listen on.")
+@option("--web.config.file", type=FILE, help="TLS and users of the web side.")
+@option("--web.telemetry-path", default="/metrics", help="Path of the page with every account.")
+@option("--web.enable-lifecycle", is_flag=True, help="Let POST /-/reload reload the configuration.")
+@option("--metrics.accounts/--no-metrics.accounts", default=True, help="Show accounts on the telemetry path.")
+@option("--scrape.timeout", type=Duration(0.001), default="10s", help="Time for a scrape that names none.")
+@option("--scrape.timeout-offset", type=Duration(), default="500ms", help="Taken off what Prometheus grants.")
+@log_level_option
+@log_format_option
+def command(  # noqa: PLR0913 - one argument a flag
+    config_file: Path,
+    web_listen_address: str,
+    web_config_file: Path | None,
+    web_telemetry_path: str,
+    web_enable_lifecycle: bool,  # noqa: FBT001 - click passes it
+    metrics_accounts: bool,  # noqa: FBT001 - click passes it
+    scrape_timeout: float,
+    scrape_timeout_offset: float,
+    log_level: str,
+    log_format: Any,
+) -> None:
+    """Listen for scrapes."""
+    process.hold_signals()
+    process.raise_file_limit()
+    log.configure(log_level, log_format)
+    if not _PATH.fullmatch(web_telemetry_path) or web_telemetry_path in PATHS:
+        raise click.BadParameter(
+            f"{web_telemetry_path!r} must be a plain path such as /metrics, and none of {', '.join(PATHS)}",
+            param_hint="--web.telemetry-path",
+        )
+    options = Options(
+        telemetry_path=web_telemetry_path,
+        enable_lifecycle=web_enable_lifecycle,
+        metrics_accounts=metrics_accounts,
+        scrape_timeout=scrape_timeout,
+        timeout_offset=scrape_timeout_offset,
+    )
+    listen = listen_address(web_listen_address)
+    with explained(1):
+        access = Access(web_config_file) if web_config_file else None
+        status = process.serve(Runtime(config_file), options, listen, _log_ready, access)
+    end(status)
+
+
+def _log_ready(url: str) -> None:
+    structlog.get_logger().info("listening", url=url, version=__version__)

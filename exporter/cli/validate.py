@@ -1,0 +1,30 @@
+"""`validate`: check the configuration without asking any provider."""
+
+import json
+from pathlib import Path
+
+import click
+
+from exporter import config
+from exporter.cli.options import config_file_option, explained, option, printing
+from exporter.config import json_schema
+
+
+@click.command("validate")
+@config_file_option
+@option("--schema", is_flag=True, help="Print the JSON Schema of the file instead.")
+def command(config_file: Path, schema: bool) -> None:  # noqa: FBT001 - click passes it
+    """Check the configuration, its secrets and own definitions, without asking any provider."""
+    with printing(1):
+        if schema:
+            click.echo(json.dumps(json_schema.schema(), indent=2))
+            return
+        with explained(1):
+            loaded = config.load(config_file)
+        for account in loaded.accounts:
+            recommended = account.provider.definition.min_interval or 0
+            if account.min_interval < recommended:
+                name = account.provider.name
+                click.echo(f"note: {account.name}: {name} recommends min_interval: {recommended:.0f}s")
+        count = len(loaded.accounts)
+        click.echo(f"{config_file}: {count} account{'' if count == 1 else 's'}, no problems")

@@ -1,0 +1,5 @@
+"""The operator's file, as accounts that can be asked."""
+
+from exporter.config.accounts import Account, Config, load
+
+__all__ = ["Account", "Config", "load"]

@@ -1,0 +1,220 @@
+"""The operator's file as accounts that can be asked; finds everything that is wrong with it at once."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from exporter import providers
+from exporter.config.checks import AccountCheck, credential_keys
+from exporter.config.secret import Secret
+from exporter.config.settings import AccountSettings, DefaultSettings, FileSettings
+from exporter.model import Thresholds
+from exporter.providers import Provider
+from exporter.schema.problems import ConfigurationError, Location, Problem
+from exporter.schema.validation import did_you_mean, unknown_key, validate
+from exporter.schema.yaml_document import YamlDocument, read
+
+_WILD = re.compile(r"[*?[]")
+
+
+@dataclass(frozen=True)
+class Account:
+    """One account, complete: defaults applied, every key checked. Durations are in seconds."""
+
+    name: str
+    provider: Provider
+    secrets: Mapping[str, Secret]
+    params: Mapping[str, str]
+    base_url: str
+    timeout: float
+    min_interval: float
+    currency: str | None = None
+    thresholds: Thresholds = field(default_factory=dict)
+    wallet_thresholds: Mapping[str, Thresholds] = field(default_factory=dict)
+    ca_file: str | None = None
+    proxy_url: str | None = field(default=None, repr=False)
+    dashboard_url: str = ""
+    topup_url: str = ""
+
+    def same_request_as(self, other: "Account") -> bool:
+        """Tell whether both would be asked in the same way, so that an answer to one is good for the other."""
+        return self == replace(
+            other,
+            thresholds=self.thresholds,
+            wallet_thresholds=self.wallet_thresholds,
+            timeout=self.timeout,
+            min_interval=self.min_interval,
+            dashboard_url=self.dashboard_url,
+            topup_url=self.topup_url,
+        )
+
+
+@dataclass(frozen=True)
+class Config:
+    """The running configuration."""
+
+    file: str
+    accounts: tuple[Account, ...]
+
+
+def load(path: Path) -> Config:
+    """Read and check a configuration; raise `ConfigurationError` with every problem in it."""
+    source = read(path)
+    if not isinstance(source.data, dict):
+        what = "is empty; it needs" if source.data is None else "must be a mapping with"
+        raise ConfigurationError([source.problem((), f"{what} the key accounts")])
+    return _Loader(path, source).config()
+
+
+class _Loader:
+    def __init__(self, path: Path, source: YamlDocument) -> None:
+        self.path = path
+        self.source = source
+        self.problems: list[Problem] = []
+        self.own: dict[str, Provider] = {}
+        self.unusable: set[str] = set()
+
+    def config(self) -> Config:
+        data = dict(self.source.data)
+        raw = data.get("accounts")
+        if isinstance(raw, list):
+            data["accounts"] = []
+        settings, problems = validate(FileSettings, data, self.source)
+        self.problems += problems
+        patterns = data.get("provider_files")
+        self._load_own(patterns if isinstance(patterns, list) else [])
+        defaults = settings.defaults if settings else DefaultSettings()
+        accounts = [
+            self._account(index, item, defaults)
+            for index, item in enumerate(raw if isinstance(raw, list) else [])
+        ]
+        if isinstance(raw, list):
+            self._refuse_doubles(raw)
+        if self.problems:
+            raise ConfigurationError(self.problems)
+        return Config(str(self.path), tuple(account for account in accounts if account))
+
+    def _load_own(self, patterns: list[Any]) -> None:
+        read: dict[str, Path] = {}
+        for index, pattern in enumerate(patterns):
+            if not isinstance(pattern, str):
+                continue
+            where: Location = ("provider_files", index)
+            files = _matches(self.path.parent, pattern)
+            if files is None:
+                self._complain(where, f"no file matches {pattern!r}")
+            for file in files or ():
+                if read.setdefault(file.stem, file) is file:
+                    self._load_definition(file, where)
+                elif read[file.stem] != file:
+                    self._complain(where, f"{file} and {read[file.stem]} have the same name; rename one")
+
+    def _load_definition(self, file: Path, where: Location) -> None:
+        if file.stem in providers.names():
+            self._complain(
+                where, f"{file.name} has the name of a built-in provider; give the file another name"
+            )
+        provider, problems = providers.load(file)
+        self.problems += problems
+        if provider:
+            self.own[file.stem] = provider
+        else:
+            self.unusable.add(file.stem)
+
+    def _refuse_doubles(self, raw: list[Any]) -> None:
+        first: dict[str, int] = {}
+        for index, item in enumerate(raw):
+            name = item.get("name") if isinstance(item, dict) else None
+            if isinstance(name, str) and first.setdefault(name, index) != index:
+                self._complain(
+                    ("accounts", index, "name"), f"{name!r} is already the name of accounts[{first[name]}]"
+                )
+
+    def _complain(self, location: Location, message: str) -> None:
+        self.problems.append(self.source.problem(location, message))
+
+    def _account(self, index: int, raw: Any, defaults: DefaultSettings) -> Account | None:
+        where: Location = ("accounts", index)
+        if not isinstance(raw, dict):
+            self._complain(where, "must be a mapping of keys to values")
+            return None
+        provider = self._provider(raw.get("provider"), where)
+        credentials = credential_keys(provider, raw)
+        known = {*AccountSettings.model_fields, *credentials}
+        for key in raw:
+            # A definition that is itself wrong does not tell what its credentials are called.
+            if key not in known and (
+                str(raw.get("provider")) not in self.unusable or did_you_mean(key, known)
+            ):
+                self.problems.append(unknown_key(self.source, (*where, key), known))
+        plain = {key: value for key, value in raw.items() if key in AccountSettings.model_fields}
+        settings, problems = validate(AccountSettings, plain, self.source, where)
+        self.problems += problems
+        check = AccountCheck(self.source, where, self.path.parent, self.problems)
+        secrets = check.secrets(provider.definition, raw) if provider else {}
+        params = check.params(provider.definition, raw.get("params", {})) if provider else {}
+        check.thresholds(raw)
+        check.transport(raw)
+        if provider:
+            check.currency(provider.definition, raw)
+        if settings is None or provider is None:
+            return None
+        return _complete(settings, provider, secrets, params, defaults, self.path.parent)
+
+    def _provider(self, name: Any, where: Location) -> Provider | None:
+        if not isinstance(name, str) or name in self.unusable:
+            return None
+        if name in self.own:
+            return self.own[name]
+        if name in providers.names():
+            return providers.built_in(name)
+        hint = (
+            did_you_mean(name, {*providers.names(), *self.own}) or "; `prepaid-exporter providers` lists them"
+        )
+        self._complain((*where, "provider"), f"unknown provider {name!r}{hint}")
+        return None
+
+
+def _matches(folder: Path, pattern: str) -> list[Path] | None:
+    """List the files that a pattern names, relative to `folder` unless it is absolute; folders are not files.
+
+    As in Prometheus' own files, a pattern may have nothing to match yet; None where a plain name has no file, or where
+    the pattern is none.
+    """
+    path = Path(pattern)
+    if path.is_absolute():
+        folder, pattern = Path(path.anchor), str(path.relative_to(path.anchor))
+    try:
+        files = sorted(file for file in folder.glob(pattern) if not file.is_dir())
+    except (ValueError, IndexError, OSError):
+        return None
+    return files if files or _WILD.search(pattern) else None
+
+
+def _complete(  # noqa: PLR0913 - one place puts an account together
+    settings: AccountSettings,
+    provider: Provider,
+    secrets: Mapping[str, Secret],
+    params: Mapping[str, str],
+    defaults: DefaultSettings,
+    folder: Path,
+) -> Account:
+    definition = provider.definition
+    return Account(
+        name=settings.name,
+        provider=provider,
+        secrets=secrets,
+        params=params,
+        base_url=settings.base_url or definition.base_url,
+        timeout=defaults.timeout if settings.timeout is None else settings.timeout,
+        min_interval=defaults.min_interval if settings.min_interval is None else settings.min_interval,
+        currency=settings.currency,
+        thresholds=settings.thresholds,
+        wallet_thresholds=settings.wallet_thresholds,
+        ca_file=str(folder / settings.ca_file) if settings.ca_file else None,
+        proxy_url=settings.proxy_url,
+        dashboard_url=settings.dashboard_url or definition.dashboard_url or "",
+        topup_url=settings.topup_url or definition.topup_url or "",
+    )

@@ -1,0 +1,203 @@
+"""What the schema of an account cannot say: checks across keys, against the definition and the machine.
+
+Each check looks at the raw mapping and passes over what the schema already complained about, so that one
+mistake does not hide another.
+"""
+
+import os
+import re
+import ssl
+from collections.abc import Mapping
+from decimal import Decimal, InvalidOperation
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from exporter.config.secret import Secret
+from exporter.model import Level
+from exporter.providers import Provider
+from exporter.providers.definition import Definition
+from exporter.schema.fields import is_cleartext
+from exporter.schema.problems import Location, Problem
+from exporter.schema.validation import did_you_mean
+from exporter.schema.yaml_document import YamlDocument
+
+FORMS = {"_file": "file", "_env": "env", "": "literal"}
+"""How a credential's key may end, and where the secret then is."""
+
+_OFF = ("", "false")
+_USUAL_VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*")
+_VARIABLE = re.compile(r"\$\{?[A-Za-z_]\w*\}?|\{\{.*\}\}|%[A-Za-z_]\w*%")
+
+
+class AccountCheck:
+    """Checks one account of the file at `where`; what is wrong is added to `problems`."""
+
+    def __init__(self, source: YamlDocument, where: Location, folder: Path, problems: list[Problem]) -> None:
+        self.source = source
+        self.where = where
+        self.folder = folder
+        self.problems = problems
+
+    def _complain(self, key: str | Location, message: str) -> None:
+        inner = (key,) if isinstance(key, str) else key
+        self.problems.append(self.source.problem((*self.where, *inner), message))
+
+    def secrets(self, definition: Definition, raw: Mapping[str, Any]) -> dict[str, Secret]:
+        """Find each credential that the definition declares, given in exactly one form and readable now."""
+        found = {}
+        for name in definition.credentials:
+            given = [key for key in (f"{name}{form}" for form in FORMS) if key in raw]
+            if len(given) != 1:
+                problem = "is missing; give" if not given else "is given more than once; give exactly"
+                self._complain(
+                    given[-1] if given else (), f"{name} {problem} one of {name}_file, {name}_env, {name}"
+                )
+                continue
+            secret = self._secret(given[0], given[0].removeprefix(name), raw[given[0]])
+            if secret:
+                found[name] = secret
+        return found
+
+    def _secret(self, key: str, form: str, value: Any) -> Secret | None:
+        if value is None or value == "":
+            self._complain(key, "is empty")
+            return None
+        if not isinstance(value, str):
+            self._complain(key, "must be text (a number or true/false needs quotes)")
+            return None
+        if FORMS[form] == "env" and value not in os.environ and not _USUAL_VARIABLE.fullmatch(value):
+            # Not shown, since it may be the secret itself in the wrong place.
+            self._complain(
+                key, "must be the name of an environment variable, such as API_KEY; none like this is set"
+            )
+            return None
+        if FORMS[form] == "literal" and _VARIABLE.fullmatch(value):
+            self._complain(
+                key, f"looks like a variable, which is not replaced here; use {key}_env or {key}_file"
+            )
+            return None
+        if FORMS[form] == "file" and not _names_a_file(self.folder, value):
+            # Not shown, for the same reason.
+            self._complain(key, "must be the name of a file; none like this is there")
+            return None
+        secret = {
+            "file": lambda: Secret(file=self.folder / value),
+            "env": lambda: Secret(env=value),
+            "literal": lambda: Secret(literal=value),
+        }[FORMS[form]]()
+        try:
+            secret.read()
+        except ValueError as error:
+            self._complain(key, str(error))
+        return secret
+
+    def params(self, definition: Definition, given: Any) -> dict[str, str]:
+        """Give every parameter that the request will carry, defaults included."""
+        if not isinstance(given, dict):
+            return {}
+        for name in given:
+            if name not in definition.params:
+                hint = did_you_mean(name, definition.params) or self._declared(definition)
+                self._complain(("params", name), f"unknown parameter{hint}")
+        values = {
+            name: param.default for name, param in definition.params.items() if param.default is not None
+        }
+        values |= {name: _param(value) for name, value in given.items() if name in definition.params}
+        values = {name: value for name, value in values.items() if not (name in given and value in _OFF)}
+        for name, param in definition.params.items():
+            if param.required and name not in values:
+                self._complain("params", f"{name} is missing: {param.description}")
+        for group in definition.exactly_one:
+            chosen = [name for name in group if name in values]
+            if len(chosen) != 1:
+                what = " and ".join(chosen) + " are given" if chosen else "none is given"
+                self._complain("params", f"give exactly one of {', '.join(group)}; {what}")
+        return values
+
+    @staticmethod
+    def _declared(definition: Definition) -> str:
+        return (
+            f"; this provider has {', '.join(definition.params)}"
+            if definition.params
+            else "; this provider has none"
+        )
+
+    def currency(self, definition: Definition, raw: Mapping[str, Any]) -> None:
+        """Demand a currency where the answer gives none, and refuse one that contradicts the definition."""
+        given = raw.get("currency")
+        if definition.needs_currency and given is None:
+            self._complain(
+                (), f"{definition.title} does not say its currency; add one, such as currency: EUR"
+            )
+        fixed = {
+            wallet.currency.literal
+            for wallet in definition.wallets
+            if wallet.currency and wallet.currency.literal
+        }
+        contradicts = isinstance(given, str) and given.upper() not in fixed
+        if fixed and contradicts and not definition.needs_currency:
+            self._complain(
+                "currency", f"{definition.title} counts in {', '.join(sorted(fixed))}; leave currency out"
+            )
+
+    def thresholds(self, raw: Mapping[str, Any]) -> None:
+        """Demand that a milder level is not below a more severe one."""
+        by_wallet = raw.get("wallet_thresholds")
+        groups: list[tuple[Location, Any]] = [(("thresholds",), raw.get("thresholds"))]
+        if isinstance(by_wallet, dict):
+            groups += [(("wallet_thresholds", name), group) for name, group in by_wallet.items()]
+        for where, group in groups:
+            levels = group if isinstance(group, dict) else {}
+            values = [
+                (level, amount) for level in Level if (amount := _amount(levels.get(level))) is not None
+            ]
+            for (milder, high), (severer, low) in pairwise(values):
+                if low > high:
+                    self._complain((*where, severer.value), f"{severer} ({low}) is above {milder} ({high})")
+
+    def transport(self, raw: Mapping[str, Any]) -> None:
+        """Refuse a key in clear over a network, and authorities that cannot be read."""
+        if raw.get("allow_http", False) is False and is_cleartext(str(raw.get("base_url"))):
+            self._complain("base_url", "http would send the key in clear; use https, or say allow_http: true")
+        ca_file = raw.get("ca_file")
+        if isinstance(ca_file, str) and ca_file:
+            path = self.folder / ca_file
+            try:
+                ssl.create_default_context(cafile=str(path))
+            except ssl.SSLError:
+                self._complain("ca_file", f"the file {path} does not hold PEM certificates")
+            except OSError as error:
+                self._complain("ca_file", f"the file {path} cannot be read: {error.strerror}")
+            except ValueError:
+                self._complain("ca_file", "is not the name of a file")
+
+
+def _names_a_file(folder: Path, value: str) -> bool:
+    try:
+        return any(sign in value for sign in "/.\0") or (folder / value).exists()
+    except OSError:
+        return False
+
+
+def _param(value: Any) -> str:
+    if value is None or isinstance(value, bool):
+        return str(value or False).lower()
+    return f"{value:f}" if isinstance(value, Decimal) else str(value)
+
+
+def _amount(value: Any) -> Decimal | None:
+    if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
+        return None
+    try:
+        amount = Decimal(value)
+    except InvalidOperation:
+        return None
+    return amount if amount.is_finite() else None
+
+
+def credential_keys(provider: Provider | None, raw: Mapping[str, Any]) -> set[str]:
+    """List the keys of an account that name its credentials; with an unknown provider, all that look so."""
+    if provider:
+        return {f"{name}{form}" for name in provider.definition.credentials for form in FORMS}
+    return {key for key in raw if key.endswith(("_file", "_env", "_key"))}

@@ -1,0 +1,57 @@
+"""The JSON Schema of the operator's file, for editors: the schema of the settings with the credentials' keys added."""
+
+from typing import Any
+
+from exporter import providers
+from exporter.config.checks import FORMS
+from exporter.config.settings import AccountSettings, FileSettings
+from exporter.providers.definition import Definition
+
+_PLACES = {"_file": "file that holds {}", "_env": "environment variable that holds {}", "": "{}, literally"}
+
+
+def schema() -> dict[str, Any]:
+    """Give the schema; the built-in providers' credentials and names are in it, own definitions' are let pass."""
+    result = FileSettings.model_json_schema()
+    account = result["$defs"]["AccountSettings"]
+    for name in providers.names():
+        for credential, declared in providers.built_in(name).definition.credentials.items():
+            for form in FORMS:
+                text = _PLACES[form].format(declared.description)
+                account["properties"].setdefault(
+                    f"{credential}{form}", {"type": "string", "description": text}
+                )
+    account["properties"]["provider"]["examples"] = list(providers.names())
+    account["allOf"] = [
+        {
+            "if": {"properties": {"provider": {"const": name}}, "required": ["provider"]},
+            "then": _demands(providers.built_in(name).definition, list(AccountSettings.model_fields)),
+        }
+        for name in providers.names()
+    ]
+    # An operator's own definition may declare credentials of any name.
+    account["patternProperties"] = {"^[a-z][a-z0-9_]*_(file|env)$": {"type": "string"}}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **result,
+        "title": "Configuration of prepaid-exporter",
+    }
+
+
+def _demands(definition: Definition, keys: list[str]) -> dict[str, Any]:
+    """Say what an account of a built-in provider must give, and the keys that it may."""
+    forms = [[f"{credential}{form}" for form in FORMS] for credential in definition.credentials]
+    groups = [
+        *definition.exactly_one,
+        *([name] for name, param in definition.params.items() if param.required),
+    ]
+    params: dict[str, Any] = {"propertyNames": {"enum": list(definition.params)}}
+    if groups:
+        # Of two, one may be there and turned off, so that only the program can tell whether both are given.
+        params["allOf"] = [{"anyOf": [{"required": [name]} for name in group]} for group in groups]
+    return {
+        "allOf": [{"oneOf": [{"required": [key]} for key in keys]} for keys in forms],
+        "required": [*(["params"] if groups else []), *(["currency"] if definition.needs_currency else [])],
+        "propertyNames": {"enum": [*keys, *(key for keys in forms for key in keys)]},
+        "properties": {"params": params},
+    }

@@ -1,0 +1,136 @@
+"""The schema of the operator's file: its keys, their types and what each of them means."""
+
+import math
+from decimal import Decimal
+from typing import Annotated, Any
+from urllib.parse import unquote, urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, WithJsonSchema
+
+from exporter.model import Level
+from exporter.schema.durations import Duration
+from exporter.schema.fields import Link, Strict, Unit, Url, host_url
+
+_LONGEST = 86400.0
+
+
+def _label(value: str) -> str:
+    if not value or value != value.strip() or not value.isprintable():
+        raise ValueError("must be printable text without white space around it")
+    return value
+
+
+def _upper(value: Any) -> Any:
+    return value.upper() if isinstance(value, str) else value
+
+
+def _positive(value: float) -> float:
+    if not 0 < value <= _LONGEST:
+        raise ValueError("must be longer than 0s and at most 1d")
+    return value
+
+
+def _number(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise ValueError("must be a number")  # noqa: TRY004 - the schema library wants ValueError
+    return value
+
+
+def _representable(value: Decimal) -> Decimal:
+    if not math.isfinite(float(value)):
+        raise ValueError("must be a finite number")
+    return value
+
+
+def _param(value: Any) -> Any:
+    if not isinstance(value, str | int | Decimal | None):
+        raise ValueError("must be text, a number, true or false")  # noqa: TRY004 - as above
+    if isinstance(value, str) and not value.isprintable():
+        raise ValueError("holds a line break or another control character")
+    if value in (".", ".."):
+        raise ValueError("must not be . or .., which would change the path of a request")
+    return value
+
+
+def _proxy(value: str) -> str:
+    parts = urlsplit(host_url(value))
+    if parts.path.strip("/") or {"?", "#"} & set(value):
+        raise ValueError("must name a proxy alone: no path, query or fragment")
+    user = unquote(parts.netloc.rpartition("@")[0])
+    try:
+        user.encode("latin-1")
+    except UnicodeEncodeError:
+        raise ValueError("has a user or password that HTTP cannot carry: only ISO 8859-1") from None
+    return value
+
+
+Label = Annotated[str, StringConstraints(max_length=128), AfterValidator(_label)]
+Amount = Annotated[Decimal, BeforeValidator(_number), AfterValidator(_representable)]
+ThresholdsSetting = dict[Level, Amount]
+Currency = Annotated[Unit, BeforeValidator(_upper)]
+Timeout = Annotated[Duration, AfterValidator(_positive)]
+Boolean = Annotated[bool, Field(strict=True)]
+FileName = Annotated[str, StringConstraints(min_length=1)]
+Param = Annotated[
+    Any, AfterValidator(_param), WithJsonSchema({"type": ["string", "number", "boolean", "null"]})
+]
+
+
+class DefaultSettings(Strict):
+    """What holds for every account that does not say otherwise."""
+
+    timeout: Timeout = Field(
+        default=10.0,
+        description="longest time that one collection may take",
+        json_schema_extra={"default": "10s"},
+    )
+    min_interval: Duration = Field(
+        default=0.0,
+        description="an answer younger than this is reused",
+        json_schema_extra={"default": "0s"},
+    )
+
+
+class AccountSettings(Strict):
+    """One account; its credentials (`api_key_file`, `api_key_env` or `api_key`) come on top of these keys."""
+
+    name: Label = Field(description="name of the account: label `account` of its series")
+    provider: str = Field(description="built-in provider, or the name of a file of `provider_files`")
+    params: dict[str, Param] = Field(default={}, description="values that the provider's definition declares")
+    currency: Currency | None = Field(
+        default=None, description="currency of the wallet, where the provider's answer does not say which"
+    )
+    thresholds: ThresholdsSetting = Field(
+        default={}, description="low-balance thresholds of every wallet, by level: info, warning, critical"
+    )
+    wallet_thresholds: dict[Label, ThresholdsSetting] = Field(
+        default={}, description="thresholds of one wallet id or one currency, in place of `thresholds`"
+    )
+    timeout: Timeout | None = Field(default=None, description="in place of `defaults.timeout`")
+    min_interval: Duration | None = Field(default=None, description="in place of `defaults.min_interval`")
+    base_url: Url | None = Field(
+        default=None, description="replaces everything before the endpoint's own path"
+    )
+    allow_http: Boolean = Field(default=False, description="let the key travel unencrypted to another host")
+    ca_file: FileName | None = Field(
+        default=None, description="PEM file of the authorities to trust, in place of the public ones"
+    )
+    proxy_url: Annotated[str, AfterValidator(_proxy)] | None = Field(
+        default=None, description="HTTP proxy; without it HTTPS_PROXY, HTTP_PROXY and NO_PROXY count"
+    )
+    dashboard_url: Link | None = Field(
+        default=None, description="where people see the account; in place of the provider's"
+    )
+    topup_url: Link | None = Field(
+        default=None, description="where people top up; in place of the provider's"
+    )
+
+
+class FileSettings(Strict):
+    """The operator's file."""
+
+    defaults: DefaultSettings = Field(default=DefaultSettings(), description="what holds for every account")
+    provider_files: list[str] = Field(
+        default=[], description="own definitions; patterns relative to this file"
+    )
+    accounts: list[AccountSettings] = Field(description="the accounts to ask; names must differ")

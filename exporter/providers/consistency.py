@@ -1,0 +1,123 @@
+"""Where the parts of a definition do not fit each other: what the schema, which looks at one value, cannot say."""
+
+import re
+from collections.abc import Iterable, Iterator
+from string import Template
+
+from exporter.providers.definition import BasicAuth, Definition, FieldAuth
+from exporter.schema.fields import header_name, is_cleartext
+from exporter.schema.problems import Location
+
+Found = Iterator[tuple[Location, str]]
+
+RESERVED = frozenset(
+    {"name", "provider", "params", "currency", "thresholds", "wallet_thresholds", "timeout", "min_interval"}
+    | {"base_url", "allow_http", "ca", "proxy_url", "dashboard_url", "topup_url"}
+)
+"""Names that, as a credential's, would give an account one key with two meanings."""
+
+_FORGOTTEN_SIGN = re.compile(r"(?<!\$)\{([A-Za-z_]\w*)\}")
+
+
+def consistency(definition: Definition) -> Found:
+    """Yield where something stands that cannot be meant, and why it cannot."""
+    yield from _names(definition)
+    for where, text in _templates(definition):
+        yield from _template(definition, where, text)
+    yield from _unused(definition)
+    yield from _authentication(definition)
+    yield from _doubles(definition)
+    if is_cleartext(definition.base_url):
+        yield ("base_url",), "must begin with https://"
+
+
+def _names(definition: Definition) -> Found:
+    for name in definition.credentials:
+        if name in RESERVED or name.endswith(("_file", "_env")):
+            yield ("credentials", name), "would be taken for another key of an account; give it another name"
+        if name in definition.params:
+            yield ("params", name), "is the name of a credential too; give one of them another name"
+    for index, group in enumerate(definition.exactly_one):
+        yield from _undeclared(("exactly_one", index), group, definition.params)
+    yield from _undeclared(("request", "path_with"), definition.request.path_with, definition.params)
+
+
+def _undeclared(where: Location, names: Iterable[str], known: Iterable[str]) -> Found:
+    declared = sorted(known)
+    for name in names:
+        if name not in declared:
+            yield where, f"uses {name!r}, which is not declared (declared: {', '.join(declared) or 'none'})"
+
+
+def _templates(definition: Definition) -> Iterator[tuple[Location, str]]:
+    for where, text in definition.request.templates():
+        yield ("request", *where), text
+    if isinstance(definition.auth, BasicAuth):
+        yield ("auth", "username"), definition.auth.username
+        yield ("auth", "password"), definition.auth.password
+
+
+def _template(definition: Definition, where: Location, text: str) -> Found:
+    template = Template(text)
+    known = {*definition.params, *definition.credentials}
+    if not template.is_valid():
+        yield where, "is not a template: write ${name} for a variable and $$ for a dollar sign"
+    yield from _undeclared(where, template.get_identifiers(), known)
+    for name in _FORGOTTEN_SIGN.findall(text):
+        if name in known or where[1] in ("path", "path_with"):
+            yield where, f"holds {{{name}}} as it stands; write ${{{name}}} for its value"
+    if where[1] in ("query", "headers", "json", "form"):
+        return
+    given = {*definition.credentials, *where[2:3]}
+    for name in template.get_identifiers():
+        if name in definition.params and name not in given and not definition.params[name].required:
+            yield where, f"needs {name!r}, which an account may leave out; declare it with required: true"
+
+
+def _unused(definition: Definition) -> Found:
+    used = set(definition.request.path_with)
+    for _, text in _templates(definition):
+        used.update(Template(text).get_identifiers())
+    if not isinstance(definition.auth, BasicAuth):
+        used.add(definition.auth.credential)
+    for section, names in (("credentials", definition.credentials), ("params", definition.params)):
+        for name in names:
+            if name not in used:
+                yield (section, name), f"is used nowhere; write ${{{name}}} where its value goes"
+
+
+def _authentication(definition: Definition) -> Found:
+    auth, request = definition.auth, definition.request
+    headers = [name.lower() for name in request.headers]
+    if len(set(headers)) != len(headers):
+        yield ("request", "headers"), "names a header twice"
+    if not isinstance(auth, BasicAuth):
+        yield from _undeclared(("auth", "credential"), [auth.credential], definition.credentials)
+    if not isinstance(auth, FieldAuth) or auth.type == "header":
+        name = auth.name if isinstance(auth, FieldAuth) else "Authorization"
+        if name.lower() in headers:
+            yield ("request", "headers"), f"names {name}, which auth sets"
+        try:
+            header_name(name)
+        except ValueError as error:
+            yield ("auth", "name"), str(error)
+        return
+    body = request.json_body if request.json_body is not None else request.form
+    if auth.type == "body" and body is None:
+        yield ("auth",), "auth in the body needs request.json or request.form"
+    elif auth.name in ((body or {}) if auth.type == "body" else request.query):
+        yield ("auth", "name"), f"{auth.name} is in the request already, which auth sets"
+
+
+def _doubles(definition: Definition) -> Found:
+    seen = set()
+    for index, wallet in enumerate(definition.wallets):
+        if wallet.id.literal is None or (wallet.currency and wallet.currency.literal is None):
+            continue
+        series = wallet.items, wallet.id.literal, wallet.currency and wallet.currency.literal
+        if series in seen:
+            yield (
+                ("wallets", index),
+                "has the id and the currency of another wallet; give it an id of its own",
+            )
+        seen.add(series)

@@ -1,0 +1,203 @@
+"""The schema of a provider definition: what one file in providers/ may say, and nothing else.
+
+A definition is data. It names the request, where the credentials go, what counts as success and where
+in the answer each amount stands; it holds no account and no secret.
+"""
+
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+
+from exporter.model import Reason
+from exporter.providers.mapping import WalletMapping
+from exporter.schema.durations import Duration
+from exporter.schema.fields import (
+    Expression,
+    HeaderName,
+    HeaderText,
+    LabelText,
+    Link,
+    Name,
+    Paths,
+    PathText,
+    Printable,
+    Scalar,
+    Strict,
+    TemplateText,
+    Url,
+)
+
+Location = tuple[str | int, ...]
+
+
+class Credential(Strict):
+    """One secret that an account at this provider must give."""
+
+    description: str = Field(description="what it is, for the operator who looks for it")
+
+
+class Param(Strict):
+    """One value, not secret, that an account may give (`params`)."""
+
+    description: str = Field(description="what it is")
+    required: bool = Field(default=False, description="every account must give it")
+    default: Printable | None = Field(default=None, description="its value where the account gives none")
+
+
+class Request(Strict):
+    """The request: everything but the host and the credentials.
+
+    Text values are templates: `${name}` is a credential or param, `$$` a dollar sign. An entry of `query`,
+    `headers`, `json` or `form` whose param has no value is left out.
+    """
+
+    method: Literal["GET", "POST"] = Field(default="GET", description="`GET` or `POST`")
+    path: PathText = Field(description="what follows `base_url`; begins with /")
+    path_with: dict[Name, PathText] = Field(
+        default={}, description="another path for accounts that give a param, by the param's name"
+    )
+    query: dict[str, TemplateText] = Field(default={}, description="query of the URL")
+    headers: dict[HeaderName, HeaderText] = Field(default={}, description="further headers")
+    json_body: dict[str, Any] | None = Field(
+        default=None, alias="json", description="JSON body; not beside `form`"
+    )
+    form: dict[str, TemplateText] | None = Field(default=None, description="form body; not beside `json`")
+
+    @model_validator(mode="after")
+    def _one_body(self) -> Self:
+        if self.json_body is not None and self.form is not None:
+            raise ValueError("give json or form, not both")
+        return self
+
+    def templates(self) -> Iterator[tuple[Location, str]]:
+        """Yield every template of the request, and where in the request it stands."""
+        parts = self.model_dump(include={"path", "path_with", "query", "headers", "form"})
+        yield from _texts(parts | {"json": self.json_body})
+
+
+def _texts(value: Any) -> Iterator[tuple[Location, str]]:
+    if isinstance(value, str):
+        yield (), value
+    elif isinstance(value, dict | list):
+        for key, item in value.items() if isinstance(value, dict) else enumerate(value):
+            for where, text in _texts(item):
+                yield (key, *where), text
+
+
+class TokenAuth(Strict):
+    """The header `Authorization: Bearer KEY`."""
+
+    type: Literal["bearer"] = Field(description="`bearer`")
+    credential: Name = Field(default="api_key", description="the credential that is the key")
+
+
+class FieldAuth(Strict):
+    """The key in a header, a query field or a field of the JSON or form body."""
+
+    type: Literal["header", "query", "body"] = Field(description="`header`, `query` or `body`")
+    name: LabelText = Field(description="name of the header or field")
+    prefix: Printable = Field(default="", description="what stands before the key, with its space")
+    credential: Name = Field(default="api_key", description="the credential that is the key")
+
+
+class BasicAuth(Strict):
+    """HTTP basic authentication; both parts are templates, and either may be empty."""
+
+    type: Literal["basic"] = Field(description="`basic`")
+    username: TemplateText = Field(default="", description="the user, such as ${account_sid}")
+    password: TemplateText = Field(default="", description="the password, such as ${auth_token}")
+
+
+def _final(value: int) -> int:
+    if not (200 <= value < 300 or 400 <= value < 600):  # noqa: PLR2004 - the statuses of RFC 9110
+        raise ValueError("must be an HTTP status from 200 to 299 or 400 to 599")
+    return value
+
+
+class Success(Strict):
+    """What an answer must be before wallets are looked for in it.
+
+    `path` is read on success and error statuses alike.
+    """
+
+    statuses: list[Annotated[int, AfterValidator(_final)]] = Field(
+        default=[], description="the statuses of a good answer; without it, 200 to 299"
+    )
+    path: Expression | None = Field(default=None, description="where the body says how it went")
+    equals: list[Scalar] = Field(
+        default=[],
+        description="values there that mean success; another of the same JSON type is the provider's error, "
+        "anything else is malformed",
+    )
+    errors: list[Scalar] = Field(default=[], description="with `equals`: only these are the provider's error")
+    absent: bool = Field(default=False, description="instead of `equals`: any value there is an error")
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if (self.path is not None) != bool(self.equals or self.absent):
+            raise ValueError("path goes with equals or absent")
+        if self.absent and (self.equals or self.errors):
+            raise ValueError("absent does not go with equals or errors")
+        if self.errors and not self.equals:
+            raise ValueError("errors goes with equals")
+        if {(type(one), one) for one in self.equals} & {(type(one), one) for one in self.errors}:
+            raise ValueError("equals and errors share a value")
+        return self
+
+
+class Errors(Strict):
+    """Where the provider's own error code stands, and which codes have a reason of their own."""
+
+    code: Paths = Field(default=["code"], description="where the code stands")
+    auth: list[Scalar] = Field(default=[], description="codes of a wrong key")
+    rate_limited: list[Scalar] = Field(default=[], description="codes of too many calls")
+
+
+def _hinted(value: str) -> str:
+    if value not in {*Reason} and not (value.isascii() and value.isdigit() and 100 <= int(value) < 600):  # noqa: PLR2004
+        raise ValueError(f"must be an HTTP status or a reason: {', '.join(Reason)}")
+    return value
+
+
+class Definition(Strict):
+    """A provider: one file, whose name without the ending is the provider's name."""
+
+    title: str = Field(description="the provider's name for people")
+    documentation: list[Link] = Field(description="pages of the provider's documentation")
+    confidence: Literal["documented", "observed"] = Field(
+        description="`documented` by the provider, or only `observed`"
+    )
+    min_interval: Duration | None = Field(
+        default=None, description="how often to ask at most, as a recommendation to operators"
+    )
+    dashboard_url: Link | None = Field(default=None, description="where people see the account")
+    topup_url: Link | None = Field(default=None, description="where people top up")
+    notes: list[str] = Field(default=[], description="what an operator should know")
+    credentials: Annotated[dict[Name, Credential], Field(min_length=1)] = Field(
+        description="the secrets, by name: an account gives `NAME_file`, `NAME_env` or `NAME`"
+    )
+    params: dict[Name, Param] = Field(default={}, description="values that are not secret, by name")
+    exactly_one: list[list[Name]] = Field(
+        default=[], description="groups of params of which an account gives exactly one"
+    )
+    base_url: Url = Field(description="https://, the host and what every path begins with")
+    request: Request = Field(description="see below")
+    auth: Annotated[TokenAuth | FieldAuth | BasicAuth, Field(discriminator="type")] = Field(
+        description="where the key goes, see below"
+    )
+    success: Success = Field(default=Success(), description="see below")
+    errors: Errors = Field(default=Errors(), description="see below")
+    hints: dict[Annotated[str, AfterValidator(_hinted)], str] = Field(
+        default={}, description="advice to the operator, by HTTP status or by reason of the failure"
+    )
+    wallets: Annotated[
+        list[WalletMapping],
+        BeforeValidator(lambda value: [value] if isinstance(value, dict) else value),
+        Field(min_length=1),
+    ] = Field(description="one mapping, or a list of them: where the amounts stand, see below")
+
+    @property
+    def needs_currency(self) -> bool:
+        """Tell whether the operator must name the currency, since the answer does not."""
+        return any(wallet.currency is None for wallet in self.wallets)

@@ -1,0 +1,191 @@
+"""The base of every schema of ours: strict models, and the kinds of text that they share."""
+
+import re
+from ipaddress import ip_address
+from string import Template
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+import jmespath
+from jmespath.functions import Functions
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+UNIT = re.compile(r"[A-Z][A-Z0-9_]{0,31}")
+NUMBER = re.compile(r"[-+]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]{1,4})?")
+MAX_TEXT = 200
+"""Longest text, in characters, that becomes a label value or that a pattern looks at."""
+
+_NAME = re.compile(r"[a-z][a-z0-9_]*")
+_HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_OWN_HEADERS = frozenset({"host", "connection", "content-length", "transfer-encoding"})
+_HOST = re.compile(r"(.*@)?(\[[^\[\]]+\]|[^\[\]:]+)(:[0-9]*)?")
+_ESCAPED = re.compile(r"\\.|\[\^?\]?(\\.|[^\]\\])*\]", re.DOTALL)
+_REPEATED_GROUP = re.compile(r"\)\s*[*+{]")
+
+
+def is_loopback(host: str | None) -> bool:
+    """Tell whether what is sent to a host stays on this machine."""
+    try:
+        address = ip_address(host or "")
+    except ValueError:
+        return host == "localhost"
+    return (getattr(address, "ipv4_mapped", None) or address).is_loopback
+
+
+def is_cleartext(url: str) -> bool:
+    """Tell whether what is sent to a URL travels unencrypted to another host; of what is no URL it is not said."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    return parts.scheme == "http" and not is_loopback(parts.hostname)
+
+
+class Strict(BaseModel):
+    """Frozen, and with no key that the schema does not know."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _template(value: str) -> str:
+    if not Template(value).is_valid():
+        raise ValueError("is not a template: write ${name} for a variable and $$ for a dollar sign")
+    return value
+
+
+def _printable(value: str) -> str:
+    if not value.isprintable():
+        raise ValueError("holds a line break or another control character")
+    return value
+
+
+def _label(value: str) -> str:
+    if not value or len(value) > MAX_TEXT or not value.isprintable():
+        raise ValueError(f"must be printable text of 1 to {MAX_TEXT} characters")
+    return value
+
+
+def header_name(value: str) -> str:
+    """Accept what HTTP takes for a name, save for the headers that carry the exchange itself."""
+    if not _HEADER.fullmatch(value):
+        raise ValueError("is not the name of a header")
+    if value.lower() in _OWN_HEADERS:
+        raise ValueError("is a header that the exporter sets by itself")
+    return value
+
+
+def _path(value: str) -> str:
+    if not value.startswith("/"):
+        raise ValueError("must begin with /")
+    if any(sign in " #\\" or not sign.isprintable() for sign in value):
+        raise ValueError("holds a space, #, \\ or a control character")
+    if {".", ".."} & set(value.partition("?")[0].split("/")):
+        raise ValueError("must not hold . or .. between slashes")
+    return value
+
+
+def _expression(value: str) -> str:
+    try:
+        tree = jmespath.compile(value).parsed
+    except jmespath.exceptions.JMESPathError:
+        raise ValueError("is not a JMESPath expression") from None
+    _check_calls(tree)
+    return value
+
+
+def _check_calls(node: Any) -> None:
+    if not isinstance(node, dict):
+        return
+    if node["type"] == "function_expression":
+        _check_call(node["value"], len(node["children"]))
+    for child in node["children"]:
+        _check_calls(child)
+
+
+def _check_call(name: str, given: int) -> None:
+    if name not in Functions.FUNCTION_TABLE:
+        raise ValueError(f"calls {name}(), which is no function of JMESPath")
+    if name == "avg":
+        raise ValueError("calls avg(), which is not exact; use sum()")
+    signature = Functions.FUNCTION_TABLE[name]["signature"]
+    variadic = bool(signature) and signature[-1].get("variadic", False)
+    if given < len(signature) or (given > len(signature) and not variadic):
+        least = "at least " if variadic else ""
+        raise ValueError(f"calls {name}() with {given} arguments; it takes {least}{len(signature)}")
+
+
+def _regular_expression(value: str) -> str:
+    try:
+        groups = re.compile(value).groups
+    except re.error:
+        raise ValueError("is not a regular expression") from None
+    if groups != 1:
+        raise ValueError("must have exactly one group: the number")
+    if _REPEATED_GROUP.search(_ESCAPED.sub("x", value)):
+        # Such a pattern can take years over a text of forty characters, and nothing else runs meanwhile.
+        raise ValueError("must not repeat a group with *, + or {}")
+    return value
+
+
+def _name(value: str) -> str:
+    if not _NAME.fullmatch(value):
+        raise ValueError("must be a name of a-z, 0-9 and _ that begins with a letter")
+    return value
+
+
+def _unit(value: str) -> str:
+    if not UNIT.fullmatch(value):
+        raise ValueError("must be a currency or unit, such as EUR or CREDITS: A-Z, 0-9 and _, at most 32")
+    return value
+
+
+def short(key: str) -> BeforeValidator:
+    """Let a bare string or list stand for a mapping with that one key."""
+    return BeforeValidator(lambda value: {key: value} if isinstance(value, str | list) else value)
+
+
+def _as_list(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+def host_url(value: str) -> str:
+    """Accept an http or https URL that names a host."""
+    try:
+        parts = urlsplit(value)
+        named = bool(parts.hostname and _HOST.fullmatch(parts.netloc)) and parts.port != 0
+        complete = named and parts.scheme in ("http", "https")
+    except ValueError:
+        complete = False
+    if not complete or any(not sign.isprintable() or sign.isspace() for sign in value):
+        raise ValueError("must be a URL that begins with https:// or http:// and names a host")
+    return value
+
+
+def secure_url(value: str) -> str:
+    """Accept an http or https URL that names a host and carries no user, query or fragment."""
+    parts = urlsplit(host_url(value))
+    if parts.username is not None or {"?", "#"} & set(value):
+        raise ValueError("must not carry a user, a query or a fragment")
+    return value.rstrip("/")
+
+
+def _link(value: str) -> str:
+    if urlsplit(host_url(value)).username is not None:
+        raise ValueError("must not carry a user")
+    return value
+
+
+TemplateText = Annotated[str, AfterValidator(_template)]
+PathText = Annotated[TemplateText, AfterValidator(_path)]
+HeaderName = Annotated[str, AfterValidator(header_name)]
+HeaderText = Annotated[TemplateText, AfterValidator(_printable)]
+Printable = Annotated[str, AfterValidator(_printable)]
+LabelText = Annotated[str, AfterValidator(_label)]
+Expression = Annotated[str, AfterValidator(_expression)]
+RegularExpression = Annotated[str, AfterValidator(_regular_expression)]
+Paths = Annotated[list[Expression], BeforeValidator(_as_list), Field(min_length=1)]
+Name = Annotated[str, AfterValidator(_name)]
+Unit = Annotated[str, AfterValidator(_unit)]
+Url = Annotated[str, AfterValidator(secure_url)]
+Link = Annotated[str, AfterValidator(_link)]
+Scalar = bool | int | str

@@ -1,0 +1,194 @@
+"""A YAML file as plain data with the position of everything in it. The only user of the YAML library."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from exporter.schema.problems import ConfigurationError, Location, Problem, dotted
+
+_Loader: type = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_MAX_DEPTH = 100
+_MAX_VALUES = 500_000
+_MAX_DIGITS = 40
+_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?")
+# As YAML 1.2 spells them; `yes` and `on` of its older versions stay text.
+_WORDS: Mapping[str, bool | None] = {
+    spelling: value
+    for word, value in (("true", True), ("false", False), ("null", None), ("~", None), ("", None))
+    for spelling in (word, word.capitalize(), word.upper())
+}
+_PLAIN_TAGS = frozenset(
+    f"tag:yaml.org,2002:{name}"
+    for name in ("str", "int", "float", "bool", "null", "timestamp", "merge", "value", "seq", "map")
+)
+
+
+@dataclass
+class YamlDocument:
+    """One YAML document: its plain `data`, and `problem()` to point into it.
+
+    Only `true`, `false`, `null` and plain numbers are anything but text when they stand without quotes, so that a
+    name `0123`, `+34600`, `12e5`, `yes` or `2026-01-01` stays what the operator wrote; fractions are decimals.
+    """
+
+    file: str
+    data: Any = None
+    _values: dict[Location, tuple[int, int]] = field(default_factory=dict)
+    _keys: dict[Location, tuple[int, int]] = field(default_factory=dict)
+
+    def has(self, location: Location) -> bool:
+        """Tell whether the file has something at this location."""
+        return location in self._values
+
+    def problem(self, location: Location, message: str, *, at_key: bool = False) -> Problem:
+        """Point at a location, or at the nearest thing around it that the file has."""
+        marks = self._keys if at_key and location in self._keys else self._values
+        near = location
+        while near and near not in marks:
+            near = near[:-1]
+        line, column = marks.get(near, (1, 1))
+        return Problem(self.file, line, column, dotted(location), message)
+
+
+def read(path: Path) -> YamlDocument:
+    """Read a YAML file; raise `ConfigurationError` when it cannot be read or is not plain YAML."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise _failed(path, 0, 0, f"cannot be read: {error.strerror or 'unknown error'}") from None
+    except UnicodeDecodeError as error:
+        raise _failed(path, *_place(error.object[: error.start].decode()), "is not UTF-8 text") from None
+    try:
+        if deep := _too_deep(text):
+            raise _failed(path, *deep, "is nested too deeply")
+        root = yaml.compose(text, Loader=_Loader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line, column = (mark.line + 1, mark.column + 1) if mark else (0, 0)
+        raise _failed(path, line, column, f"is not valid YAML: {_yaml_words(error, text)}") from None
+    except yaml.YAMLError:
+        place = _place(yaml.reader.Reader.NON_PRINTABLE.split(text, maxsplit=1)[0])
+        raise _failed(
+            path, *place, "is not valid YAML: it has a character that YAML does not allow"
+        ) from None
+    source = YamlDocument(str(path))
+    problems: list[Problem] = []
+    try:
+        source.data = None if root is None else _Reader(source, problems).plain(root, ())
+    except OverflowError:
+        raise _failed(path, 0, 0, f"holds over {_MAX_VALUES:,} values, aliases counted each time") from None
+    if problems:
+        raise ConfigurationError(problems)
+    return source
+
+
+def dump(data: Any) -> str:
+    """Write plain data as YAML, keys in the order given."""
+    return str(yaml.safe_dump(data, sort_keys=False, allow_unicode=True, default_flow_style=False))
+
+
+def _too_deep(text: str) -> tuple[int, int] | None:
+    """Find where the nesting passes all sense, by events: the library's C code crashes where Python would raise."""
+    depth = 0
+    for event in yaml.parse(text, Loader=_Loader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+            if depth > _MAX_DEPTH and event.start_mark:
+                return event.start_mark.line + 1, event.start_mark.column + 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+    return None
+
+
+def _place(before: str) -> tuple[int, int]:
+    return before.count("\n") + 1, len(before) - before.rfind("\n")
+
+
+def _failed(path: Path, line: int, column: int, message: str) -> ConfigurationError:
+    return ConfigurationError([Problem(str(path), line, column, "", message)])
+
+
+def _yaml_words(error: yaml.MarkedYAMLError, text: str) -> str:
+    if error.problem == "but found another document":
+        return "a second document begins here; a file holds one"
+    mark, begin, lines = error.problem_mark, error.context_mark, text.splitlines()
+    if mark and mark.line < len(lines) and lines[mark.line][mark.column :].startswith("\t"):
+        return "indent with spaces, not with tabs"
+    parts = [error.problem, error.context]
+    if begin and mark and begin.line < mark.line:
+        parts.append(f"that begins on line {begin.line + 1}")
+    return " ".join(part for part in parts if part)
+
+
+class _Reader:
+    def __init__(self, source: YamlDocument, problems: list[Problem]) -> None:
+        self.source = source
+        self.problems = problems
+        self.open: list[yaml.Node] = []
+
+    def plain(self, node: yaml.Node, location: Location) -> Any:
+        self.source._values[location] = _position(node)  # noqa: SLF001 - one noun, two classes
+        if len(self.source._values) > _MAX_VALUES:  # noqa: SLF001
+            raise OverflowError
+        if any(node is outer for outer in self.open):
+            return self.complain(location, "an alias may not stand inside what it names")
+        if node.tag not in _PLAIN_TAGS:
+            return self.complain(
+                location, "has a tag, which has no meaning here; put text that begins with ! in quotes"
+            )
+        if isinstance(node, yaml.ScalarNode):
+            return self.scalar(node)
+        self.open.append(node)
+        result = (
+            self.sequence(node, location)
+            if isinstance(node, yaml.SequenceNode)
+            else self.mapping(node, location)
+        )
+        self.open.pop()
+        return result
+
+    def complain(self, location: Location, message: str) -> None:
+        self.problems.append(self.source.problem(location, message))
+
+    def complain_of_key(self, key: yaml.Node, location: Location, message: str) -> None:
+        self.problems.append(Problem(self.source.file, *_position(key), dotted(location), message))
+
+    def sequence(self, node: yaml.SequenceNode, location: Location) -> list[Any]:
+        return [self.plain(item, (*location, index)) for index, item in enumerate(node.value)]
+
+    def mapping(self, node: yaml.Node, location: Location) -> dict[str, Any]:
+        result: dict[str, Any] = {}
+        for key, value in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                self.complain_of_key(key, location, "a key must be plain text")
+                continue
+            if key.value == "<<":
+                self.complain_of_key(key, location, "merge keys (<<) are not supported; write the keys out")
+                continue
+            inner = (*location, key.value)
+            if key.value in result:
+                line = self.source._keys[inner][0]  # noqa: SLF001
+                self.complain_of_key(key, inner, f"is given twice; first on line {line}")
+                continue
+            self.source._keys[inner] = _position(key)  # noqa: SLF001
+            result[key.value] = self.plain(value, inner)
+        return result
+
+    def scalar(self, node: yaml.ScalarNode) -> Any:
+        if node.style or node.tag.endswith(":str"):
+            return node.value
+        if node.value in _WORDS:
+            return _WORDS[node.value]
+        if len(node.value) > _MAX_DIGITS or not _NUMBER.fullmatch(node.value):
+            return node.value
+        number = Decimal(node.value)
+        return number if "." in node.value else int(number)
+
+
+def _position(node: yaml.Node) -> tuple[int, int]:
+    return node.start_mark.line + 1, node.start_mark.column + 1

@@ -1,0 +1,179 @@
+"""One account -> one outcome. The one place where an exception becomes a reason."""
+
+import time
+import traceback
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from exporter.config import Account
+from exporter.extract.extractor import extractor
+from exporter.extract.values import document
+from exporter.files import file_signature
+from exporter.model import Exchange, Failure, Outcome, Reason, Wallet
+from exporter.upstream.client import Answer, Client, ExchangeError, Sender, StaleError
+from exporter.upstream.request import prepare
+
+MAX_RETRY_AFTER = 3600.0
+"""Longest time, in seconds, for which a provider's Retry-After is obeyed."""
+
+_STATUS_REASONS: Mapping[int, Reason] = {401: Reason.AUTH, 403: Reason.AUTH, 429: Reason.RATE_LIMITED}
+_HOLDING_STATUSES = (429, 503)
+
+_log = structlog.get_logger()
+
+
+class Collector:
+    """Collects one account. Its request is put together once, and anew when a secret or an authority changes."""
+
+    def __init__(self, account: Account, client: Client) -> None:
+        self.account = account
+        self._client = client
+        self._extractor = extractor(account.provider)
+        self._state: tuple[Mapping[str, str], object] | None = None
+        self._sender: Sender | None = None
+        # The first scrape should not wait for this. What fails is for the collection to explain.
+        with suppress(Exception):
+            self._ready()
+
+    def asks_as_before(self) -> bool:
+        """Tell whether the next request would be the last one again: no secret or authority has changed."""
+        # What cannot be read now is for the collection to explain.
+        with suppress(Exception):
+            return self._now() == self._state
+        return False
+
+    def collect(self) -> Outcome:
+        """Ask the account once, within its timeout; never raises."""
+        begun = time.monotonic()
+        exchanges: list[Exchange] = []
+        facts: dict[str, Any] = {}
+        try:
+            facts["wallets"], facts["notes"] = self._wallets(exchanges, facts)
+        except Failure as failure:
+            facts |= {"reason": failure.reason, "detail": failure.detail}
+        except Exception as error:  # noqa: BLE001 - the boundary: one account's bug must not cost the others
+            # The exception's own text is left out: it may quote a request or an answer.
+            trace = "".join(traceback.format_tb(error.__traceback__))
+            _log.error(
+                "bug while collecting", account=self.account.name, error=type(error).__name__, traceback=trace
+            )
+            facts |= {
+                "reason": Reason.INTERNAL,
+                "detail": f"{type(error).__name__} in the exporter, see its log",
+            }
+        return Outcome(
+            at=time.time(),
+            duration=time.monotonic() - begun,
+            hint=self._hint(facts),
+            exchanges=tuple(exchanges),
+            **facts,
+        )
+
+    def _wallets(
+        self, exchanges: list[Exchange], facts: dict[str, Any]
+    ) -> tuple[tuple[Wallet, ...], tuple[str, ...]]:
+        sender = self._ready()
+        end = time.monotonic() + self.account.timeout
+        try:
+            answer = self._exchange(sender, end, exchanges, facts)
+        except StaleError:
+            # Not a second chance for the provider: the first request went into a connection that had ended.
+            answer = self._exchange(sender, end, exchanges, facts)
+        if answer.status in _HOLDING_STATUSES:
+            facts["retry_after"] = retry_after(answer.headers.get("Retry-After"), datetime.now(UTC))
+        found = self._judged(answer)
+        wallets, notes = self._extractor.wallets(found, self.account.currency, sender.prepared.secrets)
+        return wallets, (*notes, *self._unmatched(wallets))
+
+    @staticmethod
+    def _exchange(sender: Sender, end: float, exchanges: list[Exchange], facts: dict[str, Any]) -> Answer:
+        """Send the request, and note what is known of it however it ends."""
+        begun = time.monotonic()
+        status: int | None = None
+        size: int | None = None
+        try:
+            answer = sender.send(end - begun)
+            status, size = answer.status, len(answer.body)
+        except ExchangeError as error:
+            status = error.status
+            raise
+        finally:
+            facts["status"] = status
+            shown = sender.prepared.shown
+            exchanges.append(
+                Exchange(shown.method, shown.url, shown.headers, status, time.monotonic() - begun, size)
+            )
+        return answer
+
+    def _unmatched(self, wallets: tuple[Wallet, ...]) -> list[str]:
+        """Name the thresholds that no wallet has: a misspelt currency would keep a page from being sent."""
+        names = {wallet.id for wallet in wallets} | {wallet.currency for wallet in wallets}
+        return [
+            f"wallet_thresholds.{name} matches no wallet"
+            for name in self.account.wallet_thresholds
+            if wallets and name not in names and name.upper() not in names
+        ]
+
+    def _now(self) -> tuple[Mapping[str, str], object]:
+        """Read the secrets, and what the file of authorities is now."""
+        try:
+            secrets = {name: secret.read() for name, secret in self.account.secrets.items()}
+        except ValueError as error:
+            raise Failure(Reason.MISCONFIGURED, str(error)) from None
+        ca_file = self.account.ca_file
+        return secrets, ca_file and file_signature(Path(ca_file))
+
+    def _ready(self) -> Sender:
+        state = self._now()
+        if self._sender is None or state != self._state:
+            prepared = prepare(self.account, state[0])
+            self._sender = self._client.sender(prepared, self.account.ca_file, self.account.proxy_url)
+            self._state = state
+        return self._sender
+
+    def _judged(self, answer: Answer) -> Any:
+        """Give the document of a good answer; raise `Failure` for any other."""
+        status = answer.status
+        if 300 <= status < 400:  # noqa: PLR2004 - the redirects
+            raise Failure(Reason.REDIRECT, f"HTTP status {status}; redirects are not followed")
+        statuses = self.account.provider.definition.success.statuses
+        accepted = status in statuses if statuses else 200 <= status < 300  # noqa: PLR2004 - the successes
+        if status in _STATUS_REASONS and not accepted:
+            raise Failure(_STATUS_REASONS[status], f"HTTP status {status}")
+        try:
+            found = document(answer.body)
+        except ValueError:
+            if accepted:
+                raise Failure(Reason.MALFORMED, "the answer is not JSON") from None
+            found = None
+        self._extractor.judge(found, accepted=accepted)
+        if not accepted:
+            raise Failure(Reason.HTTP_STATUS, f"HTTP status {status}")
+        return found
+
+    def _hint(self, facts: Mapping[str, Any]) -> str:
+        hints = self.account.provider.definition.hints
+        if "reason" not in facts:
+            return ""
+        return hints.get(str(facts.get("status"))) or hints.get(facts["reason"], "")
+
+
+def retry_after(value: str | None, now: datetime) -> float | None:
+    """Read a Retry-After header (seconds or a date, RFC 9110) as seconds from `now`, at most an hour."""
+    if value is None:
+        return None
+    value = value.strip()
+    if value.isascii() and value.isdigit():
+        return min(float(value), MAX_RETRY_AFTER)
+    try:
+        moment = parsedate_to_datetime(value)
+    except (ValueError, OverflowError):
+        return None
+    seconds = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - now
+    return min(max(seconds.total_seconds(), 0.0), MAX_RETRY_AFTER)

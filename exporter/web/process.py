@@ -1,0 +1,108 @@
+"""The exporter as a process: what listens, what signals mean, and how it ends."""
+
+import resource
+import signal
+import socket
+from collections.abc import Callable
+from contextlib import suppress
+from threading import Thread, main_thread
+from traceback import format_tb
+
+import structlog
+
+from exporter.schema.problems import ConfigurationError
+from exporter.web.application import Application, Options
+from exporter.web.runtime import Runtime
+from exporter.web.server import Server
+from exporter.web.web_config import Access
+
+_SIGNALS = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
+
+_log = structlog.get_logger()
+
+
+def address(text: str) -> tuple[str, int]:
+    """Read `HOST:PORT`, `[IPV6]:PORT` or `:PORT` (every interface); raise ValueError."""
+    host, colon, port = text.rpartition(":")
+    if not colon or {"/", ","} & set(text) or not port.isascii() or not port.isdigit() or int(port) > 65535:  # noqa: PLR2004 - the last port
+        raise ValueError(f"{text!r} is not an address; write HOST:PORT or :PORT")
+    bare = host.strip("[]")
+    if ":" in bare and not host.startswith("["):
+        raise ValueError(f"{text!r} is not an address; write an IPv6 host in brackets")
+    return bare or ("::" if socket.has_dualstack_ipv6() else "0.0.0.0"), int(port)  # noqa: S104 - asked for
+
+
+def hold_signals() -> None:
+    """Leave the signals to the thread that waits for them in `serve`; call this before any thread is started.
+
+    A thread that does not hold them would get them, and their default is to end the process.
+    """
+    signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+
+
+def raise_file_limit() -> None:
+    """Take as many open files as the machine allows: each account that is asked needs one, and the default is low."""
+    with suppress(OSError, ValueError):
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+def serve(
+    runtime: Runtime,
+    options: Options,
+    listen: tuple[str, int],
+    ready: Callable[[str], None],
+    access: Access | None = None,
+) -> int:
+    """Listen, call `ready` with the exporter's URL, and run until SIGTERM or SIGINT; SIGHUP reloads.
+
+    `hold_signals` must have been called. Gives the exit status, 1 where a bug ended it, when everything in flight is
+    answered; end the process then. Raises `ConfigurationError` when the address cannot be had.
+    """
+    server = Server(Application(runtime, options), listen, runtime.scraper.release, access)
+    try:
+        try:
+            host, port = server.listen()
+            web = Thread(target=_served, args=[server], name="web", daemon=True)
+            web.start()
+            ready(url(host, port, "https" if access and access.context else "http"))
+            _obey_signals(runtime)
+            failed = not web.is_alive()
+        finally:
+            server.stop()
+    except ConfigurationError:
+        raise
+    except Exception as error:  # noqa: BLE001 - the boundary: nothing may leave a process that serves no more
+        _tell_bug(error)
+        return 1
+    return int(failed)
+
+
+def _served(server: Server) -> None:
+    try:
+        server.serve()
+    except Exception as error:  # noqa: BLE001 - as above
+        _tell_bug(error)
+    # Whatever ended it: without it there is nothing left to wait for.
+    signal.pthread_kill(main_thread().ident or 0, signal.SIGTERM)
+
+
+def _tell_bug(error: Exception) -> None:
+    trace = "".join(format_tb(error.__traceback__))
+    _log.error("bug in the exporter, it ends", error=type(error).__name__, traceback=trace)
+
+
+def _obey_signals(runtime: Runtime) -> None:
+    while signal.sigwait(_SIGNALS) == signal.SIGHUP:
+        try:
+            runtime.reload()
+        except ConfigurationError:
+            _log.warning("the old configuration stays")
+    _log.info("stopping")
+
+
+def url(host: str, port: int, scheme: str = "http") -> str:
+    """Write the URL under which people on this machine reach the exporter."""
+    if host in ("::", "0.0.0.0"):  # noqa: S104 - compared, not bound
+        host = "localhost"
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"

@@ -1,0 +1,52 @@
+"""The running exporter: its scraper, the configuration file that it came from, and how the last reload went."""
+
+import time
+from pathlib import Path
+from threading import Lock
+from traceback import format_tb
+
+import structlog
+
+from exporter.config import Config, load
+from exporter.schema.problems import ConfigurationError, Problem
+from exporter.scrape import Scraper
+
+_log = structlog.get_logger()
+
+
+class Runtime:
+    """Holds what outlives a request. Raises `ConfigurationError` when the first load fails."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = Lock()
+        self.scraper = Scraper(load(path))
+        self.reload_successful = True
+        self.reload_success_timestamp = time.time()
+
+    def reload(self) -> None:
+        """Load the file anew and swap it in whole; on an error keep the old one and raise `ConfigurationError`."""
+        with self._lock:
+            try:
+                config = self._renewed()
+            except ConfigurationError as error:
+                self.reload_successful = False
+                for problem in error.problems:
+                    _log.error("configuration not reloaded", problem=str(problem))
+                raise
+            self.reload_successful = True
+            self.reload_success_timestamp = time.time()
+            _log.info("configuration reloaded", file=str(self._path), accounts=len(config.accounts))
+
+    def _renewed(self) -> Config:
+        try:
+            config = load(self._path)
+            self.scraper.configure(config)
+        except ConfigurationError:
+            raise
+        except Exception as error:  # noqa: BLE001 - a bug must not end an exporter that runs on what it has
+            kind, trace = type(error).__name__, "".join(format_tb(error.__traceback__))
+            _log.error("bug while reloading", error=kind, traceback=trace)
+            message = f"{kind} in the exporter, see its log"
+            raise ConfigurationError([Problem(str(self._path), 0, 0, "", message)]) from None
+        return config
