@@ -1,6 +1,43 @@
-"""Files of the operator's: how one is told from its renewal."""
+"""Files of the operator's: how one is read without waiting for it, and how one is told from its renewal."""
 
+import errno
+import os
+import stat
 from pathlib import Path
+
+
+def read_file(path: Path, limit: int) -> bytes:
+    """Return all bytes of a regular file that has at most `limit` of them.
+
+    What is opened is what is looked at, so that nothing can be put in its place in between, and to open it waits for
+    nobody. Raise OSError, with a `strerror` that may be shown, where the file cannot be read, is a pipe, a socket or a
+    device, or is over the limit.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    except ValueError:
+        raise OSError(errno.EINVAL, "it is not the name of a file") from None
+    except OSError as error:
+        if error.errno == errno.ENXIO:
+            raise _no_regular_file() from None
+        raise
+    with open(descriptor, "rb") as file:  # noqa: PTH123 - a descriptor has no path
+        mode = os.fstat(descriptor).st_mode
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        if not stat.S_ISREG(mode):
+            raise _no_regular_file()
+        content = file.read(limit + 1)
+    if len(content) > limit:
+        raise OSError(errno.EFBIG, f"it is over {limit:,} bytes")
+    return content
+
+
+def _no_regular_file() -> OSError:
+    # A shell's <(...) is one of them: its text can be read once, and files of the operator's are read again.
+    return OSError(
+        errno.EINVAL, "it is a pipe or a device; it must be a regular file, since it is read more than once"
+    )
 
 
 def file_signature(path: Path) -> tuple[int, int, int] | None:
@@ -10,6 +47,6 @@ def file_signature(path: Path) -> tuple[int, int, int] | None:
     """
     try:
         state = path.stat()
-    except OSError:
+    except (OSError, ValueError):
         return None
     return state.st_mtime_ns, state.st_ino, state.st_size
