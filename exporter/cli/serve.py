@@ -21,7 +21,7 @@ from exporter.cli.options import (
 from exporter.web import process
 from exporter.web.application import PATHS, Options
 from exporter.web.runtime import Runtime
-from exporter.web.web_config import Access
+from exporter.web.web_config import WebConfig
 
 _PATH = re.compile(r"(/[A-Za-z0-9._~-]+)+")
 
@@ -75,8 +75,8 @@ def command(  # noqa: PLR0913 - one argument a flag
     )
     listen = listen_address(web_listen_address)
     with explained(1):
-        access = Access(web_config_file) if web_config_file else None
-        status = process.serve(Runtime(config_file), options, listen, _log_ready, access)
+        web_config = WebConfig(web_config_file) if web_config_file else None
+        status = process.serve(Runtime(config_file), options, listen, _log_ready, web_config)
     end(status)
 
 

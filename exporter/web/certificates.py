@@ -8,15 +8,15 @@ from cheroot.errors import FatalSSLAlert
 from cheroot.makefile import StreamReader, StreamWriter
 from cheroot.ssl import Adapter
 
-from exporter.web.web_config import Access
+from exporter.web.web_config import WebConfig
 
 
 class TLSAdapter(Adapter):
     """Wraps accepted sockets. The handshake is left to the thread that reads: here it would hold up all others."""
 
-    def __init__(self, access: Access) -> None:
+    def __init__(self, web_config: WebConfig) -> None:
         super().__init__(certificate="", private_key="")
-        self._access = access
+        self._web_config = web_config
 
     def bind(self, sock: socket.socket) -> socket.socket:
         """Give the listening socket as it is."""
@@ -24,7 +24,7 @@ class TLSAdapter(Adapter):
 
     def wrap(self, sock: socket.socket) -> tuple[ssl.SSLSocket, dict[str, str]]:
         """Wrap an accepted socket, and tell the application that the scheme is https."""
-        context = self._access.context
+        context = self._web_config.context
         if context is None:
             raise FatalSSLAlert("no certificate")
         return context.wrap_socket(sock, server_side=True, do_handshake_on_connect=False), self.get_environ()

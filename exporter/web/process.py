@@ -14,7 +14,7 @@ from exporter.schema.problems import ConfigurationError
 from exporter.web.application import Application, Options
 from exporter.web.runtime import Runtime
 from exporter.web.server import Server
-from exporter.web.web_config import Access
+from exporter.web.web_config import WebConfig
 
 _SIGNALS = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
 
@@ -52,20 +52,20 @@ def serve(
     options: Options,
     listen: tuple[str, int],
     ready: Callable[[str], None],
-    access: Access | None = None,
+    web_config: WebConfig | None = None,
 ) -> int:
     """Listen, call `ready` with the exporter's URL, and run until SIGTERM or SIGINT; SIGHUP reloads.
 
     `hold_signals` must have been called. Gives the exit status, 1 where a bug ended it, when everything in flight is
     answered; end the process then. Raises `ConfigurationError` when the address cannot be had.
     """
-    server = Server(Application(runtime, options), listen, runtime.scraper.release, access)
+    server = Server(Application(runtime, options), listen, runtime.scraper.release, web_config)
     try:
         try:
             host, port = server.listen()
             web = Thread(target=_served, args=[server], name="web", daemon=True)
             web.start()
-            ready(url(host, port, "https" if access and access.context else "http"))
+            ready(url(host, port, "https" if web_config and web_config.context else "http"))
             _obey_signals(runtime)
             failed = not web.is_alive()
         finally:

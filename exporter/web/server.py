@@ -16,7 +16,7 @@ from cheroot.server import HTTPConnection, HTTPRequest
 from exporter.schema.problems import ConfigurationError, Problem
 from exporter.web.certificates import TLSAdapter
 from exporter.web.watchdog import Watchdog
-from exporter.web.web_config import Access
+from exporter.web.web_config import WebConfig
 
 MAX_HEADER = 16 * 1024
 """Longest request line and headers together, in bytes."""
@@ -48,14 +48,14 @@ class Server:
         application: Callable[..., Any],
         address: tuple[str, int],
         release: Callable[[], None],
-        access: Access | None,
+        web_config: WebConfig | None,
     ) -> None:
         """Prepare to listen; `release` makes scrapes that still wait answer at once."""
         self._release = release
         self._watch = Watchdog()
         self._server = _WSGIServer(
             address,
-            access.guard(application) if access else application,
+            web_config.basic_auth(application) if web_config else application,
             numthreads=THREADS,
             max=THREADS,
             request_queue_size=256,
@@ -63,8 +63,8 @@ class Server:
             shutdown_timeout=_END,
             server_name="prepaid-exporter",
         )
-        if access and access.context:
-            self._server.ssl_adapter = TLSAdapter(access)
+        if web_config and web_config.context:
+            self._server.ssl_adapter = TLSAdapter(web_config)
         self._server.watch = self._watch
         self._server.header_time = HEADER_TIME
         self._server.max_request_header_size = MAX_HEADER

@@ -65,14 +65,14 @@ class TLSSettings(Strict):
     min_version: Literal["TLS12", "TLS13"] = "TLS12"
 
 
-class AccessSettings(Strict):
+class WebConfigSettings(Strict):
     """The web configuration file; users with the bcrypt hashes of their passwords."""
 
     tls_server_config: TLSSettings | None = None
     basic_auth_users: dict[Annotated[str, AfterValidator(_user)], Annotated[str, AfterValidator(_hash)]] = {}
 
 
-class Access:
+class WebConfig:
     """The web configuration in force. Raises `ConfigurationError` when the first load fails."""
 
     def __init__(self, path: Path) -> None:
@@ -98,7 +98,7 @@ class Access:
             raise ConfigurationError(
                 [source.problem((), "is empty; it needs users or TLS, or to be left out")]
             )
-        settings, problems = validate(AccessSettings, source.data, source)
+        settings, problems = validate(WebConfigSettings, source.data, source)
         if settings is None:
             raise ConfigurationError(problems)
         tls, users = settings.tls_server_config, settings.basic_auth_users
@@ -163,10 +163,10 @@ class Access:
             self._known.add(digest)
         return matches
 
-    def guard(self, application: Callable[..., Iterable[bytes]]) -> Callable[..., Iterable[bytes]]:
+    def basic_auth(self, application: Callable[..., Iterable[bytes]]) -> Callable[..., Iterable[bytes]]:
         """Put the users before a WSGI application."""
 
-        def guarded(environ: Any, start_response: Any) -> Iterable[bytes]:
+        def authenticated(environ: Any, start_response: Any) -> Iterable[bytes]:
             if self.allows(Request(environ)):
                 return application(environ, start_response)
             refusal = Response(
@@ -175,7 +175,7 @@ class Access:
             refusal.headers["WWW-Authenticate"] = 'Basic realm="prepaid-exporter", charset="UTF-8"'
             return refusal(environ, start_response)
 
-        return guarded
+        return authenticated
 
 
 def _context(tls: TLSSettings, source: YamlDocument, folder: Path) -> ssl.SSLContext:

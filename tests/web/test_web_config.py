@@ -18,7 +18,7 @@ from exporter.schema.problems import ConfigurationError
 from exporter.web.application import Application, Options
 from exporter.web.runtime import Runtime
 from exporter.web.server import Server
-from exporter.web.web_config import Access
+from exporter.web.web_config import WebConfig
 
 PASSWORD = "open sesame"
 TLS = "tls_server_config: {cert_file: cert.pem, key_file: key.pem}"
@@ -69,7 +69,10 @@ def running(folder: Path, web: str) -> Iterator[int]:
     age(folder / "web.yml")
     runtime = Runtime(folder / "prepaid.yml")
     server = Server(
-        Application(runtime, Options()), ("127.0.0.1", 0), runtime.scraper.release, Access(folder / "web.yml")
+        Application(runtime, Options()),
+        ("127.0.0.1", 0),
+        runtime.scraper.release,
+        WebConfig(folder / "web.yml"),
     )
     _, port = server.listen()
     thread = Thread(target=server.serve)
@@ -164,11 +167,11 @@ def test_tls_is_turned_on_and_off_by_a_restart_alone(
     texts = {TLS: TLS, "users": users, "both": f"{users}\n{TLS}\n"}
     web = folder / "web.yml"
     web.write_text(texts[before])
-    access = Access(web)
-    context = access.context
+    web_config = WebConfig(web)
+    context = web_config.context
     web.write_text(texts[after])
     refused = (before == "users") != (after == "users")
-    assert (access.context is None) == (context is None)
+    assert (web_config.context is None) == (context is None)
     written = "".join(capsys.readouterr())
     assert (f"turns TLS {'off' if context else 'on'}, which takes a restart" in written) == refused
     assert ("web configuration reloaded" in written) != refused
@@ -288,5 +291,5 @@ def test_a_client_certificate_is_demanded_where_asked_for(folder: Path, ca: trus
 def test_a_wrong_web_configuration_says_where_and_why(folder: Path, web: str, message: str) -> None:
     (folder / "web.yml").write_text(web)
     with pytest.raises(ConfigurationError) as caught:
-        Access(folder / "web.yml")
+        WebConfig(folder / "web.yml")
     assert str(caught.value) == f"{folder / 'web.yml'}:{message}"
