@@ -57,7 +57,6 @@ class Program:
 
     process: subprocess.Popen[str]
     port: int
-    tls_port: int = 0
 
     def page(self) -> Page:
         """Connect to it."""
@@ -86,8 +85,12 @@ class Program:
         self.process.communicate()
 
 
+@dataclass
 class Upstream(Program):
-    """The provider that all are asked of."""
+    """The provider that all are asked of; on the ports of `closing` it ends the connection after each answer."""
+
+    tls_port: int
+    closing: tuple[int, int]
 
     def counts(self) -> dict[str, Any]:
         """Give the requests of each account and the number of connections since the last call."""
@@ -100,8 +103,9 @@ class Upstream(Program):
 def upstream(certificate: Path) -> Upstream:
     """Start the provider."""
     process = _started([sys.executable, str(HERE / "upstream.py"), str(certificate)], stdout=subprocess.PIPE)
-    plain, tls = process.stdout.readline().split() if process.stdout else ("0", "0")
-    return Upstream(process, int(plain), int(tls))
+    line = process.stdout.readline() if process.stdout else ""
+    plain, tls, *closing = map(int, line.split())
+    return Upstream(process, plain, tls, (closing[0], closing[1]))
 
 
 @dataclass(frozen=True)
@@ -113,10 +117,13 @@ class Accounts:
     upstream: Upstream
     authority: Path
     tls: bool = False
+    closing: bool = False
 
     def base_urls(self) -> Iterator[tuple[str, str]]:
         """Yield the provider and the base URL of each account."""
-        scheme, port = ("https", self.upstream.tls_port) if self.tls else ("http", self.upstream.port)
+        kept = self.upstream.port, self.upstream.tls_port
+        port = (self.upstream.closing if self.closing else kept)[self.tls]
+        scheme = "https" if self.tls else "http"
         for number in range(self.count):
             yield (
                 PROVIDERS[number % len(PROVIDERS)],

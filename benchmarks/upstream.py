@@ -2,7 +2,8 @@
 
 `/DELAY_MS/ACCOUNT/...` answers as the provider does whose endpoint ends the path; `/counts` tells, since it was last
 asked, the requests of each account, the connections, and the seconds that the slowest answer took, which on a busy
-machine is more than its delay. Prints its two ports, plain and TLS, when it listens.
+machine is more than its delay. Prints its four ports when it listens: plain and TLS, and both again where each answer
+ends its connection.
 """
 
 import asyncio
@@ -11,6 +12,7 @@ import ssl
 import sys
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import partial
 
 _ANSWERS = {
     "wallet/get-balance": {
@@ -58,6 +60,10 @@ def _packed(document: object) -> bytes:
     return head.encode() + body
 
 
+def _announced(answer: bytes) -> bytes:
+    return answer.replace(b"\r\n", b"\r\nConnection: close\r\n", 1)
+
+
 _PACKED = {path: _packed(document) for path, document in _ANSWERS.items()}
 
 
@@ -74,8 +80,9 @@ class _Counters:
 
 
 class _Connection(asyncio.Protocol):
-    def __init__(self, counters: _Counters) -> None:
+    def __init__(self, counters: _Counters, *, closing: bool) -> None:
         self._counters = counters
+        self._closing = closing
         self._received = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -107,7 +114,9 @@ class _Connection(asyncio.Protocol):
 
     def _write(self, answer: bytes) -> None:
         if not self._transport.is_closing() and isinstance(self._transport, asyncio.WriteTransport):
-            self._transport.write(answer)
+            self._transport.write(_announced(answer) if self._closing else answer)
+            if self._closing:
+                self._transport.close()
 
 
 def _length(head: bytes) -> int:
@@ -121,11 +130,14 @@ async def _serve(certificate: str) -> None:
     context.load_cert_chain(certificate)
     loop = asyncio.get_running_loop()
     servers = [
-        await loop.create_server(lambda: _Connection(counters), "127.0.0.1", 0, ssl=tls, backlog=4096)
+        await loop.create_server(
+            partial(_Connection, counters, closing=closing), "127.0.0.1", 0, ssl=tls, backlog=4096
+        )
+        for closing in (False, True)
         for tls in (None, context)
     ]
     ports = [server.sockets[0].getsockname()[1] for server in servers]
-    sys.stdout.write("{} {}\n".format(*ports))
+    sys.stdout.write("{} {} {} {}\n".format(*ports))
     sys.stdout.flush()
     await asyncio.gather(*(server.serve_forever() for server in servers))
 
