@@ -1,27 +1,26 @@
 # The base, by version and digest; `--build-arg PYTHON_IMAGE=...` takes a mirror's or one of your own (Python 3.11 or newer).
 ARG PYTHON_IMAGE=docker.io/library/python:3.13.15-slim-trixie@sha256:7c61056e61ac89e852de05f3dc6fa51a6dd2181797bceed46aa725dd7cb2cd3b
 
-FROM ${PYTHON_IMAGE} AS wheel
-WORKDIR /src
-RUN python3 -m venv /tools
-COPY pyproject.toml README.md LICENSE ./
-COPY exporter exporter/
-# The optional secret `pip` is a pip.conf, for who builds behind a proxy or a package mirror.
-RUN --mount=type=secret,id=pip,target=/etc/pip.conf \
-    /tools/bin/pip wheel --no-cache-dir --no-deps --wheel-dir /wheels .
-
 FROM ${PYTHON_IMAGE} AS install
-COPY --from=wheel /tools /tools
-COPY --from=wheel /wheels /wheels
-COPY requirements.lock /wheels/
+WORKDIR /src
+# The tools that install and build are locked too. The optional secret `pip` is a pip.conf, for who builds behind a
+# proxy or a package mirror.
+COPY scripts/venv scripts/uv.py scripts/
+COPY requirements.lock requirements-dev.lock ./
+RUN --mount=type=secret,id=pip,target=/etc/pip.conf \
+    scripts/venv python3 /tools
 RUN python3 -m venv --without-pip /opt/prepaid-exporter
 RUN --mount=type=secret,id=pip,target=/etc/pip.conf \
-    /tools/bin/pip --python /opt/prepaid-exporter/bin/python install \
-        --no-cache-dir --no-compile --only-binary=:all: --require-hashes --requirement /wheels/requirements.lock
-# The check refuses a lock that no longer fits the wheel. The byte code is never compared with the source again, so
+    /tools/bin/python scripts/uv.py pip sync --python /opt/prepaid-exporter/bin/python \
+        --no-cache --require-hashes --no-build requirements.lock
+COPY pyproject.toml README.md LICENSE ./
+COPY exporter exporter/
+# The check refuses a lock that no longer fits the program. The byte code is never compared with the source again, so
 # that a read-only root starts as fast as any.
-RUN /tools/bin/pip --python /opt/prepaid-exporter/bin/python install --no-index --no-deps --no-compile /wheels/*.whl \
-    && /tools/bin/pip --python /opt/prepaid-exporter/bin/python check \
+RUN --mount=type=secret,id=pip,target=/etc/pip.conf \
+    /tools/bin/python scripts/uv.py pip install --python /opt/prepaid-exporter/bin/python \
+        --no-cache --no-deps --build-constraints requirements-dev.lock --require-build-hashes . \
+    && /tools/bin/uv pip check --python /opt/prepaid-exporter/bin/python \
     && python3 -m compileall -q --invalidation-mode unchecked-hash /opt/prepaid-exporter/lib
 
 FROM ${PYTHON_IMAGE}

@@ -1,11 +1,17 @@
 # make demo   the exporter on simulated providers; no key needed
 # make test   every check and every test
+# make setup  the development environment in .venv, as it is locked
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 SPEED ?= 60
+# Nothing is installed but what a lock names, by its hash, and nothing is built but this program, with locked tools:
+# what is published tomorrow changes no environment of today.
+UV := $(BIN)/python scripts/uv.py
+LOCKED := --quiet --require-hashes --no-build
+EDITABLE := $(UV) pip install --quiet --no-deps --build-constraints requirements-dev.lock --require-build-hashes --editable .
 
-.PHONY: demo test lint unit bench docs lock tools clean help
+.PHONY: demo test setup lint unit bench docs lock tools clean help
 
 help:
 	@grep '^# make' Makefile | cut -c3-
@@ -14,6 +20,8 @@ demo: $(VENV)/product
 	$(BIN)/prepaid-exporter demo --speed $(SPEED)
 
 test: lint unit
+
+setup: $(VENV)/development
 
 lint: $(VENV)/development
 	$(BIN)/ruff check .
@@ -37,7 +45,7 @@ docs: $(VENV)/development
 	$(BIN)/python -m grafana.source
 
 # requirements.lock is what the image installs, requirements-dev.lock what the tests run with.
-COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-emit-find-links \
+COMPILE = $(UV) pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-emit-find-links \
 	--generate-hashes --custom-compile-command "make lock" pyproject.toml
 lock: $(VENV)/development
 	$(COMPILE) --output-file requirements.lock
@@ -46,17 +54,18 @@ lock: $(VENV)/development
 tools:
 	scripts/tools
 
-$(VENV)/python:
+$(VENV)/python: scripts/venv
 	scripts/venv $(PYTHON) $(VENV)
 	touch $@
 
-$(VENV)/product: pyproject.toml $(VENV)/python
-	$(BIN)/pip install --quiet --editable .
+$(VENV)/product: requirements.lock pyproject.toml $(VENV)/python
+	$(UV) pip install $(LOCKED) --requirement requirements.lock
+	$(EDITABLE)
 	touch $@
 
 $(VENV)/development: requirements-dev.lock pyproject.toml $(VENV)/python
-	$(BIN)/pip install --quiet --requirement requirements-dev.lock
-	$(BIN)/pip install --quiet --no-deps --editable .
+	$(UV) pip sync $(LOCKED) requirements-dev.lock
+	$(EDITABLE)
 	touch $@ $(VENV)/product
 
 clean:

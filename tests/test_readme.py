@@ -136,15 +136,23 @@ def test_the_way_to_real_keys_works_as_written(
     blocks: dict[str, list[str]], copy: Path, environment: dict[str, str], tmp_path: Path
 ) -> None:
     subprocess.run([f"{sys.base_prefix}/bin/python3", "-m", "venv", tmp_path / "venv"], check=True)
+    # pip takes the newest of everything: here what is locked, or a release elsewhere could break the test.
+    versions = re.findall(r"^[\w.-]+==\S+", (copy / "requirements-dev.lock").read_text(), re.MULTILINE)
+    (tmp_path / "constraints.txt").write_text("\n".join(versions))
+    constrained = dict.fromkeys(("PIP_CONSTRAINT", "PIP_BUILD_CONSTRAINT"), str(tmp_path / "constraints.txt"))
     with Simulator() as simulator:
         settings = blocks["yaml"][0].replace(
             "provider: apimall\n", f"provider: apimall\n    base_url: {simulator.base_url('apimall')}\n"
         )
         (copy / "prepaid.yml").write_text(settings)
-        mine = environment | {
-            "PATH": f"{tmp_path}/venv/bin{os.pathsep}{environment['PATH']}",
-            "APIMALL_KEY": simulator.keys["apimall"],
-        }
+        mine = (
+            environment
+            | constrained
+            | {
+                "PATH": f"{tmp_path}/venv/bin{os.pathsep}{environment['PATH']}",
+                "APIMALL_KEY": simulator.keys["apimall"],
+            }
+        )
         install = next(text for text in blocks["sh"] if "pip install" in text)
         listed = subprocess.run(
             ["sh", "-ec", install],

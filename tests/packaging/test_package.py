@@ -21,7 +21,8 @@ NOT_SOURCE = shutil.ignore_patterns(
 def build(checkout: Path, folder: Path) -> list[Path]:
     """Build sdist and wheel in a copy of the checkout, in which every file has a new time."""
     source = shutil.copytree(checkout, folder / "source", symlinks=True, copy_function=shutil.copy)
-    command = [sys.executable, "-m", "build", "--outdir", folder / "dist", source]
+    # With the locked tools of this environment, not with what the package index has today.
+    command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", folder / "dist", source]
     environment = os.environ | {"SOURCE_DATE_EPOCH": "1700000000"}
     result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stdout + result.stderr
@@ -47,13 +48,19 @@ def wheel(built: list[Path]) -> Path:
 
 
 @pytest.fixture(scope="module")
-def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
-    """Install the wheel into a new virtual environment; give its command, run far from the checkout."""
+def installed(root: Path, wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
+    """Install the lock and the wheel into a new virtual environment; give its command, run far from the checkout."""
     folder = tmp_path_factory.mktemp("installed")
-    venv.create(folder, with_pip=True)
-    command = [folder / "bin/python", "-m", "pip", "install", "--quiet", wheel]
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert result.returncode == 0, result.stdout + result.stderr
+    venv.create(folder)
+    uv = [sys.executable, root / "scripts/uv.py", "pip"]
+    where = ["--quiet", "--python", folder / "bin/python"]
+    for command in (
+        ["sync", "--require-hashes", "--no-build", root / "requirements.lock"],
+        ["install", "--no-deps", wheel],
+        ["check"],
+    ):
+        result = subprocess.run([*uv, *command, *where], capture_output=True, text=True, check=False)
+        assert result.returncode == 0, result.stdout + result.stderr
 
     def run(*arguments: str, **environment: str) -> str:
         path = {"PATH": f"{folder / 'bin'}:{os.environ['PATH']}"}
