@@ -1,8 +1,9 @@
 """`check`: ask the providers now."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
+from itertools import islice
 from pathlib import Path
 from typing import NoReturn
 
@@ -12,6 +13,7 @@ from exporter import config, log
 from exporter.cli import report
 from exporter.cli.options import UNKNOWN, CheckCommand, config_file_option, explained, option, printing
 from exporter.metrics.exposition import TEXT_0, Page
+from exporter.schema.problems import MAX_TOLD, Problem, together
 from exporter.schema.validation import did_you_mean
 from exporter.scrape import Reading, Scraper
 from exporter.web import process
@@ -43,6 +45,7 @@ def command(account: tuple[str, ...], config_file: Path, output: str, textfile: 
         with explained(UNKNOWN):
             loaded = config.load(config_file)
         names = _chosen(account, [one.name for one in loaded.accounts])
+        _warn({name: problems for name, problems in loaded.missing.items() if name in names})
         with report.progress(f"asking {len(names)} account{'' if len(names) == 1 else 's'}"):
             readings = _asked(loaded, names)
         families = Page().render(readings, (), TEXT_0).decode()
@@ -66,6 +69,14 @@ def _chosen(wanted: Sequence[str], known: list[str]) -> set[str]:
         told = (f"no account {name!r} is configured{hint}" for name, hint in zip(unknown, hints, strict=True))
         _give_up("\n".join(told))
     return set(wanted or known)
+
+
+def _warn(missing: Mapping[str, Sequence[Problem]]) -> None:
+    """Write a line for each account whose secret is not there; all that can be asked are asked."""
+    for problems in islice(missing.values(), MAX_TOLD):
+        click.echo(f"warning: {together(problems)}", err=True)
+    if len(missing) > MAX_TOLD:
+        click.echo(f"warning: {len(missing) - MAX_TOLD} more accounts lack a secret", err=True)
 
 
 def _give_up(message: str) -> NoReturn:

@@ -13,14 +13,15 @@ from exporter.config import json_schema
 @click.command("validate")
 @config_file_option
 @option("--schema", is_flag=True, help="Print the JSON Schema of the file instead.")
-def command(config_file: Path, schema: bool) -> None:  # noqa: FBT001 - click passes it
+@option("--no-secrets", is_flag=True, help="Leave out whether files and variables hold a secret.")
+def command(config_file: Path, schema: bool, no_secrets: bool) -> None:  # noqa: FBT001 - click passes it
     """Check the configuration, its secrets and own definitions, without asking any provider."""
     with printing(1):
         if schema:
             click.echo(json.dumps(json_schema.schema(), indent=2))
             return
         with explained(1):
-            loaded = config.load(config_file)
+            loaded = config.load(config_file, secrets_must_be_there=not no_secrets)
         for account in loaded.accounts:
             recommended = account.provider.definition.min_interval or 0
             if account.min_interval < recommended:

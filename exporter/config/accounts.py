@@ -1,7 +1,7 @@
 """The operator's file as accounts that can be asked; finds everything that is wrong with it at once."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -53,19 +53,31 @@ class Account:
 
 @dataclass(frozen=True)
 class Config:
-    """The running configuration."""
+    """The running configuration.
+
+    `missing` says by account which of its secrets could not be read when the configuration was loaded.
+    """
 
     file: str
     accounts: tuple[Account, ...]
+    missing: Mapping[str, Sequence[Problem]] = field(default_factory=dict)
 
 
-def load(path: Path) -> Config:
-    """Read and check a configuration; raise `ConfigurationError` with every problem in it."""
+def load(path: Path, *, secrets_must_be_there: bool = False) -> Config:
+    """Read and check a configuration; raise `ConfigurationError` with every problem in it.
+
+    A secret that cannot be read costs its account alone, so that it is a problem only where `secrets_must_be_there`.
+    """
     source = read(path)
     if not isinstance(source.data, dict):
         what = "is empty; it needs" if source.data is None else "must be a mapping with"
         raise ConfigurationError([source.problem((), f"{what} the key accounts")])
-    return _Loader(path, source).config()
+    loader = _Loader(path, source)
+    config = loader.config()
+    problems = [*loader.problems, *(loader.missing_secrets() if secrets_must_be_there else [])]
+    if problems:
+        raise ConfigurationError(problems)
+    return config
 
 
 class _Loader:
@@ -75,6 +87,11 @@ class _Loader:
         self.problems: list[Problem] = []
         self.own: dict[str, Provider] = {}
         self.unusable: set[str] = set()
+        self.missing: dict[int, list[Problem]] = {}
+
+    def missing_secrets(self) -> Iterator[Problem]:
+        for problems in self.missing.values():
+            yield from problems
 
     def config(self) -> Config:
         data = dict(self.source.data)
@@ -92,9 +109,12 @@ class _Loader:
         ]
         if isinstance(raw, list):
             self._refuse_doubles(raw)
-        if self.problems:
-            raise ConfigurationError(self.problems)
-        return Config(str(self.path), tuple(account for account in accounts if account))
+        found = {account.name: self.missing.get(index) for index, account in enumerate(accounts) if account}
+        return Config(
+            str(self.path),
+            tuple(account for account in accounts if account),
+            {name: problems for name, problems in found.items() if problems},
+        )
 
     def _load_own(self, patterns: list[Any]) -> None:
         read: dict[str, Path] = {}
@@ -154,6 +174,7 @@ class _Loader:
         self.problems += problems
         check = AccountCheck(self.source, where, self.path.parent, self.problems)
         secrets = check.secrets(provider.definition, raw) if provider else {}
+        self.missing[index] = check.missing
         params = check.params(provider.definition, raw.get("params", {})) if provider else {}
         check.thresholds(raw)
         check.transport(raw)

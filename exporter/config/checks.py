@@ -4,16 +4,18 @@ Each check looks at the raw mapping and passes over what the schema already comp
 mistake does not hide another.
 """
 
-import os
 import re
 import ssl
 from collections.abc import Mapping
+from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from exporter.config.authorities import authorities
 from exporter.config.secret import Secret
+from exporter.files import file_signature
 from exporter.model import Level
 from exporter.providers import Provider
 from exporter.providers.definition import Definition
@@ -26,6 +28,7 @@ FORMS = {"_file": "file", "_env": "env", "": "literal"}
 """How a credential's key may end, and where the secret then is."""
 
 _OFF = ("", "false")
+_USUAL_FILE = re.compile(r"[\w -]+\.[A-Za-z0-9]{1,5}")
 _USUAL_VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*")
 _VARIABLE = re.compile(r"\$\{?[A-Za-z_]\w*\}?|\{\{.*\}\}|%[A-Za-z_]\w*%")
 
@@ -38,13 +41,20 @@ class AccountCheck:
         self.where = where
         self.folder = folder
         self.problems = problems
+        self.missing: list[Problem] = []
 
     def _complain(self, key: str | Location, message: str) -> None:
+        self.problems.append(self._problem(key, message))
+
+    def _problem(self, key: str | Location, message: str) -> Problem:
         inner = (key,) if isinstance(key, str) else key
-        self.problems.append(self.source.problem((*self.where, *inner), message))
+        return self.source.problem((*self.where, *inner), message)
 
     def secrets(self, definition: Definition, raw: Mapping[str, Any]) -> dict[str, Secret]:
-        """Find each credential that the definition declares, given in exactly one form and readable now."""
+        """Find each credential that the definition declares, given in exactly one form.
+
+        What cannot be read now from a file or a variable goes into `missing`: it costs this account alone.
+        """
         found = {}
         for name in definition.credentials:
             given = [key for key in (f"{name}{form}" for form in FORMS) if key in raw]
@@ -66,26 +76,29 @@ class AccountCheck:
         if not isinstance(value, str):
             self._complain(key, "must be text (a number or true/false needs quotes)")
             return None
-        if FORMS[form] == "env" and value not in os.environ and not _USUAL_VARIABLE.fullmatch(value):
-            # Not shown, since it may be the secret itself in the wrong place.
-            self._complain(
-                key, "must be the name of an environment variable, such as API_KEY; none like this is set"
-            )
-            return None
-        if FORMS[form] == "literal" and _VARIABLE.fullmatch(value):
+        if FORMS[form] == "literal":
+            return self._literal(key, value)
+        if FORMS[form] == "file":
+            secret = Secret(file=self.folder / value, nameless=not _looks_like_a_file(self.folder, value))
+            advice = "must be the name of a file; none like this is there"
+        else:
+            secret = Secret(env=value, nameless=not _USUAL_VARIABLE.fullmatch(value))
+            advice = "must be the name of an environment variable, such as API_KEY; none like this is set"
+        if secret.nameless and secret.exists():
+            secret = replace(secret, nameless=False)
+        try:
+            secret.read()
+        except ValueError as error:
+            self.missing.append(self._problem(key, advice if secret.nameless else str(error)))
+        return secret
+
+    def _literal(self, key: str, value: str) -> Secret:
+        secret = Secret(literal=value)
+        if _VARIABLE.fullmatch(value):
             self._complain(
                 key, f"looks like a variable, which is not replaced here; use {key}_env or {key}_file"
             )
-            return None
-        if FORMS[form] == "file" and not _names_a_file(self.folder, value):
-            # Not shown, for the same reason.
-            self._complain(key, "must be the name of a file; none like this is there")
-            return None
-        secret = {
-            "file": lambda: Secret(file=self.folder / value),
-            "env": lambda: Secret(env=value),
-            "literal": lambda: Secret(literal=value),
-        }[FORMS[form]]()
+            return secret
         try:
             secret.read()
         except ValueError as error:
@@ -161,23 +174,24 @@ class AccountCheck:
         if raw.get("allow_http", False) is False and is_cleartext(str(raw.get("base_url"))):
             self._complain("base_url", "http would send the key in clear; use https, or say allow_http: true")
         ca_file = raw.get("ca_file")
-        if isinstance(ca_file, str) and ca_file:
+        if isinstance(ca_file, str) and "\0" in ca_file:
+            self._complain("ca_file", "is not the name of a file")
+        elif isinstance(ca_file, str) and ca_file:
             path = self.folder / ca_file
             try:
-                ssl.create_default_context(cafile=str(path))
+                ssl.create_default_context(cadata=authorities(path))
             except ssl.SSLError:
                 self._complain("ca_file", f"the file {path} does not hold PEM certificates")
             except OSError as error:
                 self._complain("ca_file", f"the file {path} cannot be read: {error.strerror}")
-            except ValueError:
-                self._complain("ca_file", "is not the name of a file")
 
 
-def _names_a_file(folder: Path, value: str) -> bool:
-    try:
-        return any(sign in value for sign in "/.\0") or (folder / value).exists()
-    except OSError:
-        return False
+def _looks_like_a_file(folder: Path, value: str) -> bool:
+    """Tell whether a value may be shown as the name of a file that is not there: keys have dots and slashes too."""
+    head, slash, _ = value.partition("/")
+    if not slash:
+        return bool(_USUAL_FILE.fullmatch(value))
+    return value.isprintable() and (head in ("", ".", "..", "~") or file_signature(folder / head) is not None)
 
 
 def _param(value: Any) -> str:

@@ -1,24 +1,37 @@
 """A credential of an account: where it is kept, and how it is read without ever being shown."""
 
-import errno
 import os
+import unicodedata
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from exporter.files import file_signature, read_file
+
 MASK = "***"
 _MAX_SIZE = 64 * 1024
+_BYTE_ORDER_MARK = "\N{ZERO WIDTH NO-BREAK SPACE}"
+_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 
 
 @dataclass(frozen=True)
 class Secret:
-    """A secret in a file, in an environment variable, or given literally; exactly one of the three."""
+    """A secret in a file, in an environment variable, or given literally; exactly one of the three.
+
+    Where `nameless`, the name of the file or variable is not shown either, since it may be the secret itself in the
+    wrong place.
+    """
 
     file: Path | None = None
     env: str | None = None
     literal: str = field(default="", repr=False)
+    nameless: bool = False
+
+    def __repr__(self) -> str:
+        """Write where the secret is kept."""
+        return f"<Secret: {self.place}>"
 
     def read(self) -> str:
-        """Give the secret without surrounding white space, read afresh.
+        """Return the secret without surrounding white space, read afresh.
 
         Raise ValueError, in words that may be shown, when it is gone, empty, or holds a line break or
         another control character (those would allow a second header to be smuggled into a request).
@@ -27,37 +40,59 @@ class Secret:
         if not value:
             raise ValueError(f"{self.place} is empty")
         if not value.isprintable():
-            raise ValueError(f"{self.place} holds a line break or another control character")
+            raise ValueError(f"{self.place} {_unprintable(value)}")
         return value
 
     def _raw(self) -> str:
         if self.file is not None:
             try:
-                return _text(self.file)
+                return self._decoded(read_file(self.file, _MAX_SIZE))
             except OSError as error:
                 raise ValueError(f"{self.place} cannot be read: {error.strerror}") from None
-            except UnicodeDecodeError:
-                raise ValueError(f"{self.place} is not UTF-8 text") from None
-            except ValueError:
-                raise ValueError("is not the name of a file") from None
         if self.env is not None:
-            if self.env not in os.environ:
+            value = _variable(self.env)
+            if value is None:
                 raise ValueError(f"{self.place} is not set")
-            return os.environ[self.env]
+            return value
         return self.literal
+
+    def _decoded(self, content: bytes) -> str:
+        try:
+            return content.decode()
+        except UnicodeDecodeError:
+            advice = ", but UTF-16; save it as UTF-8" if content.startswith(_UTF_16) else ""
+            raise ValueError(f"{self.place} is not UTF-8 text{advice}") from None
+
+    def exists(self) -> bool:
+        """Tell whether there is such a file, or such a variable."""
+        if self.file is not None:
+            return file_signature(self.file) is not None
+        return self.env is None or _variable(self.env) is not None
 
     @property
     def place(self) -> str:
         """Say where the secret is kept."""
         if self.file is not None:
-            return f"the file {self.file}"
-        return f"the environment variable {self.env}" if self.env is not None else "the value"
+            return "its file" if self.nameless else f"the file {self.file}"
+        if self.env is not None:
+            return "its environment variable" if self.nameless else f"the environment variable {self.env}"
+        return "the value"
 
 
-def _text(file: Path) -> str:
-    if file.is_fifo() or file.is_char_device():
-        # To read it could take for ever, and an account that is being read is not asked again.
-        raise OSError(errno.EINVAL, "it is a pipe or a device")
-    if file.stat().st_size > _MAX_SIZE:
-        raise OSError(errno.EFBIG, f"it is over {_MAX_SIZE} bytes")
-    return file.read_text(encoding="utf-8")
+def _variable(name: str) -> str | None:
+    try:
+        return os.environ.get(name)
+    except UnicodeEncodeError:
+        return None
+
+
+def _unprintable(value: str) -> str:
+    """Say what is in a secret that no key has, by its number and name: both tell where it came from."""
+    sign = next(sign for sign in value if not sign.isprintable())
+    if unicodedata.category(sign) == "Cc":
+        return "holds a line break or another control character"
+    if sign == _BYTE_ORDER_MARK:
+        where = "begins with" if value[0] == sign else "holds"
+        return f"{where} a byte order mark (U+FEFF); save it as UTF-8 without one"
+    name = unicodedata.name(sign, "without a name").lower()
+    return f"holds a sign that cannot be seen (U+{ord(sign):04X}, {name})"

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 Location = tuple[str | int, ...]
@@ -21,9 +22,14 @@ class Problem:
     message: str
 
     def __str__(self) -> str:
-        """Write the problem as compilers do, so that editors can jump to it."""
+        """Write the problem as compilers do, so that editors can jump to it; in one line, and in letters alone."""
         where = f"{self.file}:{self.line}:{self.column}: " if self.line else f"{self.file}: "
-        return f"{where}{self.path}: {self.message}" if self.path else f"{where}{self.message}"
+        text = f"{where}{self.path}: {self.message}" if self.path else f"{where}{self.message}"
+        return text if text.isprintable() else "".join(map(_seen, text))
+
+
+def _seen(sign: str) -> str:
+    return sign if sign.isprintable() else ascii(sign)[1:-1]
 
 
 class ConfigurationError(Exception):
@@ -32,6 +38,16 @@ class ConfigurationError(Exception):
     def __init__(self, problems: list[Problem]) -> None:
         self.problems = sorted(problems)
         super().__init__("\n".join(map(str, self.problems)))
+
+
+MAX_TOLD = 20
+"""Most lines that are written about mistakes that cost one account each: there may be hundreds of accounts."""
+
+
+def together(problems: Sequence[Problem]) -> str:
+    """Write the problems of one account in one line."""
+    first, *others = sorted(problems)
+    return "; ".join([str(first), *(f"{other.path}: {other.message}" for other in others)])
 
 
 def dotted(location: Location) -> str:

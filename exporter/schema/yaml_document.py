@@ -9,12 +9,15 @@ from typing import Any
 
 import yaml
 
+from exporter.files import read_file
 from exporter.schema.problems import ConfigurationError, Location, Problem, dotted
 
 _Loader: type = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_MAX_SIZE = 8 * 1024 * 1024
 _MAX_DEPTH = 100
 _MAX_VALUES = 500_000
 _MAX_DIGITS = 40
+_HALF = re.compile(r"[\ud800-\udfff]")
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?")
 # As YAML 1.2 spells them; `yes` and `on` of its older versions stay text.
 _WORDS: Mapping[str, bool | None] = {
@@ -58,7 +61,7 @@ class YamlDocument:
 def read(path: Path) -> YamlDocument:
     """Read a YAML file; raise `ConfigurationError` when it cannot be read or is not plain YAML."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_file(path, _MAX_SIZE).decode()
     except OSError as error:
         raise _failed(path, 0, 0, f"cannot be read: {error.strerror or 'unknown error'}") from None
     except UnicodeDecodeError as error:
@@ -142,6 +145,9 @@ class _Reader:
                 location, "has a tag, which has no meaning here; put text that begins with ! in quotes"
             )
         if isinstance(node, yaml.ScalarNode):
+            # One of the library's two readers takes these.
+            if _HALF.search(node.value):
+                return self.complain(location, "holds half of a character, which no text can have")
             return self.scalar(node)
         self.open.append(node)
         result = (
@@ -166,6 +172,9 @@ class _Reader:
         for key, value in node.value:
             if not isinstance(key, yaml.ScalarNode):
                 self.complain_of_key(key, location, "a key must be plain text")
+                continue
+            if _HALF.search(key.value):
+                self.complain_of_key(key, location, "a key holds half of a character, which no text can have")
                 continue
             if key.value == "<<":
                 self.complain_of_key(key, location, "merge keys (<<) are not supported; write the keys out")

@@ -1,6 +1,7 @@
 """The way that requests go: which authorities are trusted, through which proxy, over which kept connections."""
 
 import ssl
+from pathlib import Path
 from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -8,6 +9,7 @@ import certifi
 import urllib3
 from urllib3.connection import port_by_scheme
 
+from exporter.config.authorities import authorities
 from exporter.schema.fields import is_loopback
 from exporter.upstream.connection import POOLS
 
@@ -31,7 +33,8 @@ def pools(ca_file: str | None, proxy_url: str | None) -> urllib3.PoolManager:
     Raises OSError when the file cannot be read, and the library's error for a proxy that is none.
     """
     # Loading the authorities for each connection would be slow.
-    context = ssl.create_default_context(cafile=ca_file or certifi.where())
+    own = {"cadata": authorities(Path(ca_file))} if ca_file else {"cafile": certifi.where()}
+    context = ssl.create_default_context(**own)  # type: ignore[arg-type] # each key has its own type
     if proxy_url is None:
         made = urllib3.PoolManager(_HOSTS, ssl_context=context, maxsize=_KEPT_CONNECTIONS)
     else:

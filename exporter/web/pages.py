@@ -105,9 +105,9 @@ def _account(account: Account) -> dict[str, Any]:
     entry: dict[str, Any] = {"name": account.name, "provider": account.provider.name}
     for name, secret in account.secrets.items():
         if secret.file is not None:
-            entry[f"{name}_file"] = str(secret.file)
+            entry[f"{name}_file"] = MASK if secret.nameless else str(secret.file)
         elif secret.env is not None:
-            entry[f"{name}_env"] = secret.env
+            entry[f"{name}_env"] = MASK if secret.nameless else secret.env
         else:
             entry[name] = MASK
     entry |= {

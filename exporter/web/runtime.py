@@ -1,6 +1,7 @@
 """The running exporter: its scraper, the configuration file that it came from, and how the last reload went."""
 
 import time
+from itertools import islice
 from pathlib import Path
 from threading import Lock
 from traceback import format_tb
@@ -8,7 +9,7 @@ from traceback import format_tb
 import structlog
 
 from exporter.config import Config, load
-from exporter.schema.problems import ConfigurationError, Problem
+from exporter.schema.problems import MAX_TOLD, ConfigurationError, Problem, together
 from exporter.scrape import Scraper
 
 _log = structlog.get_logger()
@@ -20,7 +21,9 @@ class Runtime:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._lock = Lock()
-        self.scraper = Scraper(load(path))
+        config = load(path)
+        self.scraper = Scraper(config)
+        _warn(config)
         self.reload_successful = True
         self.reload_success_timestamp = time.time()
 
@@ -31,11 +34,14 @@ class Runtime:
                 config = self._renewed()
             except ConfigurationError as error:
                 self.reload_successful = False
-                for problem in error.problems:
+                for problem in error.problems[:MAX_TOLD]:
                     _log.error("configuration not reloaded", problem=str(problem))
+                if len(error.problems) > MAX_TOLD:
+                    _log.error("configuration not reloaded", more=len(error.problems) - MAX_TOLD)
                 raise
             self.reload_successful = True
             self.reload_success_timestamp = time.time()
+            _warn(config)
             _log.info("configuration reloaded", file=str(self._path), accounts=len(config.accounts))
 
     def _renewed(self) -> Config:
@@ -50,3 +56,11 @@ class Runtime:
             message = f"{kind} in the exporter, see its log"
             raise ConfigurationError([Problem(str(self._path), 0, 0, "", message)]) from None
         return config
+
+
+def _warn(config: Config) -> None:
+    """Log a line for each account whose secret is not there, and go on: it costs that account alone."""
+    for name, problems in islice(config.missing.items(), MAX_TOLD):
+        _log.warning("secret cannot be read", account=name, problem=together(problems))
+    if len(config.missing) > MAX_TOLD:
+        _log.warning("secrets cannot be read", more_accounts=len(config.missing) - MAX_TOLD)

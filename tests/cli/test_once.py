@@ -1,6 +1,7 @@
 """The commands that end by themselves: check, validate and providers."""
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -203,6 +204,86 @@ def test_validate_asks_nobody_and_counts(run: Any, prepaid: Path, simulator: Any
         f"{prepaid}: 6 accounts, no problems",
     ]
     assert simulator.requests("flexprice") == 0
+
+
+@pytest.fixture
+def keyless(prepaid: Path) -> Path:
+    """Take the keys of two accounts of the demo's six away."""
+    text = prepaid.read_text()
+    for name, place in (("outreach", "api_key_env: NO_SUCH_KEY"), ("mall", "api_key_file: none.key")):
+        head, found, tail = text.partition(f"- name: {name}\n")
+        text = head + found + re.sub(r"api_key: \S+", place, tail, count=1)
+    prepaid.write_text(text)
+    return prepaid
+
+
+MISSING = [
+    "accounts[0].api_key_env: the environment variable NO_SUCH_KEY is not set",
+    "accounts[5].api_key_file: the file none.key cannot be read: No such file or directory",
+]
+
+
+@pytest.mark.usefixtures("keyless")
+class TestMissingKeys:
+    """A key that is not there costs its account, and only `validate` fails for it."""
+
+    def test_validate_names_every_one(self, run: Any) -> None:
+        result = run("validate")
+        assert (result.status, result.out) == (1, "")
+        *lines, count = result.err.splitlines()
+        assert [re.sub(r"^prepaid\.yml:\d+:\d+: ", "", line) for line in lines] == MISSING
+        assert count == "2 problems"
+
+    def test_validate_leaves_them_out_where_that_is_asked_for(self, run: Any) -> None:
+        result = run("validate", "--no-secrets")
+        assert (result.status, result.err) == (0, "")
+        assert result.out.splitlines()[-1] == "prepaid.yml: 6 accounts, no problems"
+
+    def test_validate_without_secrets_still_names_what_is_wrong(self, run: Any, keyless: Path) -> None:
+        keyless.write_text(keyless.read_text().replace("provider: apimall", "provider: apimal"))
+        result = run("validate", "--no-secrets")
+        assert (result.status, result.out) == (1, "")
+        assert result.err.endswith("1 problem\n")
+
+    def test_serve_starts_and_says_which(self, begin: Any) -> None:
+        running = begin("serve", "--web.listen-address", "127.0.0.1:0")
+        status, page = running.ask("/metrics")
+        assert status == 200
+        assert 'prepaid_account_failure{provider="apimall",account="mall",reason="misconfigured"} 1.0' in page
+        assert 'prepaid_account_up{provider="smspubli",account="sms"} 1.0' in page
+        warned = running.wait_for_many(r"level=warning msg=\"secret cannot be read\" .*account=(\w+)", 2)
+        assert [match[1] for match in warned] == ["outreach", "mall"]
+
+    def test_check_warns_and_asks_the_others(self, run: Any) -> None:
+        result = run("check", "outreach", "sms")
+        assert result.status == 3
+        (line,) = result.err.splitlines()
+        assert line.startswith("warning: prepaid.yml:")
+        assert line.endswith(MISSING[0])
+        states = [line.split()[:2] for line in result.out.splitlines()[1:]]
+        assert states == [["down", "outreach"], ["ok", "sms"]]
+
+    def test_check_of_another_account_does_not_speak_of_it(self, run: Any) -> None:
+        result = run("check", "sms")
+        assert (result.status, result.err) == (0, "")
+
+
+def test_check_names_some_of_many_accounts_without_a_key(run: Any, tmp_path: Path) -> None:
+    accounts = "".join(
+        f"  - {{name: a{number}, provider: apimall, api_key_file: none.key}}\n" for number in range(100)
+    )
+    (tmp_path / "prepaid.yml").write_text(f"accounts:\n{accounts}")
+    result = run("check")
+    assert result.status == 3
+    assert len(result.err.splitlines()) == 21
+    assert result.err.endswith("warning: 80 more accounts lack a secret\n")
+
+
+def test_a_shell_s_substitution_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    command = f"{PROGRAM} validate --config.file <(echo 'accounts: []')"
+    done = subprocess.run(["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "it is a pipe or a device; it must be a regular file" in done.stderr
 
 
 def test_validate_prints_the_schema_without_a_configuration(run: Any) -> None:

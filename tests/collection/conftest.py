@@ -296,6 +296,9 @@ class Desk:
         headers = {TIMEOUT_HEADER: str(GRANTED)}
         return Client(self._application).get(f"/probe?target={account}&debug=true", headers=headers).text
 
+    def ask(self, path: str) -> str:
+        return Client(self._application).get(path).text
+
     def over(self, account: str = "mall") -> bool:
         """Tell whether a call for the account has ended and nothing of it is left to be done but its log line."""
         (outcome,) = [one.outcome for one in self.runtime.scraper.known() if one.account.name == account]

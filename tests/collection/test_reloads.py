@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
@@ -192,6 +193,45 @@ def test_a_bad_file_changes_nothing(server: Upstream, desk: MakeDesk, account: d
     assert len(server.requests) == 1
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(None, id="a pipe"),
+        pytest.param(b"", id="empty"),
+        pytest.param(b"\0" * 512, id="zero bytes, as after a crash"),
+        pytest.param(b'accounts:\n  - {name: "a\\0b", provider: "\\0", api_key: k}\n', id="zeros in names"),
+        pytest.param(b'provider_files: ["\\0"]\naccounts: []\n', id="a zero in a file's name"),
+    ],
+)
+def test_a_file_that_turned_into_nonsense_changes_nothing(
+    desk: MakeDesk, account: dict[str, Any], content: bytes | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    running = desk(mall=account)
+    running.metrics()
+    running.file.unlink()
+    if content is None:
+        os.mkfifo(running.file)
+    else:
+        running.file.write_bytes(content)
+    with pytest.raises(ConfigurationError):
+        running.runtime.reload()
+    assert "bug" not in capsys.readouterr().out
+    page = running.metrics()
+    assert (page.balance(), page.one("prepaid_exporter_config_last_reload_successful")) == (120, 0)
+
+
+def test_a_hundred_problems_fill_no_log(
+    desk: MakeDesk, account: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    running = desk(mall=account)
+    with pytest.raises(ConfigurationError) as caught:
+        running.reload({f"a{number}": {**account, "treshold": 5} for number in range(100)})
+    assert len(caught.value.problems) == 100
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 21
+    assert "more=80" in lines[-1]
+
+
 OWN = """\
 title: Own
 documentation: [https://own.example]
@@ -221,6 +261,11 @@ def test_an_own_definition_is_read_again_and_matters_only_when_it_changed(
     assert running.metrics().balance("mine") == len("req_1")
     lines = [asked.line.split()[1] for asked in server.requests]
     assert sorted(lines) == ["/account/balances", "/balance", "/balance"]
+    own.unlink()
+    os.mkfifo(own)
+    with pytest.raises(ConfigurationError, match="it is a pipe or a device"):
+        running.reload(accounts, "own.yml")
+    assert running.metrics().balance("mine") == len("req_1")
 
 
 class Waiting:

@@ -87,6 +87,11 @@ def test_a_renewed_authority_counts_without_a_restart(
     assert running.metrics().balance() == 120
     mine.unlink()
     assert running.metrics().reason() == "misconfigured"
+    os.mkfifo(mine)
+    assert running.metrics().reason() == "misconfigured", "and nobody waits for it"
+    mine.unlink()
+    mine.write_bytes(b"")
+    assert running.metrics().reason() == "misconfigured", "an empty file trusts nobody"
 
 
 def test_a_corrected_authority_counts_inside_min_interval(

@@ -26,24 +26,24 @@ def variables(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def loaded(tmp_path: Path) -> Callable[[str], Config]:
+def loaded(tmp_path: Path) -> Callable[..., Config]:
     """Load a text as `prepaid.yml` of an empty folder."""
 
-    def load_text(text: str) -> Config:
+    def load_text(text: str, **options: bool) -> Config:
         file = tmp_path / "prepaid.yml"
         file.write_text(text, encoding="utf-8")
-        return load(file)
+        return load(file, **options)
 
     return load_text
 
 
 @pytest.fixture
-def refused(loaded: Callable[[str], Config], tmp_path: Path) -> Callable[[str], list[str]]:
-    """Give the problems of a text, a line each, without the folder's name."""
+def refused(loaded: Callable[..., Config], tmp_path: Path) -> Callable[[str], list[str]]:
+    """Give the problems of a text, missing secrets among them, a line each, without the folder's name."""
 
     def problems(text: str) -> list[str]:
         with pytest.raises(ConfigurationError) as caught:
-            loaded(text)
+            loaded(text, secrets_must_be_there=True)
         return str(caught.value).replace(f"{tmp_path}/", "").split("\n")
 
     return problems

@@ -17,7 +17,7 @@ def test_a_bad_file_is_refused_with_exactly_these_messages(
 ) -> None:
     monkeypatch.chdir(BAD)
     with pytest.raises(ConfigurationError) as caught:
-        load(Path(name))
+        load(Path(name), secrets_must_be_there=True)
     assert f"{caught.value}\n" == (BAD / name).with_suffix(".txt").read_text(encoding="utf-8")
     assert canary not in f"{caught.value} {caught.value!r} {caught.value.__context__!r}"
 

@@ -9,7 +9,6 @@ import pytest
 
 from exporter.config import Account, Config, load
 from exporter.model import Level, Wallet
-from exporter.schema.problems import ConfigurationError
 from exporter.scrape.thresholds import effective_thresholds
 
 GOOD = Path(__file__).parent / "good"
@@ -83,12 +82,6 @@ def test_a_secret_is_the_same_in_each_of_its_three_forms(canary: str) -> None:
 def test_a_secret_is_in_no_representation(canary: str) -> None:
     assert canary not in repr(load(GOOD / "the-three-forms.yml"))
     assert "password" not in repr(account(load(GOOD / "every-key.yml"), "outreach"))
-
-
-def test_a_secret_is_not_waited_for(tmp_path: Path, loaded: Loaded) -> None:
-    os.mkfifo(tmp_path / "key")
-    with pytest.raises(ConfigurationError, match="cannot be read: it is a pipe or a device"):
-        loaded(MINIMAL.replace("api_key: canary-7f3a", "api_key_file: key"))
 
 
 def test_a_changed_secret_file_is_read_again(tmp_path: Path, loaded: Loaded) -> None:

@@ -1,6 +1,7 @@
 """Files that are not there, not text, or not what a person would write end in a message, never in a traceback."""
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -27,6 +28,47 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 
 def test_a_folder_is_not_a_file(tmp_path: Path) -> None:
     assert problem(tmp_path) == f"{tmp_path}: cannot be read: Is a directory"
+
+
+PIPE = "cannot be read: it is a pipe or a device; it must be a regular file, since it is read more than once"
+ACCOUNT = "name: a, provider: apimall, api_key: k"
+
+
+def test_a_configuration_in_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "prepaid.yml")
+    assert problem(tmp_path / "prepaid.yml") == f"{tmp_path}/prepaid.yml: {PIPE}"
+
+
+def test_a_configuration_without_an_end_is_not_read(tmp_path: Path) -> None:
+    file = tmp_path / "prepaid.yml"
+    file.write_bytes(b"#" * (8 * 1024 * 1024 + 1))
+    assert problem(file) == f"{file}: cannot be read: it is over 8,388,608 bytes"
+
+
+def test_a_definition_in_a_pipe_is_not_waited_for(refused: Refused, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "own.yml")
+    text = f"provider_files: [own.yml]\naccounts:\n  - {{{ACCOUNT}}}\n"
+    assert refused(text) == [f"own.yml: {PIPE}"]
+
+
+def test_authorities_in_a_pipe_are_not_waited_for(refused: Refused, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "ca.pem")
+    text = f"accounts:\n  - {{{ACCOUNT}, ca_file: ca.pem}}\n"
+    assert refused(text) == [f"prepaid.yml:2:55: accounts[0].ca_file: the file ca.pem {PIPE}"]
+
+
+def test_authorities_without_an_end_are_not_read(refused: Refused, tmp_path: Path) -> None:
+    (tmp_path / "ca.pem").write_bytes(b"#" * (4 * 1024 * 1024 + 1))
+    text = f"accounts:\n  - {{{ACCOUNT}, ca_file: ca.pem}}\n"
+    message = "the file ca.pem cannot be read: it is over 4,194,304 bytes"
+    assert refused(text) == [f"prepaid.yml:2:55: accounts[0].ca_file: {message}"]
+
+
+def test_an_empty_file_of_authorities_is_none(refused: Refused, tmp_path: Path) -> None:
+    (tmp_path / "ca.pem").write_bytes(b"")
+    text = f"accounts:\n  - {{{ACCOUNT}, ca_file: ca.pem}}\n"
+    message = "the file ca.pem does not hold PEM certificates"
+    assert refused(text) == [f"prepaid.yml:2:55: accounts[0].ca_file: {message}"]
 
 
 @pytest.mark.parametrize(
@@ -82,7 +124,7 @@ def test_a_zero_byte_in_a_file_name_is_told(refused: Refused) -> None:
     text = f'provider_files: ["a\\0b"]\naccounts:\n  - {account}'
     assert refused(text) == [
         "prepaid.yml:1:18: provider_files[0]: no file matches 'a\\x00b'",
-        "prepaid.yml:3:48: accounts[0].api_key_file: is not the name of a file",
+        "prepaid.yml:3:48: accounts[0].api_key_file: must be the name of a file; none like this is there",
         "prepaid.yml:3:65: accounts[0].ca_file: is not the name of a file",
     ]
 

@@ -120,6 +120,20 @@ def test_the_exporter_starts_on_the_mounted_configuration(container: Kind, mount
     assert 'reason="unreachable"' in page
 
 
+def test_a_missing_entry_of_the_secret_costs_its_account_alone(
+    container: Kind, mount: Mount, nobody: str
+) -> None:
+    accounts = [{"name": name, "provider": "apimall", "base_url": nobody} for name in ("mall", "shop")]
+    values = {"existingSecret": "prepaid-keys", "config": {"accounts": accounts}}
+    rendered, file = container(values), mount(values)
+    (file.parent / "secrets" / "prepaid-keys" / "shop").unlink()
+    args = [arg.replace("/etc/prepaid-exporter", str(file.parent)) for arg in rendered["args"]]
+    with running(args) as url:
+        page = answer(url, "/metrics").text
+    assert 'prepaid_account_failure{provider="apimall",account="mall",reason="unreachable"} 1.0' in page
+    assert 'prepaid_account_failure{provider="apimall",account="shop",reason="misconfigured"} 1.0' in page
+
+
 def test_tls_and_users_of_the_mounted_web_configuration_hold_and_probes_pass(
     container: Kind, mount: Mount, chart_path: Path, tmp_path: Path
 ) -> None:
