@@ -10,11 +10,14 @@ from exporter import providers
 from exporter.config.checks import AccountCheck, credential_keys
 from exporter.config.secret import Secret
 from exporter.config.settings import AccountSettings, DefaultSettings, FileSettings
-from exporter.model import Thresholds
+from exporter.model import Level, Thresholds, Wallet
 from exporter.providers import Provider
 from exporter.schema.problems import ConfigurationError, Location, Problem
 from exporter.schema.validation import did_you_mean, unknown_key, validate
 from exporter.schema.yaml_document import YamlDocument, read
+
+RUNWAY: Mapping[Level, float] = {Level.WARNING: 3 * 86400.0, Level.CRITICAL: 86400.0}
+"""How long the money must last, in seconds by level, where nobody says otherwise."""
 
 _WILD = re.compile(r"[*?[]")
 
@@ -33,10 +36,16 @@ class Account:
     currency: str | None = None
     thresholds: Thresholds = field(default_factory=dict)
     wallet_thresholds: Mapping[str, Thresholds] = field(default_factory=dict)
+    ignore_wallets: tuple[str, ...] = ()
+    runway: Mapping[Level, float] = field(default_factory=lambda: RUNWAY)
     ca_file: str | None = None
     proxy_url: str | None = field(default=None, repr=False)
     dashboard_url: str = ""
     topup_url: str = ""
+
+    def ignores(self, wallet: Wallet) -> bool:
+        """Tell whether the operator leaves a wallet out, by its id or its currency."""
+        return any(name == wallet.id or name.upper() == wallet.currency for name in self.ignore_wallets)
 
     def same_request_as(self, other: "Account") -> bool:
         """Tell whether both would be asked in the same way, so that an answer to one is good for the other."""
@@ -44,6 +53,7 @@ class Account:
             other,
             thresholds=self.thresholds,
             wallet_thresholds=self.wallet_thresholds,
+            runway=self.runway,
             timeout=self.timeout,
             min_interval=self.min_interval,
             dashboard_url=self.dashboard_url,
@@ -103,8 +113,9 @@ class _Loader:
         patterns = data.get("provider_files")
         self._load_own(patterns if isinstance(patterns, list) else [])
         defaults = settings.defaults if settings else DefaultSettings()
+        runway = self._check_defaults(data.get("defaults"))
         accounts = [
-            self._account(index, item, defaults)
+            self._account(index, item, defaults, runway)
             for index, item in enumerate(raw if isinstance(raw, list) else [])
         ]
         if isinstance(raw, list):
@@ -115,6 +126,14 @@ class _Loader:
             tuple(account for account in accounts if account),
             {name: problems for name, problems in found.items() if problems},
         )
+
+    def _check_defaults(self, raw: Any) -> Mapping[Level, float]:
+        """Check what the schema of the defaults cannot say; give the runway of every account that gives none."""
+        if not isinstance(raw, dict):
+            return RUNWAY
+        check = AccountCheck(self.source, ("defaults",), self.path.parent, self.problems)
+        check.authorities(raw)
+        return check.runway(raw.get("runway"), RUNWAY)
 
     def _load_own(self, patterns: list[Any]) -> None:
         read: dict[str, Path] = {}
@@ -155,7 +174,9 @@ class _Loader:
     def _complain(self, location: Location, message: str) -> None:
         self.problems.append(self.source.problem(location, message))
 
-    def _account(self, index: int, raw: Any, defaults: DefaultSettings) -> Account | None:
+    def _account(
+        self, index: int, raw: Any, defaults: DefaultSettings, runway: Mapping[Level, float]
+    ) -> Account | None:
         where: Location = ("accounts", index)
         if not isinstance(raw, dict):
             self._complain(where, "must be a mapping of keys to values")
@@ -177,12 +198,15 @@ class _Loader:
         self.missing[index] = check.missing
         params = check.params(provider.definition, raw.get("params", {})) if provider else {}
         check.thresholds(raw)
-        check.transport(raw)
+        runway = check.runway(raw.get("runway"), runway)
+        check.cleartext(raw, allowed=defaults.allow_http)
+        check.authorities(raw)
         if provider:
             check.currency(provider.definition, raw)
         if settings is None or provider is None:
             return None
-        return _complete(settings, provider, secrets, params, defaults, self.path.parent)
+        account = _complete(settings, provider, secrets, params, defaults, self.path.parent)
+        return replace(account, runway=runway)
 
     def _provider(self, name: Any, where: Location) -> Provider | None:
         if not isinstance(name, str) or name in self.unusable:
@@ -223,6 +247,7 @@ def _complete(  # noqa: PLR0913 - one place puts an account together
     folder: Path,
 ) -> Account:
     definition = provider.definition
+    ca_file = settings.ca_file or defaults.ca_file
     return Account(
         name=settings.name,
         provider=provider,
@@ -234,8 +259,9 @@ def _complete(  # noqa: PLR0913 - one place puts an account together
         currency=settings.currency,
         thresholds=settings.thresholds,
         wallet_thresholds=settings.wallet_thresholds,
-        ca_file=str(folder / settings.ca_file) if settings.ca_file else None,
-        proxy_url=settings.proxy_url,
+        ignore_wallets=tuple(settings.ignore_wallets),
+        ca_file=str(folder / ca_file) if ca_file else None,
+        proxy_url=settings.proxy_url or defaults.proxy_url,
         dashboard_url=settings.dashboard_url or definition.dashboard_url or "",
         topup_url=settings.topup_url or definition.topup_url or "",
     )

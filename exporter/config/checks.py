@@ -19,6 +19,8 @@ from exporter.files import file_signature
 from exporter.model import Level
 from exporter.providers import Provider
 from exporter.providers.definition import Definition
+from exporter.schema import durations
+from exporter.schema.durations import text as duration_text
 from exporter.schema.fields import is_cleartext
 from exporter.schema.problems import Location, Problem
 from exporter.schema.validation import did_you_mean
@@ -169,10 +171,25 @@ class AccountCheck:
                 if low > high:
                     self._complain((*where, severer.value), f"{severer} ({low}) is above {milder} ({high})")
 
-    def transport(self, raw: Mapping[str, Any]) -> None:
-        """Refuse a key in clear over a network, and authorities that cannot be read."""
-        if raw.get("allow_http", False) is False and is_cleartext(str(raw.get("base_url"))):
+    def runway(self, given: Any, inherited: Mapping[Level, float]) -> dict[Level, float]:
+        """Merge the levels of `runway` over the inherited ones; refuse a warning that comes after the critical one."""
+        own = {level: seconds for level in Level if (seconds := _seconds(given, level)) is not None}
+        merged = {**inherited, **own}
+        warning, critical = merged[Level.WARNING], merged[Level.CRITICAL]
+        if own and warning < critical:
+            severity = Level.CRITICAL if Level.CRITICAL in own else Level.WARNING
+            told = f"warning ({duration_text(warning)}) is shorter than critical ({duration_text(critical)})"
+            self._complain(("runway", severity.value), f"{told}, so that it would come too late")
+        return merged
+
+    def cleartext(self, raw: Mapping[str, Any], *, allowed: bool) -> None:
+        """Refuse a key in clear over a network."""
+        leave = raw.get("allow_http")
+        if (allowed if leave is None else leave) is False and is_cleartext(str(raw.get("base_url"))):
             self._complain("base_url", "http would send the key in clear; use https, or say allow_http: true")
+
+    def authorities(self, raw: Mapping[str, Any]) -> None:
+        """Refuse authorities that cannot be read."""
         ca_file = raw.get("ca_file")
         if isinstance(ca_file, str) and "\0" in ca_file:
             self._complain("ca_file", "is not the name of a file")
@@ -192,6 +209,13 @@ def _looks_like_a_file(folder: Path, value: str) -> bool:
     if not slash:
         return bool(_USUAL_FILE.fullmatch(value))
     return value.isprintable() and (head in ("", ".", "..", "~") or file_signature(folder / head) is not None)
+
+
+def _seconds(given: Any, level: Level) -> float | None:
+    try:
+        return durations.parse(given[level]) if isinstance(given, dict) and level in given else None
+    except ValueError:
+        return None
 
 
 def _param(value: Any) -> str:

@@ -2,7 +2,7 @@
 
 import math
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from urllib.parse import unquote, urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, WithJsonSchema
@@ -71,6 +71,8 @@ Currency = Annotated[Unit, BeforeValidator(_upper)]
 Timeout = Annotated[Duration, AfterValidator(_positive)]
 Boolean = Annotated[bool, Field(strict=True)]
 FileName = Annotated[str, StringConstraints(min_length=1)]
+Proxy = Annotated[str, AfterValidator(_proxy)]
+RunwaySetting = dict[Literal["warning", "critical"], Duration]
 Param = Annotated[
     Any, AfterValidator(_param), WithJsonSchema({"type": ["string", "number", "boolean", "null"]})
 ]
@@ -89,6 +91,17 @@ class DefaultSettings(Strict):
         description="an answer younger than this is reused",
         json_schema_extra={"default": "0s"},
     )
+    runway: RunwaySetting = Field(
+        default={},
+        description="how long the money must last, by level: `warning`, else three days, and `critical`, else one",
+    )
+    proxy_url: Proxy | None = Field(
+        default=None, description="HTTP proxy; without it HTTPS_PROXY, HTTP_PROXY and NO_PROXY count"
+    )
+    ca_file: FileName | None = Field(
+        default=None, description="PEM file of the authorities to trust, in place of the public ones"
+    )
+    allow_http: Boolean = Field(default=False, description="let keys travel unencrypted to another host")
 
 
 class AccountSettings(Strict):
@@ -106,18 +119,18 @@ class AccountSettings(Strict):
     wallet_thresholds: dict[Label, ThresholdsSetting] = Field(
         default={}, description="thresholds of one wallet id or one currency, in place of `thresholds`"
     )
+    ignore_wallets: list[Label] = Field(
+        default=[], description="wallet ids and currencies that are left out: no samples, no state"
+    )
+    runway: RunwaySetting = Field(default={}, description="by level, in place of `defaults.runway`")
     timeout: Timeout | None = Field(default=None, description="in place of `defaults.timeout`")
     min_interval: Duration | None = Field(default=None, description="in place of `defaults.min_interval`")
     base_url: Url | None = Field(
         default=None, description="replaces everything before the endpoint's own path"
     )
-    allow_http: Boolean = Field(default=False, description="let the key travel unencrypted to another host")
-    ca_file: FileName | None = Field(
-        default=None, description="PEM file of the authorities to trust, in place of the public ones"
-    )
-    proxy_url: Annotated[str, AfterValidator(_proxy)] | None = Field(
-        default=None, description="HTTP proxy; without it HTTPS_PROXY, HTTP_PROXY and NO_PROXY count"
-    )
+    allow_http: Boolean | None = Field(default=None, description="in place of `defaults.allow_http`")
+    ca_file: FileName | None = Field(default=None, description="in place of `defaults.ca_file`")
+    proxy_url: Proxy | None = Field(default=None, description="in place of `defaults.proxy_url`")
     dashboard_url: Link | None = Field(
         default=None, description="where people see the account; in place of the provider's"
     )

@@ -88,6 +88,10 @@ def _account_info(reading: Reading) -> Rows:
     return [((account.provider.definition.title, account.dashboard_url, account.topup_url), 1.0)]
 
 
+def _runway(reading: Reading) -> Rows:
+    return [((level.value,), seconds) for level, seconds in reading.account.runway.items()]
+
+
 def _thresholds(reading: Reading, wallet: Wallet) -> Rows:
     return [
         ((level.value,), float(value))
@@ -131,6 +135,13 @@ ACCOUNT_FAMILIES = (
         (*_ACCOUNT, "provider_title", "dashboard_url", "topup_url"),
         "gauge",
         _account_info,
+    ),
+    Family(
+        "prepaid_account_runway_threshold_seconds",
+        "How long the money must last, by level.",
+        (*_ACCOUNT, "level"),
+        "gauge",
+        _runway,
     ),
 )
 

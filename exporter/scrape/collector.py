@@ -54,7 +54,8 @@ class Collector:
         exchanges: list[Exchange] = []
         facts: dict[str, Any] = {}
         try:
-            facts["wallets"], facts["notes"] = self._wallets(exchanges, facts)
+            wallets, facts["notes"] = self._wallets(exchanges, facts)
+            facts["wallets"] = tuple(wallet for wallet in wallets if not self.account.ignores(wallet))
         except Failure as failure:
             facts |= {"reason": failure.reason, "detail": failure.detail}
         except Exception as error:  # noqa: BLE001 - the boundary: one account's bug must not cost the others

@@ -115,6 +115,8 @@ def _account(account: Account) -> dict[str, Any]:
         "currency": account.currency,
         "thresholds": _plain(account.thresholds),
         "wallet_thresholds": {key: _plain(value) for key, value in account.wallet_thresholds.items()},
+        "ignore_wallets": list(account.ignore_wallets),
+        "runway": {str(level): duration_text(seconds) for level, seconds in account.runway.items()},
         "base_url": account.base_url,
         "allow_http": is_cleartext(account.base_url) or None,
         "timeout": duration_text(account.timeout),
@@ -124,7 +126,7 @@ def _account(account: Account) -> dict[str, Any]:
         "dashboard_url": account.dashboard_url,
         "topup_url": account.topup_url,
     }
-    return {key: value for key, value in entry.items() if value not in (None, "", {})}
+    return {key: value for key, value in entry.items() if value not in (None, "", {}, [])}
 
 
 def _plain(thresholds: Any) -> dict[str, str]:

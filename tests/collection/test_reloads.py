@@ -71,6 +71,35 @@ def test_a_threshold_shows_at_once_without_a_call(
     assert len(server.requests) == 1
 
 
+def test_a_runway_shows_at_once_without_a_call(
+    server: Upstream, desk: MakeDesk, account: dict[str, Any]
+) -> None:
+    running = desk(mall=account)
+    name = "prepaid_account_runway_threshold_seconds"
+    page = running.metrics()
+    assert [page.one(name, level=level) for level in ("warning", "critical")] == [259_200, 86_400]
+    running.reload({"mall": {**account, "runway": {"critical": "2d"}}})
+    page = running.metrics()
+    assert [page.one(name, level=level) for level in ("warning", "critical")] == [259_200, 172_800]
+    assert len(server.requests) == 1
+
+
+def test_a_runway_is_told_of_an_account_that_is_down_too(desk: MakeDesk, closed_port: int) -> None:
+    page = desk(f"http://127.0.0.1:{closed_port}").metrics()
+    assert page.up() == 0
+    assert page.one("prepaid_account_runway_threshold_seconds", level="critical") == 86_400
+
+
+def test_an_ignored_wallet_is_nowhere(upstream: MakeUpstream, desk: MakeDesk) -> None:
+    running = desk(upstream().url)
+    assert running.metrics().balance() == 120
+    url = running.runtime.scraper.config.accounts[0].base_url
+    running.reload({"mall": {"base_url": url, "ignore_wallets": ["credits"]}})
+    page = running.metrics()
+    assert (page.up(), page.wallet_samples()) == (1, set())
+    assert "ignore_wallets:\n  - credits\n" in running.ask("/config")
+
+
 def test_links_show_at_once_without_a_call(server: Upstream, desk: MakeDesk, account: dict[str, Any]) -> None:
     running = desk(mall=account)
     running.metrics()

@@ -24,6 +24,7 @@ ONLY_THE_PROGRAM = {
     "own-definition",
     "own-definition-named-twice",
     "own-definition-unreadable",
+    "runway-in-the-wrong-order",
     "secret-as-a-variable",
     "secret-file-empty",
     "secret-file-is-a-folder",

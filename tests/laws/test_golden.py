@@ -40,6 +40,7 @@ CONTRACT = {
     "prepaid_account_collect_duration_seconds": "provider account",
     "prepaid_account_last_success_timestamp_seconds": "provider account",
     "prepaid_account_info": "provider account provider_title dashboard_url topup_url",
+    "prepaid_account_runway_threshold_seconds": "provider account level",
     "prepaid_balance": W,
     "prepaid_settled_balance": W,
     "prepaid_credit_balance": W,
