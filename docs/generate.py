@@ -33,6 +33,10 @@ from exporter.providers.definition import (
 from exporter.providers.mapping import Choice, Flag, Number, Text, Timestamp, WalletMapping
 from exporter.schema.durations import text as duration_text
 from exporter.schema.fields import Strict
+from exporter.web import tls
+from exporter.web.passwords import MAX_COST
+from exporter.web.rate_limit import RateLimitSettings
+from exporter.web.web_config import HeaderSettings, HTTPSettings, WebConfigSettings
 
 ROOT = Path(__file__).resolve().parent.parent
 _BLOCK = re.compile(r"(<!-- BEGIN GENERATED (\w+) -->\n).*?(<!-- END GENERATED \2 -->)", re.DOTALL)
@@ -105,6 +109,44 @@ def _default(field: Any) -> str:
     return f"`{value}`" if isinstance(value, str | Decimal) and value != "" else ""
 
 
+def web_configuration() -> str:
+    """List every key of the web configuration file, then what the toolkit takes and this server refuses."""
+    sections: Sequence[tuple[str, type[Strict]]] = (
+        ("tls_server_config.", tls.TLSSettings),
+        ("http_server_config.", HTTPSettings),
+        ("http_server_config.headers.", HeaderSettings),
+        ("", WebConfigSettings),
+        ("rate_limit.", RateLimitSettings),
+    )
+    keys = [
+        (f"`{prefix}{field.alias or name}`", field.description)
+        for prefix, model in sections
+        for name, field in model.model_fields.items()
+        if field.description
+    ]
+    refused = [
+        (
+            f"`tls_server_config.{key}`",
+            ", ".join(
+                f"`{value}`" if value.isidentifier() else value
+                for value in reasons
+                if reasons[value] == reason
+            ),
+            reason,
+        )
+        for key, reasons in tls.REFUSED.items()
+        for reason in dict.fromkeys(reasons.values())
+    ]
+    refused.append(
+        ("`basic_auth_users`", f"a hash of a cost over {MAX_COST}", "it takes too long to compute")
+    )
+    return (
+        table(("key", "meaning"), keys)
+        + "\nRefused, by name:\n\n"
+        + table(("key", "value", "reason"), refused)
+    )
+
+
 _PARTS: Sequence[tuple[str, type[Strict]]] = (
     ("The file", Definition),
     ("Each of credentials", Credential),
@@ -163,6 +205,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "configuration": configuration,
     "definition": definition,
     "cli": commands,
+    "web_configuration": web_configuration,
 }
 
 

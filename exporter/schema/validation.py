@@ -34,6 +34,7 @@ _FILLED: Mapping[str, str] = {
     "string_pattern_mismatch": "must match {pattern}",
     "union_tag_invalid": "type must be one of {expected_tags}",
     "greater_than": "must be greater than {gt}",
+    "greater_than_equal": "must be at least {ge}",
     "less_than_equal": "must be at most {le}",
     "too_short": "must not be empty",
     "string_too_short": "must not be empty",

@@ -1,75 +1,105 @@
-"""Who may talk to the exporter: users and TLS, from the web configuration file that Prometheus' exporters share.
+"""The web configuration in force: who may talk to the exporter, and over what.
 
-The format is that of the exporter-toolkit; of its keys those are known that this server can keep. The file, and the
-certificates that it names, are read again when they change, so that renewing one needs no restart. What would let more
-people in than before does need one: users or TLS that are gone from the file are more likely an accident.
+The file's format is that of Prometheus' exporter-toolkit. It, and the files that it names, are read again when they
+change, so that renewing a certificate needs no restart. What would let everyone in does need one: users or TLS that are
+gone from the file are more likely an accident.
 """
 
-import hashlib
-import hmac
+import base64
 import ssl
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from threading import Lock
+from traceback import format_tb
 from typing import Annotated, Any, Literal
 
-import bcrypt
 import structlog
-from pydantic import AfterValidator
-from werkzeug.wrappers import Request, Response
+from pydantic import BeforeValidator, Field
+from werkzeug.wrappers import Response
 
 from exporter.files import file_signature
 from exporter.schema.fields import Strict
-from exporter.schema.problems import ConfigurationError, Problem
+from exporter.schema.problems import ConfigurationError
 from exporter.schema.validation import validate
 from exporter.schema.yaml_document import YamlDocument, read
+from exporter.web import tls
+from exporter.web.passwords import PasswordHash, Passwords, TooManyWaitingError, UserName
+from exporter.web.rate_limit import RateLimit, RateLimitSettings
 
 OPEN_PATHS = ("/-/healthy", "/-/ready")
-"""Answered without a user: a kubelet has none, and they tell nothing."""
-
-_VERSIONS = {"TLS12": ssl.TLSVersion.TLSv1_2, "TLS13": ssl.TLSVersion.TLSv1_3}
-_CLIENTS = {
-    "NoClientCert": ssl.CERT_NONE,
-    "VerifyClientCertIfGiven": ssl.CERT_OPTIONAL,
-    "RequireAndVerifyClientCert": ssl.CERT_REQUIRED,
-}
-_NOBODY = bcrypt.hashpw(b"nobody", bcrypt.gensalt(10))
-_MAX_KNOWN = 256
+"""Answered without a user and whatever the rate: a kubelet has none, and they tell nothing."""
 
 _log = structlog.get_logger()
 
 
-def _hash(value: str) -> str:
-    try:
-        bcrypt.checkpw(b"", value.encode())
-    except ValueError:
-        raise ValueError("is not a bcrypt hash; make one with: htpasswd -nBC 10 NAME") from None
+def _empty_if_none(value: Any) -> Any:
+    return {} if value is None else value
+
+
+_EmptyIfNone = BeforeValidator(_empty_if_none)
+
+
+def _header_text(value: Any) -> Any:
+    # A plain 1, as X-XSS-Protection has it, is text here.
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    if isinstance(value, str) and not (value.isascii() and value.isprintable()):
+        raise ValueError("holds a character that a header cannot carry")
     return value
 
 
-def _user(value: str) -> str:
-    if not value or ":" in value or not value.isprintable():
-        raise ValueError("must be printable text without a colon")
-    return value
+_Header = Annotated[str | None, BeforeValidator(_header_text)]
 
 
-class TLSSettings(Strict):
-    """`tls_server_config`: paths are relative to the web configuration file."""
+class HeaderSettings(Strict):
+    """`headers`: those of every answer, in place of the exporter's own."""
 
-    cert_file: str
-    key_file: str
-    client_ca_file: str | None = None
-    client_auth_type: Literal["NoClientCert", "VerifyClientCertIfGiven", "RequireAndVerifyClientCert"] = (
-        "NoClientCert"
+    content_security_policy: _Header = Field(
+        default=None,
+        alias="Content-Security-Policy",
+        description="any text; an empty one takes the exporter's own away",
     )
-    min_version: Literal["TLS12", "TLS13"] = "TLS12"
+    frame_options: Literal["deny", "sameorigin"] | None = Field(
+        default=None, alias="X-Frame-Options", description="`deny` or `sameorigin`"
+    )
+    content_type_options: Literal["nosniff"] | None = Field(
+        default=None, alias="X-Content-Type-Options", description="`nosniff`"
+    )
+    xss_protection: _Header = Field(default=None, alias="X-XSS-Protection", description="any text")
+    strict_transport_security: _Header = Field(
+        default=None,
+        alias="Strict-Transport-Security",
+        description="any text; browsers keep to it long after it is gone",
+    )
+
+
+class HTTPSettings(Strict):
+    """`http_server_config`."""
+
+    http2: bool = Field(
+        default=True,
+        strict=True,
+        description="taken, without effect: HTTP/1.1 is spoken. As in the toolkit, suites that rule HTTP/2 out need "
+        "`false` here",
+    )
+    headers: Annotated[HeaderSettings, _EmptyIfNone] = HeaderSettings()
+
+
+def _none_if_empty(value: Any) -> Any:
+    return None if value == {} else value
 
 
 class WebConfigSettings(Strict):
-    """The web configuration file; users with the bcrypt hashes of their passwords."""
+    """The web configuration file. A section that is empty is as good as none."""
 
-    tls_server_config: TLSSettings | None = None
-    basic_auth_users: dict[Annotated[str, AfterValidator(_user)], Annotated[str, AfterValidator(_hash)]] = {}
+    tls_server_config: Annotated[tls.TLSSettings | None, BeforeValidator(_none_if_empty)] = None
+    http_server_config: Annotated[HTTPSettings, _EmptyIfNone] = HTTPSettings()
+    basic_auth_users: Annotated[dict[UserName, PasswordHash], _EmptyIfNone] = Field(
+        default={},
+        repr=False,
+        description="users, each with the bcrypt hash of the password; without any all may ask",
+    )
+    rate_limit: Annotated[RateLimitSettings, _EmptyIfNone] = RateLimitSettings()
 
 
 class WebConfig:
@@ -78,140 +108,146 @@ class WebConfig:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._lock = Lock()
-        self._known: set[bytes] = set()
+        self._seen: Mapping[Path, object] = {}
+        self._settings = WebConfigSettings()
         self._context: ssl.SSLContext | None = None
-        self._users: Mapping[str, str] = {}
-        self._seen: Mapping[Path, tuple[int, int, int] | None] = {}
+        self._headers: Mapping[str, str] = {}
+        self._rate_limit = RateLimit(self._settings.rate_limit)
+        self._passwords = Passwords()
         self._load(first=True)
+        self._log("web configuration loaded")
 
     @property
     def context(self) -> ssl.SSLContext | None:
-        """Give the TLS context in force, None where the file asks for no TLS."""
+        """Return the TLS context for a connection that begins now, None where the file asks for no TLS.
+
+        The connection must be wrapped by it (`wrap_socket` or `wrap_bio`): what it checks of a client's certificate
+        is not only in OpenSSL's part of it.
+        """
         self._refresh()
         return self._context
 
-    def _load(self, *, first: bool = False) -> None:
-        # Looked at before they are read: what changes in between is noticed the next time.
-        seen = {self._path: file_signature(self._path)}
-        source = read(self._path)
-        if source.data is None:
-            raise ConfigurationError(
-                [source.problem((), "is empty; it needs users or TLS, or to be left out")]
-            )
-        settings, problems = validate(WebConfigSettings, source.data, source)
-        if settings is None:
-            raise ConfigurationError(problems)
-        tls, users = settings.tls_server_config, settings.basic_auth_users
-        names = (tls.cert_file, tls.key_file, tls.client_ca_file) if tls else ()
-        files = [self._path.parent / name for name in names if name]
-        seen |= {file: file_signature(file) for file in files}
-        context = _context(tls, source, self._path.parent) if tls else None
-        if not first:
-            self._refuse_turns(source, users, context)
-        self._users, self._context, self._seen = users, context, seen
+    def basic_auth(self, application: Callable[..., Iterable[bytes]]) -> Callable[..., Iterable[bytes]]:
+        """Put the users, the rate limit and the headers of the file before a WSGI application."""
 
-    def _refuse_turns(
-        self, source: YamlDocument, users: Mapping[str, str], context: ssl.SSLContext | None
-    ) -> None:
-        """Refuse what only a restart may do: let everyone in, or begin or end to speak TLS."""
-        problems = []
-        if self._users and not users:
-            problems.append(source.problem((), "names no users any more; a restart would let everyone in"))
-        if (context is None) != (self._context is None):
-            which = "off" if context is None else "on"
-            problems.append(source.problem((), f"turns TLS {which}, which takes a restart"))
-        if problems:
-            raise ConfigurationError(problems)
+        def authenticated(environ: Any, start_response: Any) -> Iterable[bytes]:
+            self._refresh()
+            start = _with_headers(self._headers, start_response)
+            refusal = None if environ.get("PATH_INFO") in OPEN_PATHS else self._refusal(environ)
+            return (refusal or application)(environ, start)
+
+        return authenticated
+
+    def _refusal(self, environ: Mapping[str, Any]) -> Response | None:
+        if not self._rate_limit.allows():
+            wait = {"Retry-After": str(self._rate_limit.retry_after)}
+            return _refuse(429, "too many requests: rate_limit in the web configuration file\n", wait)
+        if not self._settings.basic_auth_users:
+            return None
+        challenge = {"WWW-Authenticate": 'Basic realm="prepaid-exporter", charset="UTF-8"'}
+        given = _credentials(environ.get("HTTP_AUTHORIZATION", ""))
+        try:
+            if given and self._passwords.match(*given):
+                return None
+        except TooManyWaitingError:
+            text = "too many passwords wait to be looked at; try again\n"
+            return _refuse(401, text, {**challenge, "Retry-After": "1"})
+        return _refuse(401, "a user and password are needed\n", challenge)
 
     def _refresh(self) -> None:
         with self._lock:
-            state = {file: file_signature(file) for file in self._seen}
-            if state == self._seen:
+            if {file: file_signature(file) for file in self._seen} == self._seen:
                 return
             try:
                 self._load()
             except ConfigurationError as error:
-                self._seen = state
                 for problem in error.problems:
                     _log.error("web configuration not reloaded, the old one stays", problem=str(problem))
+            except Exception as error:  # noqa: BLE001 - a bug must neither end what runs nor let anyone in
+                kind, trace = type(error).__name__, "".join(format_tb(error.__traceback__))
+                _log.error(
+                    "bug while reloading the web configuration, the old one stays",
+                    error=kind,
+                    traceback=trace,
+                )
             else:
-                _log.info("web configuration reloaded", file=str(self._path), users=len(self._users))
+                self._log("web configuration reloaded")
 
-    def allows(self, request: Request) -> bool:
-        """Tell whether a request may be answered: no users are configured, or it names one with the password."""
-        self._refresh()
-        if not self._users or request.path in OPEN_PATHS:
-            return True
-        given = request.authorization
-        if given is None or given.type != "basic":
-            return False
-        name, password = given.username or "", given.password or ""
-        stored = self._users.get(name)
-        # Comparing with some hash even for an unknown user keeps names from showing in the time it takes.
-        return self._matches(password, stored.encode() if stored else _NOBODY) and stored is not None
+    def _load(self, *, first: bool = False) -> None:
+        # What files are is looked at before they are read: what changes in between is noticed the next time.
+        self._seen = {self._path: file_signature(self._path)}
+        source = read(self._path)
+        settings, problems = validate(WebConfigSettings, _empty_if_none(source.data), source)
+        if settings is None:
+            raise ConfigurationError(problems)
+        wanted = settings.tls_server_config
+        files = wanted.files(self._path.parent) if wanted else ()
+        self._seen = {**self._seen, **{file: file_signature(file) for file in files}}
+        _check_http2(settings, source)
+        context = tls.context(wanted, source) if wanted else None
+        if not first:
+            self._refuse_turns(source, settings)
+        if settings.rate_limit != self._settings.rate_limit:
+            self._rate_limit = RateLimit(settings.rate_limit)
+        self._passwords.configure(settings.basic_auth_users)
+        self._headers = settings.http_server_config.headers.model_dump(by_alias=True, exclude_none=True)
+        self._context, self._settings = context, settings
 
-    def _matches(self, password: str, stored: bytes) -> bool:
-        """Compare with a bcrypt hash, which is slow on purpose; a pair that matched is known by its digest."""
-        digest = hmac.digest(stored, password.encode(), hashlib.sha256)
-        if digest in self._known:
-            return True
-        try:
-            matches = bcrypt.checkpw(password.encode(), stored)
-        except ValueError:  # a password that is longer than bcrypt takes
-            return False
-        if matches and len(self._known) < _MAX_KNOWN:
-            self._known.add(digest)
-        return matches
+    def _refuse_turns(self, source: YamlDocument, settings: WebConfigSettings) -> None:
+        """Refuse what only a restart may do: let everyone in, or begin or end to speak TLS."""
+        before, nothing, problems = self._settings, WebConfigSettings(), []
+        if nothing == settings != before:
+            problems.append("is empty, which takes a restart")
+        if before.basic_auth_users and not settings.basic_auth_users:
+            problems.append("names no users any more; a restart would let everyone in")
+        if bool(before.tls_server_config) != bool(settings.tls_server_config):
+            which = "off" if before.tls_server_config else "on"
+            problems.append(f"turns TLS {which}, which takes a restart")
+        if problems:
+            raise ConfigurationError([source.problem((), problem) for problem in problems])
 
-    def basic_auth(self, application: Callable[..., Iterable[bytes]]) -> Callable[..., Iterable[bytes]]:
-        """Put the users before a WSGI application."""
-
-        def authenticated(environ: Any, start_response: Any) -> Iterable[bytes]:
-            if self.allows(Request(environ)):
-                return application(environ, start_response)
-            refusal = Response(
-                "a user and password are needed\n", 401, content_type="text/plain; charset=utf-8"
-            )
-            refusal.headers["WWW-Authenticate"] = 'Basic realm="prepaid-exporter", charset="UTF-8"'
-            return refusal(environ, start_response)
-
-        return authenticated
+    def _log(self, event: str) -> None:
+        users, limit = len(self._settings.basic_auth_users), self._settings.rate_limit
+        _log.info(event, file=str(self._path), tls=self._context is not None, users=users)
+        if limit.interval and not limit.burst:
+            _log.warning("rate_limit has no burst: every request is refused", file=str(self._path))
 
 
-def _context(tls: TLSSettings, source: YamlDocument, folder: Path) -> ssl.SSLContext:
-    problems: list[Problem] = []
+def _check_http2(settings: WebConfigSettings, source: YamlDocument) -> None:
+    wanted = settings.tls_server_config
+    if wanted and settings.http_server_config.http2 and not wanted.speaks_http2():
+        needed = " or ".join(tls.HTTP2_SUITES)
+        message = f"has none that HTTP/2 needs: add {needed}, or set http_server_config.http2: false"
+        raise ConfigurationError([source.problem(("tls_server_config", "cipher_suites"), message)])
 
-    def complain(key: str, message: str) -> None:
-        problems.append(source.problem(("tls_server_config", key), message))
 
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = _VERSIONS[tls.min_version]
+def _credentials(header: str) -> tuple[bytes, bytes] | None:
+    """Read `Authorization: Basic ...` as the bytes that it carries, None where it is nothing of the kind."""
+    scheme, _, encoded = header.partition(" ")
+    if scheme.lower() != "basic":
+        return None
     try:
-        context.load_cert_chain(folder / tls.cert_file, folder / tls.key_file)
-    except (OSError, ssl.SSLError) as error:
-        # The library does not say which of the two files it could not read.
-        key = (
-            "key_file"
-            if file_signature(folder / tls.cert_file) and not file_signature(folder / tls.key_file)
-            else "cert_file"
-        )
-        reason = _reason(error, "not PEM, or the key does not belong to the certificate")
-        complain(key, f"the certificate and key cannot be used: {reason}")
-    if tls.client_ca_file:
-        try:
-            context.load_verify_locations(folder / tls.client_ca_file)
-        except (OSError, ssl.SSLError) as error:
-            complain("client_ca_file", _reason(error, "is not a file of PEM certificates"))
-    asks = tls.client_auth_type != "NoClientCert"
-    if asks and not tls.client_ca_file:
-        complain("client_auth_type", "needs client_ca_file")
-    if tls.client_ca_file and not asks:
-        complain("client_ca_file", "needs client_auth_type, such as RequireAndVerifyClientCert")
-    if problems:
-        raise ConfigurationError(problems)
-    context.verify_mode = _CLIENTS[tls.client_auth_type]
-    return context
+        name, colon, password = base64.b64decode(encoded.strip(" "), validate=True).partition(b":")
+    except ValueError:
+        return None
+    return (name, password) if colon else None
 
 
-def _reason(error: OSError, not_usable: str) -> str:
-    return not_usable if isinstance(error, ssl.SSLError) else error.strerror or "cannot be read"
+def _refuse(status: int, text: str, headers: Mapping[str, str]) -> Response:
+    return Response(
+        text, status, {"Cache-Control": "no-store", **headers}, content_type="text/plain; charset=utf-8"
+    )
+
+
+def _with_headers(headers: Mapping[str, str], start_response: Any) -> Any:
+    """Put headers in place of those of the same name; an empty one in place of nothing."""
+    if not headers:
+        return start_response
+    replaced = {name.lower() for name in headers}
+    added = [(name, value) for name, value in headers.items() if value]
+
+    def start(status: str, given: Iterable[tuple[str, str]], *more: Any) -> Any:
+        kept = [(name, value) for name, value in given if name.lower() not in replaced]
+        return start_response(status, kept + added, *more)
+
+    return start

@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from exporter.model import Reason
-from exporter.web.web_config import AccessSettings
+from exporter.web.web_config import WebConfigSettings
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "docs").glob("*.md"))
@@ -67,7 +67,7 @@ def test_every_flag_shown_is_a_flag_of_its_subcommand(name: str, page: Callable[
 
 def test_the_web_configuration_shown_is_valid(page: Callable[[str], Any]) -> None:
     (block,) = page("docs/security.md").blocks("yaml")
-    assert AccessSettings.model_validate(yaml.safe_load(block)).basic_auth_users.keys() == {"prometheus"}
+    assert WebConfigSettings.model_validate(yaml.safe_load(block)).basic_auth_users.keys() == {"prometheus"}
 
 
 def test_the_chart_would_take_the_values_shown(page: Callable[[str], Any]) -> None:
