@@ -33,6 +33,7 @@ from exporter.providers.definition import (
 from exporter.providers.mapping import Choice, Flag, Number, Text, Timestamp, WalletMapping
 from exporter.schema.durations import text as duration_text
 from exporter.schema.fields import Strict
+from exporter.scrape.accounts_json import AccountEntry, AutoRecharge, WalletEntry, accounts_schema
 from exporter.web import tls
 from exporter.web.passwords import MAX_COST
 from exporter.web.rate_limit import RateLimitSettings
@@ -199,12 +200,31 @@ def _helps() -> Iterator[tuple[str, str]]:
         yield f"{name} ", command.get_help(inner)
 
 
+def accounts_json() -> str:
+    """List every key of the accounts as JSON."""
+    parts = (
+        ("[]", AccountEntry),
+        ("[].wallets[]", WalletEntry),
+        ("[].wallets[].auto_recharge", AutoRecharge),
+    )
+    return table(
+        ("key", "meaning"),
+        [
+            (f"`{where}.{name}`", field.description)
+            for where, model in parts
+            for name, field in model.model_fields.items()
+            if field.description
+        ],
+    )
+
+
 BLOCKS: dict[str, Callable[[], str]] = {
     "families": families,
     "providers": provider_list,
     "configuration": configuration,
     "definition": definition,
     "cli": commands,
+    "accounts_json": accounts_json,
     "web_configuration": web_configuration,
 }
 
@@ -216,6 +236,7 @@ def pages() -> Iterator[tuple[Path, str]]:
         if _BLOCK.search(text):
             yield path, _BLOCK.sub(lambda match: f"{match[1]}\n{BLOCKS[match[2]]()}\n{match[3]}", text)
     yield ROOT / "docs" / "prepaid.schema.json", json.dumps(schema(), indent=2) + "\n"
+    yield ROOT / "docs" / "accounts.schema.json", json.dumps(accounts_schema(), indent=2) + "\n"
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from rich.console import Console
 from rich.table import Table
@@ -17,6 +17,7 @@ from exporter.model import Level, Wallet
 from exporter.providers import Provider
 from exporter.schema.durations import text as duration_text
 from exporter.scrape import Reading
+from exporter.scrape.accounts_json import accounts_as_json
 from exporter.scrape.thresholds import breached, effective_thresholds, exhausted
 
 FINE, WARNING, CRITICAL, UNKNOWN = 0, 1, 2, 3
@@ -90,42 +91,8 @@ def table(readings: Sequence[Reading]) -> Table:
 
 
 def as_json(readings: Sequence[Reading]) -> str:
-    """Write the readings as JSON; amounts are text, so that no digit is lost."""
-    return json.dumps([_account(reading) for reading in readings], indent=2, ensure_ascii=False)
-
-
-def _account(reading: Reading) -> dict[str, Any]:
-    outcome = reading.outcome
-    entry: dict[str, Any] = {
-        "account": reading.account.name,
-        "provider": reading.account.provider.name,
-        "up": bool(outcome and outcome.up),
-    }
-    if outcome and not outcome.up:
-        entry |= {"reason": str(outcome.reason), "detail": outcome.detail, "hint": outcome.hint or None}
-    entry["http_status"] = outcome.status if outcome else None
-    entry["wallets"] = [_wallet(reading, wallet) for wallet in outcome.wallets] if outcome else []
-    entry["notes"] = list(outcome.notes) if outcome else []
-    return entry
-
-
-def _wallet(reading: Reading, wallet: Wallet) -> dict[str, Any]:
-    return {
-        "wallet": wallet.id,
-        "currency": wallet.currency,
-        "balance": f"{wallet.balance:f}",
-        "thresholds": {
-            str(level): f"{value:f}" for level, value in effective_thresholds(reading.account, wallet).items()
-        },
-        "state": str(breached(reading.account, wallet) or "ok"),
-        "auto_recharge": {
-            "enabled": wallet.auto_recharge_enabled,
-            "threshold": None
-            if wallet.auto_recharge_threshold is None
-            else f"{wallet.auto_recharge_threshold:f}",
-            "amount": None if wallet.auto_recharge_amount is None else f"{wallet.auto_recharge_amount:f}",
-        },
-    }
+    """Write the readings as JSON."""
+    return json.dumps(accounts_as_json(readings), indent=2, ensure_ascii=False)
 
 
 def providers_table(providers: Sequence[Provider]) -> Table:
