@@ -13,6 +13,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from calls import HEAD, rows
+
 from exporter import providers
 from exporter.cli import main as command_line
 from exporter.cli import report
@@ -218,7 +220,13 @@ def accounts_json() -> str:
     )
 
 
+def calls() -> str:
+    """Count the calls of a day by allowance and `min_interval`."""
+    return table(HEAD, list(rows()))
+
+
 BLOCKS: dict[str, Callable[[], str]] = {
+    "calls": calls,
     "families": families,
     "providers": provider_list,
     "configuration": configuration,

@@ -23,6 +23,7 @@ class Reason(StrEnum):
     TOO_LARGE = "too_large"
     MALFORMED = "malformed"
     MISCONFIGURED = "misconfigured"
+    EXHAUSTED = "exhausted"
     INTERNAL = "internal"
 
 

@@ -48,7 +48,7 @@ def command(account: tuple[str, ...], config_file: Path, output: str, textfile: 
         _warn({name: problems for name, problems in loaded.missing.items() if name in names})
         with report.progress(f"asking {len(names)} account{'' if len(names) == 1 else 's'}"):
             readings = _asked(loaded, names)
-        families = Page().render(readings, (), TEXT_0).decode()
+        families = Page().render(readings, None, TEXT_0).decode()
         if textfile:
             try:
                 report.replace(textfile, families)

@@ -8,6 +8,7 @@ import click
 from exporter import config
 from exporter.cli.options import config_file_option, explained, option, printing
 from exporter.config import json_schema
+from exporter.schema.durations import text as duration_text
 
 
 @click.command("validate")
@@ -25,7 +26,8 @@ def command(config_file: Path, schema: bool, no_secrets: bool) -> None:  # noqa:
         for account in loaded.accounts:
             recommended = account.provider.definition.min_interval or 0
             if account.min_interval < recommended:
+                has, wants = duration_text(account.min_interval), duration_text(recommended)
                 name = account.provider.name
-                click.echo(f"note: {account.name}: {name} recommends min_interval: {recommended:.0f}s")
+                click.echo(f"note: {account.name}: min_interval is {has}; {name} recommends {wants}")
         count = len(loaded.accounts)
         click.echo(f"{config_file}: {count} account{'' if count == 1 else 's'}, no problems")

@@ -19,6 +19,9 @@ from exporter.schema.yaml_document import YamlDocument, read
 RUNWAY: Mapping[Level, float] = {Level.WARNING: 3 * 86400.0, Level.CRITICAL: 86400.0}
 """How long the money must last, in seconds by level, where nobody says otherwise."""
 
+MIN_INTERVAL = 30.0
+"""How old, in seconds, an answer may be that is used again, where neither file nor definition says it."""
+
 _WILD = re.compile(r"[*?[]")
 
 
@@ -58,6 +61,14 @@ class Account:
             min_interval=self.min_interval,
             dashboard_url=self.dashboard_url,
             topup_url=self.topup_url,
+        )
+
+    def same_customer_as(self, other: "Account") -> bool:
+        """Tell whether the provider would take both for the same: the same credentials at the same place."""
+        return (self.provider.name, self.base_url, self.secrets) == (
+            other.provider.name,
+            other.base_url,
+            other.secrets,
         )
 
 
@@ -255,7 +266,11 @@ def _complete(  # noqa: PLR0913 - one place puts an account together
         params=params,
         base_url=settings.base_url or definition.base_url,
         timeout=defaults.timeout if settings.timeout is None else settings.timeout,
-        min_interval=defaults.min_interval if settings.min_interval is None else settings.min_interval,
+        min_interval=next(
+            one
+            for one in (settings.min_interval, defaults.min_interval, definition.min_interval, MIN_INTERVAL)
+            if one is not None
+        ),
         currency=settings.currency,
         thresholds=settings.thresholds,
         wallet_thresholds=settings.wallet_thresholds,

@@ -86,10 +86,10 @@ class DefaultSettings(Strict):
         description="longest time that one collection may take",
         json_schema_extra={"default": "10s"},
     )
-    min_interval: Duration = Field(
-        default=0.0,
-        description="an answer younger than this is reused",
-        json_schema_extra={"default": "0s"},
+    min_interval: Duration | None = Field(
+        default=None,
+        description="an answer younger than this is used again, and a failing account waits; `0s`: neither; "
+        "without it what the provider's definition recommends, else 30s",
     )
     runway: RunwaySetting = Field(
         default={},

@@ -1,8 +1,8 @@
 """Families as pages: Prometheus text 0.0.4 and 1.0.0 and OpenMetrics 1.0.0. Nothing but rendering.
 
-The client library renders a few samples well, and thousands slowly: it checks every name in each of them again. So
-it writes the heads of all families, whose shape differs between the formats, and the samples of the exporter's own;
-the samples of accounts, gauges all and the same in each format, are written here.
+The client library renders a few samples well, and thousands slowly: it checks every name in each of them again, and
+sorts labels by name. So it writes the heads of all families, whose shape differs between the formats, and the samples
+of the process; the samples of the exporter's families, the same in each format, are written here.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,7 +15,17 @@ from prometheus_client.openmetrics import exposition as openmetrics
 from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 
-from exporter.metrics.families import ACCOUNT_FAMILIES, IN_CREDITS, WALLET_FAMILIES, Family, Filled, filled
+from exporter.metrics.families import (
+    ACCOUNT_FAMILIES,
+    IN_CREDITS,
+    WALLET_FAMILIES,
+    ExporterState,
+    Family,
+    Filled,
+    filled,
+    of_exporter,
+    of_process,
+)
 from exporter.scrape import Reading
 
 _END = b"# EOF\n"
@@ -85,9 +95,11 @@ class Page:
         self._lock = Lock()
         self._kept: dict[Format, tuple[list[Reading], bytes]] = {}
 
-    def render(self, readings: Sequence[Reading], more: Iterable[Metric], chosen: Format) -> bytes:
-        """Render the readings, then `more` families."""
-        page = self._accounts(list(readings), chosen) + _rendered(more, chosen)
+    def render(self, readings: Sequence[Reading], state: ExporterState | None, chosen: Format) -> bytes:
+        """Render the readings, then what the exporter says of itself, where `state` is given."""
+        page = self._accounts(list(readings), chosen)
+        if state:
+            page += "".join(_lines(of_exporter(state), chosen)).encode() + _rendered(of_process(), chosen)
         return page + _END if chosen.openmetrics else page
 
     def _accounts(self, readings: list[Reading], chosen: Format) -> bytes:
@@ -117,7 +129,7 @@ def _lines(families: Iterable[Filled], chosen: Format) -> Iterator[str]:
                 [f'{name}="{_escaped(text)}"' for name, text in zip(family.labels, values, strict=True)]
             )
             number: str = floatToGoString(value)  # type: ignore[no-untyped-call]
-            yield f"{family.name}{{{labels}}} {number}\n"
+            yield f"{family.name}{{{labels}}} {number}\n" if labels else f"{family.name} {number}\n"
 
 
 def _escaped(text: str) -> str:
@@ -126,7 +138,8 @@ def _escaped(text: str) -> str:
 
 @cache
 def _head(family: Family, chosen: Format) -> str:
-    return _rendered([Metric(family.name, family.help, family.type)], chosen).decode()
+    # The client library keeps a counter's name without its suffix.
+    return _rendered([Metric(family.name.removesuffix("_total"), family.help, family.type)], chosen).decode()
 
 
 class _Collected(Collector):

@@ -9,7 +9,6 @@ from typing import Any, Literal, NamedTuple
 
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 from prometheus_client.core import Metric
-from prometheus_client.samples import Sample
 
 from exporter import __version__
 from exporter.model import Reason, State, Wallet
@@ -44,7 +43,7 @@ class ExporterState:
 
     reload_successful: bool
     reload_success_timestamp: float
-    upstream_requests: Mapping[str, int]
+    upstream_requests: Mapping[tuple[str, str], int]
     upstream_failures: Mapping[tuple[str, Reason], int]
 
 
@@ -209,10 +208,10 @@ EXPORTER_FAMILIES = (
     ),
     Family(
         "prepaid_exporter_upstream_requests_total",
-        "Requests sent to providers.",
-        ("provider",),
+        "Requests sent to the provider for the account.",
+        _ACCOUNT,
         "counter",
-        lambda state: [((name,), float(count)) for name, count in state.upstream_requests.items()],
+        lambda state: [(names, float(count)) for names, count in state.upstream_requests.items()],
     ),
     Family(
         "prepaid_exporter_upstream_failures_total",
@@ -236,20 +235,14 @@ for _collector in (ProcessCollector, PlatformCollector, GCCollector):
     _collector(registry=_process)
 
 
-def of_exporter(state: ExporterState) -> Iterator[Metric]:
-    """Yield the exporter's own families and those of its process and interpreter, for the client library to render.
-
-    It sorts labels by name; those of the exporter's families stand in that order.
-    """
+def of_exporter(state: ExporterState) -> Iterator[Filled]:
+    """Yield the exporter's own families."""
     for family in EXPORTER_FAMILIES:
-        for _, samples in filled(family, [((), family.rows(state))]):
-            # The client library keeps a counter's name without its suffix.
-            metric = Metric(family.name.removesuffix("_total"), family.help, family.type)
-            metric.samples = [
-                Sample(family.name, dict(zip(family.labels, labels, strict=True)), value)
-                for labels, value in samples
-            ]
-            yield metric
+        yield from filled(family, [((), family.rows(state))])
+
+
+def of_process() -> Iterator[Metric]:
+    """Yield the families of the process and its interpreter, for the client library to render."""
     yield from _process.collect()
 
 

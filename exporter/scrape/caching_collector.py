@@ -1,10 +1,10 @@
-"""What is known of one account: when to ask it, for how long an answer stands, and the one call under way."""
+"""What is known of one account, the one call that may be under way, and whether a scrape needs another."""
 
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Lock
 
 import structlog
@@ -12,7 +12,7 @@ import structlog
 from exporter.config import Account
 from exporter.model import Outcome, Reason
 from exporter.scrape.collector import Collector
-from exporter.upstream.client import Client
+from exporter.scrape.schedule import Schedule
 
 LATE_ANSWER_AGE = 300.0
 """How old, in seconds, an answer that came after its scrape's deadline may be when the next scrape takes it.
@@ -20,14 +20,11 @@ LATE_ANSWER_AGE = 300.0
 As long as Prometheus itself holds on to a sample.
 """
 
-FAILURE_AGE = 60.0
-"""Longest time, in seconds, for which `min_interval` lets a failure be used again.
-
-Who has corrected something wants to see that it helped, whatever the provider's quota for good answers.
-"""
-
 _LOST_AFTER = 2.0
 """Seconds after which a call that no thread has begun is put in line again: there may have been no thread at all."""
+
+Clock = Callable[[], float]
+"""Monotonic seconds, by which the age of answers is told."""
 
 _log = structlog.get_logger()
 
@@ -42,114 +39,144 @@ class Reading:
 
 
 class CachingCollector:
-    """What is known of one account, and the call that may be under way."""
+    """What is known of one account, and the call that may be under way.
 
-    def __init__(self, account: Account, client: Client, count: Callable[[str, Outcome], None]) -> None:
-        self._collector = Collector(account, client)
+    A scrape calls `request`. It gets the last good answer while that is young enough, or else the future of a call:
+    of the one under way, or of a new one, which a thread makes. The thread first looks whether the account failed
+    not long ago and still waits; if it does, and no secret or authority has changed, the last failure is the answer
+    and nobody is asked. Else the account is collected, and the outcome kept. The scrape waits for the future up to
+    its deadline, and then takes with `reading` what there is. A call that ends after that is kept for the next scrape.
+    """
+
+    def __init__(self, collector: Collector, count: Callable[[Account, Outcome], None], clock: Clock) -> None:
+        self._collector = collector
         self._count = count
+        self._clock = clock
         self._lock = Lock()
+        self._schedule = Schedule()
         self._in_flight: Future[Outcome] | None = None
         self._submitted = 0.0
         self._ended = 0.0
         self._outcome: Outcome | None = None
+        self._call_outcome: Outcome | None = None
         self._shown: Outcome | None = None
         self._served = True
-        self._reloaded = False
-        self._hold_until = 0.0
         self._noted: tuple[str, ...] = ()
         self._last_success: float | None = None
 
     @property
     def account(self) -> Account:
-        """Give the account as it is configured now."""
+        """Return the account as it is configured now."""
         return self._collector.account
 
-    def adopt(self, account: Account) -> bool:
-        """Go on with a changed account where it is asked as before; tell whether it is."""
+    def reconfigure(self, account: Account) -> bool:
+        """Go on with a changed account where its request stays the same; return whether it does."""
         if not account.same_request_as(self.account):
             return False
         with self._lock:
             self._collector.account = account
-            self._reloaded = True
+            self._schedule.begin_anew()
+            self._served = self._served or not (self._outcome and self._outcome.up)
         return True
 
-    def ask(self, submit: Callable[..., object]) -> Outcome | Future[Outcome]:
-        """Give what may be used again, else the call under way, else begin one."""
+    def hand_over(self, successor: "CachingCollector") -> None:
+        """Let the collector of the account as it is asked from now on obey what its customer was told before."""
         with self._lock:
-            now = time.monotonic()
+            failure, seconds = self._call_outcome, self._schedule.retry_after(self._clock())
+        same_customer = successor.account.same_customer_as(self.account)
+        if failure and seconds and same_customer and self._collector.asks_as_before():
+            successor.hold(failure, seconds)
+
+    def hold(self, failure: Outcome, seconds: float) -> None:
+        """Ask nobody for some seconds; until then the account is down as it was with `failure`."""
+        with self._lock:
+            self._call_outcome = failure
+            self._schedule.hold(self._clock() + seconds)
+
+    def request(self, submit: Callable[..., object]) -> Outcome | Future[Outcome]:
+        """Return the last answer if it may be used again, else the call under way, else begin one."""
+        with self._lock:
             if self._in_flight:
-                if self._in_flight.running() or now - self._submitted < _LOST_AFTER:
+                if self._in_flight.running() or time.monotonic() - self._submitted < _LOST_AFTER:
                     return self._in_flight
             else:
-                usable = self._usable(now)
-                if usable:
-                    return usable
-                self._submitted = now
+                cached = self._cached(self._clock())
+                if cached:
+                    return cached
+                self._submitted = time.monotonic()
                 self._in_flight = Future()
             # Where the machine gives no further thread, the call stays in line for one of those that there are.
             with suppress(RuntimeError):
                 submit(self._call, self._in_flight)
             return self._in_flight
 
-    def _usable(self, now: float) -> Outcome | None:
-        """Give what can be said without looking at the secrets."""
+    def _cached(self, now: float) -> Outcome | None:
+        """Return the last answer if it is good and may be used again; the secrets are not looked at."""
         last = self._outcome
-        if last is None:
+        if last is None or not last.up:
             return None
-        if now < self._hold_until:
-            return self._held(last, self._hold_until - now)
-        return last if last.up and self._fresh(last, now, self.account.min_interval) else None
+        young = self._schedule.is_young(now, self.account.min_interval)
+        return last if young or self._is_late(last, now) else None
 
-    def _held(self, last: Outcome, seconds: float) -> Outcome:
-        hints = self.account.provider.definition.hints
-        return Outcome(
-            last.at,
-            last.duration,
-            reason=Reason.RATE_LIMITED,
-            detail=f"the provider asked not to be called for {seconds:.0f} s more",
-            hint=hints.get(str(last.status)) or hints.get(Reason.RATE_LIMITED, ""),
-            status=last.status,
-        )
-
-    def _fresh(self, last: Outcome, now: float, interval: float) -> bool:
-        """Tell whether the last outcome is good for another scrape: it is young, or came too late for its own."""
+    def _is_late(self, last: Outcome, now: float) -> bool:
+        """Return whether an outcome came too late for its own scrape, and not too long ago for another."""
         # Of a late timeout the scrape told already, and to tell it for ever would hide what a second call gives.
-        late = not self._served and last.reason is not Reason.TIMEOUT
-        return now - self._ended < (max(interval, LATE_ANSWER_AGE) if late else interval)
+        unserved = last is self._outcome and not self._served and last.reason is not Reason.TIMEOUT
+        return unserved and now - self._ended < LATE_ANSWER_AGE
 
-    def _standing(self, now: float) -> Outcome | None:
-        """Give the last failure while it may be used again, unless the request is another by now."""
-        last = self._outcome
-        if last is None or last.up or not last.exchanges or self._reloaded:
+    def _cached_failure(self, now: float) -> Outcome | None:
+        """Return what the last call failed with while it may be used again; another secret makes it void."""
+        last = self._call_outcome
+        if last is None or last.up:
             return None
-        return last if self._fresh(last, now, min(self.account.min_interval, FAILURE_AGE)) else None
+        return self._backing_off(last, now) or (last if self._is_late(last, now) else None)
+
+    def _backing_off(self, last: Outcome, now: float) -> Outcome | None:
+        """Return a failure that waits, with the words for how long it does; None where the account may be asked."""
+        if last.reason is None:
+            return None
+        seconds = self._schedule.wait(now, last.reason, self.account.min_interval)
+        if not seconds:
+            return None
+        told = "the provider asked not to be called" if self._schedule.retry_after(now) else "not asked again"
+        return replace(last, detail=f"{last.detail}; {told} for {seconds:.0f} s more")
 
     def _call(self, future: Future[Outcome]) -> None:
         with self._lock:
             if future.running() or future.done():
                 return
             future.set_running_or_notify_cancel()
-            standing = self._standing(time.monotonic())
-        if standing and self._collector.asks_as_before():
-            self._finish(future, standing)
+            failure = self._cached_failure(self._clock())
+        if failure and self._collector.asks_as_before():
+            with self._lock:
+                self._served = True
+                self._shown = self._call_outcome
+            self._finish(future, failure)
             return
+        revision = self._collector.revision
         with self._lock:
-            self._reloaded = False
+            self._schedule.begin(self._clock())
         outcome = self._collector.collect()
-        self._count(self.account.provider.name, outcome)
+        self._count(self.account, outcome)
         with self._lock:
-            before, self._outcome, self._ended = self._outcome, outcome, time.monotonic()
-            self._served = False
-            if outcome.up:
-                self._last_success = outcome.at
-            if outcome.retry_after:
-                self._hold_until = self._ended + outcome.retry_after
+            before = self._outcome
+            self._keep(outcome, changed=revision != self._collector.revision)
         self._finish(future, outcome)
         self._tell(outcome, before.reason if before else None)
 
+    def _keep(self, outcome: Outcome, *, changed: bool) -> None:
+        self._outcome = self._shown = outcome
+        self._ended = self._clock()
+        self._served = False
+        if outcome.up:
+            self._last_success = outcome.at
+        # What is misconfigured is looked at anew in every scrape, and changes nothing of when the provider is asked.
+        if outcome.exchanges:
+            self._call_outcome = outcome
+            self._schedule.end(self._ended, outcome, changed=changed)
+
     def _finish(self, future: Future[Outcome], outcome: Outcome) -> None:
         with self._lock:
-            self._shown = outcome
             self._in_flight = None
             if not future.done():
                 future.set_result(outcome)
@@ -169,7 +196,10 @@ class CachingCollector:
                 log.warning("a part of the answer cannot be read", notes="; ".join(outcome.notes))
 
     def reading(self, account: Account, answer: Outcome | Future[Outcome], begun: float) -> Reading:
-        """Give the answer as a reading for `account`; one that is still under way has run out of time."""
+        """Return the answer as a reading for `account`; one that is still under way has run out of time.
+
+        `begun` is when the scrape began, in seconds of `time.monotonic`.
+        """
         with self._lock:
             if isinstance(answer, Outcome):
                 outcome = answer
@@ -179,14 +209,17 @@ class CachingCollector:
                 outcome = _unfinished(time.monotonic() - begun)
             self._served = self._served or outcome is self._outcome
             # A hurried scrape does not know more than the call that it did not wait for will say.
-            if answer is outcome or self._shown is None:
+            if self._shown is None:
                 self._shown = outcome
             return Reading(account, outcome, self._last_success)
 
     def known(self) -> Reading:
-        """Give what is known, without asking."""
+        """Return what is known, without asking."""
         with self._lock:
-            return Reading(self.account, self._shown, self._last_success)
+            shown = self._shown
+            if shown is not None and shown is self._call_outcome:
+                shown = self._backing_off(shown, self._clock()) or shown
+            return Reading(self.account, shown, self._last_success)
 
     def release(self) -> None:
         """Let every scrape that waits for the account answer at once."""

@@ -29,7 +29,10 @@ _log = structlog.get_logger()
 
 
 class Collector:
-    """Collects one account. Its request is put together once, and anew when a secret or an authority changes."""
+    """Collects one account. Its request is put together once, and anew when a secret or an authority changes.
+
+    `revision` counts how often it was put together.
+    """
 
     def __init__(self, account: Account, client: Client) -> None:
         self.account = account
@@ -37,12 +40,13 @@ class Collector:
         self._extractor = extractor(account.provider)
         self._state: tuple[Mapping[str, str], object] | None = None
         self._sender: Sender | None = None
+        self.revision = 0
         # The first scrape should not wait for this. What fails is for the collection to explain.
         with suppress(Exception):
             self._ready()
 
     def asks_as_before(self) -> bool:
-        """Tell whether the next request would be the last one again: no secret or authority has changed."""
+        """Return whether the next request would be the last one again: no secret or authority has changed."""
         # What cannot be read now is for the collection to explain.
         with suppress(Exception):
             return self._now() == self._state
@@ -136,6 +140,7 @@ class Collector:
             prepared = prepare(self.account, state[0])
             self._sender = self._client.sender(prepared, self.account.ca_file, self.account.proxy_url)
             self._state = state
+            self.revision += 1
         return self._sender
 
     def _judged(self, answer: Answer) -> Any:

@@ -24,37 +24,43 @@ PROVIDERS = tuple(_COMPANIES)
 UNSTEADY = "apimall"
 
 _CONFIGURATION = """\
-# The simulated providers of the demo; the keys are invented.
+# The simulated providers of the demo; the keys are invented. Their clocks run fast, so each scrape asks anew.
 accounts:
   - name: outreach
     provider: coldmailreseller
     base_url: {coldmailreseller}
+    min_interval: 0s
     api_key: {keys[coldmailreseller]}
     currency: INR
     thresholds: {{warning: 2000, critical: 1000}}
   - name: sms
     provider: smspubli
     base_url: {smspubli}
+    min_interval: 0s
     api_key: {keys[smspubli]}
   - name: sms-branch
     provider: smspubli
     base_url: {smspubli}
+    min_interval: 0s
     api_key: {keys[smspubli]}
     params: {{user_name: branch-a}}
     thresholds: {{warning: 300, critical: 100}}
   - name: acme
     provider: flexprice
     base_url: {flexprice}
+    min_interval: 0s
     api_key: {keys[flexprice]}
     params: {{lookup_key: acme}}
   - name: globex
     provider: flexprice
     base_url: {flexprice}
+    min_interval: 0s
     api_key: {keys[flexprice]}
     params: {{lookup_key: globex}}
   - name: mall
     provider: apimall
     base_url: {apimall}
+    min_interval: 0s
     api_key: {keys[apimall]}
     thresholds: {{critical: 25}}
 """

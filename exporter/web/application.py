@@ -14,7 +14,7 @@ from werkzeug.routing import Map, Rule
 from werkzeug.wrappers import Request, Response
 
 from exporter.metrics.exposition import Page, negotiate
-from exporter.metrics.families import ExporterState, of_exporter
+from exporter.metrics.families import ExporterState
 from exporter.schema.problems import ConfigurationError
 from exporter.scrape import Reading
 from exporter.web import pages
@@ -89,7 +89,7 @@ class Application:
         _refuse_unknown(request, "account", "provider")
         names = self._restricted(request) if self._options.metrics_accounts else set()
         readings = self._runtime.scraper.scrape(names, self._time_limit(request))
-        return self._exposition(request, self._page, readings, of_exporter(self._state()))
+        return self._exposition(request, self._page, readings, self._state())
 
     def _restricted(self, request: Request) -> set[str] | None:
         """Give the accounts that `account` and `provider` in the query leave; None for all."""
@@ -120,15 +120,15 @@ class Application:
             raise NotFound(f"no account {targets[0]!r} is configured")
         if request.args.get("debug", "") in ("true", "1"):
             return _plain(trace(readings[0]))
-        return self._exposition(request, Page(), readings, ())
+        return self._exposition(request, Page(), readings, None)
 
     def _exposition(
-        self, request: Request, page: Page, readings: list[Reading], more: Iterable[Any]
+        self, request: Request, page: Page, readings: list[Reading], state: ExporterState | None
     ) -> Response:
         # The library sorts by how particular a media type is before it looks at which the client likes better.
         liked = sorted(request.accept_mimetypes, key=lambda pair: -pair[1])
         chosen = negotiate(parse_options_header(media.lower()) for media, quality in liked if quality)
-        response = Response(page.render(readings, more, chosen), content_type=chosen.content_type)
+        response = Response(page.render(readings, state, chosen), content_type=chosen.content_type)
         response.headers["Vary"] = "Accept, Accept-Encoding"
         # `*` allows gzip too, and yet only those who name it are sure to unpack it.
         if any(coding.lower() == "gzip" and quality for coding, quality in request.accept_encodings):
@@ -152,7 +152,7 @@ class Application:
         return ExporterState(
             runtime.reload_successful,
             runtime.reload_success_timestamp,
-            runtime.scraper.upstream_requests(providers),
+            runtime.scraper.upstream_requests(),
             runtime.scraper.upstream_failures(providers),
         )
 

@@ -1,6 +1,7 @@
 """The running exporter: its scraper, the configuration file that it came from, and how the last reload went."""
 
 import time
+from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
 from threading import Lock
@@ -16,13 +17,16 @@ _log = structlog.get_logger()
 
 
 class Runtime:
-    """Holds what outlives a request. Raises `ConfigurationError` when the first load fails."""
+    """Holds what outlives a request. Raises `ConfigurationError` when the first load fails.
 
-    def __init__(self, path: Path) -> None:
+    `clock` gives monotonic seconds, by which the age of answers is told.
+    """
+
+    def __init__(self, path: Path, clock: Callable[[], float] = time.monotonic) -> None:
         self._path = path
         self._lock = Lock()
         config = load(path)
-        self.scraper = Scraper(config)
+        self.scraper = Scraper(config, clock)
         _warn(config)
         self.reload_successful = True
         self.reload_success_timestamp = time.time()

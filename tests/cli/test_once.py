@@ -199,8 +199,8 @@ def test_validate_asks_nobody_and_counts(run: Any, prepaid: Path, simulator: Any
     result = run("validate", "--config.file", prepaid)
     assert (result.status, result.err) == (0, "")
     assert result.out.splitlines() == [
-        "note: acme: flexprice recommends min_interval: 60s",
-        "note: globex: flexprice recommends min_interval: 60s",
+        "note: acme: min_interval is 0s; flexprice recommends 1m",
+        "note: globex: min_interval is 0s; flexprice recommends 1m",
         f"{prepaid}: 6 accounts, no problems",
     ]
     assert simulator.requests("flexprice") == 0

@@ -254,6 +254,19 @@ class Page:
         }
 
 
+class Clock:
+    """The machine's monotonic seconds, which a test may let pass without waiting for them."""
+
+    def __init__(self) -> None:
+        self._ahead = 0.0
+
+    def __call__(self) -> float:
+        return time.monotonic() + self._ahead
+
+    def advance(self, seconds: float) -> None:
+        self._ahead += seconds
+
+
 class Desk:
     """An exporter with its configuration file, asked as Prometheus would, without a socket in between."""
 
@@ -261,14 +274,21 @@ class Desk:
         self.folder = folder
         self.file = folder / "prepaid.yml"
         self.write(accounts)
-        self.runtime = Runtime(self.file)
+        self.clock = Clock()
+        self.runtime = Runtime(self.file, self.clock)
         self._application = Application(self.runtime, options)
 
     def write(self, accounts: dict[str, dict[str, Any]], *definitions: str) -> None:
-        """Write the configuration: by default an account at API Mall with a literal key, in no hurry."""
+        """Write the configuration: by default an account at API Mall with a literal key, asked at every scrape."""
         entries = []
         for name, settings in accounts.items():
-            entry = {"name": name, "provider": "apimall", "timeout": UNHURRIED, **settings}
+            entry = {
+                "name": name,
+                "provider": "apimall",
+                "timeout": UNHURRIED,
+                "min_interval": "0s",
+                **settings,
+            }
             if not {"api_key_file", "api_key_env"} & entry.keys():
                 entry.setdefault("api_key", f"key-of-{name}")
             entries.append(entry)

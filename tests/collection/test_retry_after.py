@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import time
+import re
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
@@ -14,9 +14,12 @@ from hypothesis import strategies as st
 from exporter.scrape.collector import MAX_RETRY_AFTER, retry_after
 
 if TYPE_CHECKING:
-    from tests.collection.conftest import Desk, Eventually, MakeDesk, MakeUpstream, Upstream
+    from pathlib import Path
+
+    from tests.collection.conftest import Desk, MakeDesk, MakeUpstream, Upstream
 
 NOW = datetime(2026, 1, 15, 12, 0, tzinfo=UTC)
+SMS = b'{"status": "ok", "result": {"balance": "7", "currency": "EUR"}}'
 BUSY = ["429 Too Many Requests", "503 Service Unavailable"]
 
 
@@ -28,12 +31,16 @@ def refuse(server: Upstream, status: str, after: str) -> None:
     server.answer = lambda peer, _: peer.answer(b"", status=status, Retry_After=after)
 
 
-def held(running: Desk, server: Upstream) -> bool:
-    """Tell whether further scrapes leave the provider alone."""
+def reason_of(status: str) -> str:
+    return "rate_limited" if status.startswith("429") else "http_status"
+
+
+def held(running: Desk, server: Upstream, status: str) -> bool:
+    """Tell whether further scrapes leave the provider alone, and tell the reason that it gave."""
     asked = len(server.requests)
     for _ in range(3):
         page = running.metrics()
-        assert (page.reason(), page.balance()) == ("rate_limited", None)
+        assert (page.reason(), page.balance()) == (reason_of(status), None)
     return len(server.requests) == asked
 
 
@@ -47,26 +54,74 @@ def test_the_provider_is_left_alone(
     running = desk(server.url)
     assert running.metrics().up() == 0
     server.answer = lambda peer, _: peer.answer()
-    assert held(running, server)
+    assert held(running, server, status)
     assert running.metrics().one("prepaid_account_http_status_code") == int(status[:3])
     assert len(server.requests) == 1
 
 
 @pytest.mark.parametrize("status", BUSY)
 @pytest.mark.parametrize("form", ["seconds", "date"])
+@pytest.mark.parametrize("min_interval", ["0s", "10s"])
 def test_the_provider_is_asked_again_when_the_time_is_over(
-    upstream: MakeUpstream, desk: MakeDesk, eventually: Eventually, status: str, form: str
+    upstream: MakeUpstream, desk: MakeDesk, status: str, form: str, min_interval: str
 ) -> None:
     server = upstream()
-    begun = time.monotonic()
-    # A date has whole seconds only: two of them are between one and two seconds away.
-    refuse(server, status, "1" if form == "seconds" else http_date(2))
-    running = desk(server.url)
+    # A date has whole seconds only, and some time passes while the answer is on its way.
+    refuse(server, status, "900" if form == "seconds" else http_date(900))
+    running = desk(mall={"base_url": server.url, "min_interval": min_interval})
     assert running.metrics().up() == 0
     server.answer = lambda peer, _: peer.answer()
-    eventually(lambda: running.metrics().balance() == 120)
-    assert time.monotonic() - begun > 0.9
+    running.clock.advance(600)
+    assert held(running, server, status)
+    running.clock.advance(301)
+    assert running.metrics().balance() == 120
     assert len(server.requests) == 2
+
+
+@pytest.mark.parametrize("status", BUSY)
+def test_the_detail_says_for_how_long_and_the_last_reason_stays(
+    upstream: MakeUpstream, desk: MakeDesk, status: str
+) -> None:
+    server = upstream()
+    refuse(server, status, "900")
+    running = desk(server.url)
+    running.metrics()
+    running.clock.advance(300)
+    detail = rf"detail +HTTP status {status[:3]}; the provider asked not to be called for (599|600) s more\n"
+    assert re.search(detail, running.trace())
+    assert f"down: {reason_of(status)}\n" in running.trace()
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("other", [{"currency": "USD"}, {"params": {"user_name": "branch"}}])
+def test_the_same_customer_waits_on_where_its_account_is_configured_otherwise(
+    upstream: MakeUpstream, desk: MakeDesk, other: dict[str, Any]
+) -> None:
+    server = upstream()
+    refuse(server, BUSY[0], "900")
+    account = {"base_url": server.url, "provider": "smspubli"}
+    running = desk(mall=account)
+    running.metrics()
+    server.answer = lambda peer, _: peer.answer(SMS)
+    running.reload({"mall": {**account, **other}})
+    assert held(running, server, BUSY[0])
+    running.clock.advance(901)
+    assert running.metrics().balance() == 7
+
+
+def test_a_corrected_key_is_another_customer_before_the_time_is_over(
+    upstream: MakeUpstream, desk: MakeDesk, tmp_path: Path
+) -> None:
+    key = tmp_path / "key"
+    key.write_text("first")
+    server = upstream()
+    refuse(server, BUSY[0], "900")
+    running = desk(mall={"base_url": server.url, "api_key_file": str(key)})
+    running.metrics()
+    server.answer = lambda peer, _: peer.answer()
+    assert held(running, server, BUSY[0])
+    key.write_text("second")
+    assert running.metrics().balance() == 120
 
 
 @pytest.mark.parametrize("status", BUSY)
@@ -93,8 +148,7 @@ def test_a_time_that_is_past_or_none_is_passed_over(
     server = upstream()
     refuse(server, status, after)
     running = desk(server.url)
-    expected = "rate_limited" if status.startswith("429") else "http_status"
-    assert running.metrics().reason() == expected
+    assert running.metrics().reason() == reason_of(status)
     server.answer = lambda peer, _: peer.answer()
     assert running.metrics().balance() == 120
     assert len(server.requests) == 2
@@ -129,7 +183,7 @@ def test_a_reload_does_not_end_the_wait_of_an_account_that_stays(
     running.metrics()
     server.answer = lambda peer, _: peer.answer()
     running.reload({"mall": {"base_url": server.url, "thresholds": {"critical": 5}}})
-    assert held(running, server)
+    assert held(running, server, BUSY[0])
 
 
 def test_another_key_is_another_customer_and_is_asked_at_once(upstream: MakeUpstream, desk: MakeDesk) -> None:
@@ -201,5 +255,5 @@ def test_the_provider_s_hint_is_given_as_long_as_it_is_left_alone(
     running.metrics()
     trace = running.trace("mine")
     assert "the provider asked not to be called for " in trace
-    assert "hint      Ask less often.\n" in trace
+    assert f"hint      {'Ask less often.' if status == BUSY[0] else 'The provider is down.'}\n" in trace
     assert len(server.requests) == 1

@@ -104,8 +104,8 @@ def accounts(url: str, chance: Random) -> dict[str, dict[str, Any]]:
     }
 
 
-def is_true(page: Page, moody: Moody, last: float) -> float:
-    """Hold a page to the laws; give its count of requests, which never goes down."""
+def is_true(page: Page, moody: Moody, last: dict[str, float]) -> dict[str, float]:
+    """Hold a page to the laws; give its counts of requests, none of which goes down while its account stays."""
     names = {dict(labels)["account"] for name, labels in page.samples if name == "prepaid_account_up"}
     assert {f"stays-{number}" for number in range(STAYING)} <= names
     for name in names:
@@ -116,9 +116,13 @@ def is_true(page: Page, moody: Moody, last: float) -> float:
         assert balance is None or balance in moody.given[name], "a number that the provider never gave"
         if up:
             assert page.one("prepaid_account_last_success_timestamp_seconds", account=name) is not None
-    count = page.one("prepaid_exporter_upstream_requests_total") or 0
-    assert count >= last
-    return count
+    counts = {
+        name: page.one("prepaid_exporter_upstream_requests_total", account=name) or 0
+        for name in names
+        if name.startswith("stays")
+    }
+    assert all(counts[name] >= count for name, count in last.items())
+    return counts
 
 
 def test_every_page_is_true_whatever_happens(upstream: MakeUpstream, desk: MakeDesk) -> None:
@@ -143,10 +147,10 @@ def test_every_page_is_true_whatever_happens(upstream: MakeUpstream, desk: MakeD
         return spent < SECONDS or (not all(seen()) and spent < PATIENCE)
 
     def scrape(number: int) -> None:
-        chance, count = Random(seed + number), 0.0
+        chance, counts = Random(seed + number), dict[str, float]()
         while goes_on():
             page = running.metrics(granted=chance.choice([0.5, GRANTED]))
-            count = is_true(page, moody, count)
+            counts = is_true(page, moody, counts)
             pages.append(page.seconds)
 
     def reload() -> None:

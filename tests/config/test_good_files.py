@@ -67,7 +67,7 @@ def test_every_loopback_address_may_be_asked_without_encryption(loaded: Loaded, 
 
 def test_an_account_that_says_little_is_complete(loaded: Loaded) -> None:
     mall = account(loaded(MINIMAL), "mall")
-    assert (mall.timeout, mall.min_interval) == (10.0, 0.0)
+    assert (mall.timeout, mall.min_interval) == (10.0, 30.0)
     assert mall.base_url == "https://gateway.apimall.ai/api/v1"
     assert mall.dashboard_url == "https://www.apimall.ai"
     assert (mall.topup_url, mall.currency, mall.ca_file, mall.proxy_url) == ("", None, None, None)

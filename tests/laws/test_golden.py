@@ -63,7 +63,7 @@ CONTRACT = {
     "prepaid_exporter_build_info": "version",
     "prepaid_exporter_config_last_reload_successful": "",
     "prepaid_exporter_config_last_reload_success_timestamp_seconds": "",
-    "prepaid_exporter_upstream_requests_total": "provider",
+    "prepaid_exporter_upstream_requests_total": "provider account",
     "prepaid_exporter_upstream_failures_total": "provider reason",
 }
 """The families that users rely on, with their labels in the promised order."""

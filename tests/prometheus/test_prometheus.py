@@ -133,7 +133,8 @@ def test_the_exporter_tells_of_itself_only_on_metrics(prometheus: Prometheus, ag
     jobs = {SINGLE, *(f"{name}/prepaid-exporter" for name in ("discovery", "shard-0", "shard-1"))}
     for family in ("prepaid_exporter_build_info", "prepaid_exporter_config_last_reload_successful"):
         agree(partial(prometheus.values, family, "job"), dict.fromkeys(jobs, 1))
-    asked = f'prepaid_exporter_upstream_requests_total{{job="{SINGLE}"}} >= bool 1'
+    requests = f'prepaid_exporter_upstream_requests_total{{job="{SINGLE}"}}'
+    asked = f"sum by (provider) ({requests}) >= bool 1"
     agree(partial(prometheus.values, asked, "provider"), dict.fromkeys(PROVIDERS, 1))
 
 
