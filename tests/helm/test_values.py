@@ -52,8 +52,10 @@ def test_the_schema_names_every_value_and_no_other(chart: helm.Chart) -> None:
                 compare(value, inner, f"{path}.{key}")
 
     assert chart.schema
+    defaults = {**chart.values["config"]["defaults"], "min_interval": None}
     with_null = {
         **chart.values,
+        "config": {**chart.values["config"], "defaults": defaults},
         "podDisruptionBudget": {**chart.values["podDisruptionBudget"], "minAvailable": None},
     }
     compare(with_null, chart.schema, "")
