@@ -27,7 +27,6 @@ lint: $(VENV)/development
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/mypy --explicit-package-bases --package grafana.source
 	$(BIN)/lint-imports
 	$(BIN)/python docs/generate.py --check
 

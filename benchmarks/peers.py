@@ -132,15 +132,20 @@ class Accounts:
 
     def configuration(self, min_interval: str) -> str:
         """Write the accounts as the exporter reads them."""
-        own = {
+        own: dict[str, dict[str, object]] = {
             "coldmailreseller": {"currency": "INR"},
             "flexprice": {"params": {"id": "cust_01"}},
         }
         trust = {"ca_file": str(self.authority)} if self.tls else {}
         accounts = [
-            {"name": url.rpartition("/")[2], "provider": provider, "api_key": KEY, "base_url": url}
-            | own.get(provider, {})
-            | trust
+            {
+                "name": url.rpartition("/")[2],
+                "provider": provider,
+                "api_key": KEY,
+                "base_url": url,
+                **own.get(provider, {}),
+                **trust,
+            }
             for provider, url in self.base_urls()
         ]
         return json.dumps({"defaults": {"min_interval": min_interval}, "accounts": accounts})

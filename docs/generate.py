@@ -198,8 +198,9 @@ def _helps() -> Iterator[tuple[str, str]]:
     yield "", command_line.get_help(context)
     for name in command_line.list_commands(context):
         _, command, _ = command_line.resolve_command(context, [name])
-        inner = command.context_class(command, info_name=name, parent=context, terminal_width=100)
-        yield f"{name} ", command.get_help(inner)
+        if command:
+            inner = command.context_class(command, info_name=name, parent=context, terminal_width=100)
+            yield f"{name} ", command.get_help(inner)
 
 
 def accounts_json() -> str:

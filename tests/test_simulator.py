@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from itertools import pairwise
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 import pytest
@@ -17,6 +18,7 @@ import requests
 import yaml
 
 from exporter.simulator import PROVIDERS, Recharge, Simulator
+from exporter.simulator.wire import Mode
 
 PATIENCE = 60.0
 """Seconds after which what should have happened long ago has failed."""
@@ -51,7 +53,9 @@ class Desk:
                 provider, "/wallet/get-balance", {"cmr-x-api-key": key}, timeout=timeout
             ),
             "smspubli": lambda: self.sms({"api_key": key}, timeout=timeout),
-            "flexprice": lambda: self.flexprice(key=key, timeout=timeout, lookup_key="acme", **EVERYTHING),
+            "flexprice": lambda: self.flexprice(
+                {"lookup_key": "acme", **EVERYTHING}, key=key, timeout=timeout
+            ),
             "apimall": lambda: self.get(
                 provider, "/account/balances", {"Authorization": f"Bearer {key}"}, timeout=timeout
             ),
@@ -64,12 +68,12 @@ class Desk:
         return self.session.get(url, headers=headers, params=query, timeout=timeout)
 
     def sms(
-        self, fields: object, path: str = "/account/get-balance", timeout: Timeout = PATIENCE
+        self, fields: Any, path: str = "/account/get-balance", timeout: Timeout = PATIENCE
     ) -> requests.Response:
         return self.session.post(self.simulator.base_url("smspubli") + path, json=fields, timeout=timeout)
 
     def flexprice(
-        self, *, key: str | None = None, timeout: Timeout = PATIENCE, **query: str
+        self, query: dict[str, str], *, key: str | None = None, timeout: Timeout = PATIENCE
     ) -> requests.Response:
         key = self.simulator.keys["flexprice"] if key is None else key
         return self.get("flexprice", "/customers/wallets", {"x-api-key": key}, timeout, **query)
@@ -150,7 +154,8 @@ def test_smspubli_refuses_a_bad_request_with_its_error_id(
     desk: Desk, content_type: str | None, body: str, status: int, error_id: str
 ) -> None:
     url = desk.simulator.base_url("smspubli") + "/account/get-balance"
-    answer = desk.session.post(url, data=body, headers={"Content-Type": content_type}, timeout=PATIENCE)
+    headers = {"Content-Type": content_type} if content_type else {}
+    answer = desk.session.post(url, data=body, headers=headers, timeout=PATIENCE)
     assert answer.status_code == status
     assert answer.json()["status"] == "error"
     assert answer.json()["error_id"] == error_id
@@ -174,7 +179,7 @@ def test_smspubli_refuses_a_sub_account_that_it_does_not_have(
 
 
 def test_flexprice_answers_its_documented_example(desk: Desk) -> None:
-    answer = desk.flexprice(lookup_key="acme", **EVERYTHING)
+    answer = desk.flexprice({"lookup_key": "acme", **EVERYTHING})
     assert answer.status_code == 200
     assert answer.json() == [
         {
@@ -218,11 +223,11 @@ def test_flexprice_answers_its_documented_example(desk: Desk) -> None:
 
 
 def test_flexprice_knows_a_customer_by_its_id_as_well(desk: Desk) -> None:
-    assert desk.flexprice(id="cust_01").json() == desk.flexprice(lookup_key="acme").json()
+    assert desk.flexprice({"id": "cust_01"}).json() == desk.flexprice({"lookup_key": "acme"}).json()
 
 
 def test_flexprice_leaves_real_time_fields_out_unless_asked(desk: Desk) -> None:
-    (wallet,) = desk.flexprice(lookup_key="acme", expand="credits_available_breakdown").json()
+    (wallet,) = desk.flexprice({"lookup_key": "acme", "expand": "credits_available_breakdown"}).json()
     assert wallet["balance"] == "120.50"
     assert wallet["is_cached_fallback"] is False
     assert not {
@@ -236,20 +241,20 @@ def test_flexprice_leaves_real_time_fields_out_unless_asked(desk: Desk) -> None:
 
 
 def test_flexprice_gives_the_breakdown_only_when_expanded(desk: Desk) -> None:
-    (wallet,) = desk.flexprice(lookup_key="acme", include_real_time_balance="true").json()
+    (wallet,) = desk.flexprice({"lookup_key": "acme", "include_real_time_balance": "true"}).json()
     assert wallet["real_time_balance"] == "118.2"
     assert "credits_available_breakdown" not in wallet
 
 
 def test_flexprice_marks_a_value_from_its_cache(desk: Desk) -> None:
     query = {"lookup_key": "acme", "from_cache": "true"}
-    (cached,) = desk.flexprice(include_real_time_balance="true", **query).json()
-    (stored,) = desk.flexprice(**query).json()
+    (cached,) = desk.flexprice(query | {"include_real_time_balance": "true"}).json()
+    (stored,) = desk.flexprice(query).json()
     assert (cached["is_cached_fallback"], stored["is_cached_fallback"]) == (True, False)
 
 
 def test_flexprice_has_two_currencies_a_negative_balance_and_the_older_alerts(desk: Desk) -> None:
-    usd, eur = desk.flexprice(lookup_key="globex", **EVERYTHING).json()
+    usd, eur = desk.flexprice({"lookup_key": "globex", **EVERYTHING}).json()
     assert (usd["currency"], eur["currency"]) == ("usd", "eur")
     assert (usd["balance"], usd["credit_balance"], usd["conversion_rate"]) == ("500.00", "250.00", "2")
     assert (usd["real_time_balance"], usd["real_time_credit_balance"]) == ("450", "225")
@@ -263,7 +268,7 @@ def test_flexprice_has_two_currencies_a_negative_balance_and_the_older_alerts(de
 
 
 def test_flexprice_has_a_customer_without_wallets(desk: Desk) -> None:
-    answer = desk.flexprice(lookup_key="empty", **EVERYTHING)
+    answer = desk.flexprice({"lookup_key": "empty", **EVERYTHING})
     assert (answer.status_code, answer.json()) == (200, [])
 
 
@@ -283,7 +288,7 @@ def test_flexprice_has_a_customer_without_wallets(desk: Desk) -> None:
 def test_flexprice_refuses_a_bad_query_with_its_code(
     desk: Desk, query: dict[str, str], status: int, code: str
 ) -> None:
-    answer = desk.flexprice(**query)
+    answer = desk.flexprice(query)
     assert answer.status_code == status
     assert answer.json()["code"] == code
     assert answer.json()["http_status_code"] == status
@@ -294,7 +299,7 @@ def test_flexprice_refuses_a_bad_query_with_its_code(
 )
 def test_flexprice_alarms_at_its_own_thresholds(desk: Desk, balance: str, state: str) -> None:
     desk.simulator.wallet("flexprice").balance = Decimal(balance)
-    (wallet,) = desk.flexprice(lookup_key="acme", **EVERYTHING).json()
+    (wallet,) = desk.flexprice({"lookup_key": "acme", **EVERYTHING}).json()
     assert (wallet["real_time_balance"], wallet["alert_state"]) == (balance, state)
 
 
@@ -349,7 +354,7 @@ def test_an_unknown_path_is_404(desk: Desk, provider: str) -> None:
 )
 @pytest.mark.parametrize("provider", PROVIDERS)
 def test_a_failing_provider_fails_until_it_is_healed(
-    desk: Desk, provider: str, mode: str, status: int
+    desk: Desk, provider: str, mode: Mode, status: int
 ) -> None:
     healthy = desk.ask(provider).text
     desk.simulator.fail(provider, mode)
@@ -381,7 +386,7 @@ def test_api_mall_gives_its_hint_when_it_forbids(desk: Desk) -> None:
 
 def test_an_unknown_way_to_fail_is_refused_by_name(simulator: Simulator) -> None:
     with pytest.raises(ValueError, match="unknown mode 'explode': use one of unauthorized, forbidden,"):
-        simulator.fail("apimall", "explode")
+        simulator.fail("apimall", cast("Mode", "explode"))
 
 
 def test_one_failing_provider_leaves_the_others_alone(desk: Desk) -> None:
@@ -504,7 +509,7 @@ def test_requests_from_many_threads_are_all_counted(simulator: Simulator, sessio
 
 def test_one_connection_carries_many_requests_with_and_without_bodies(simulator: Simulator) -> None:
     address = urlsplit(simulator.base_url("smspubli"))
-    connection = http.client.HTTPConnection(address.hostname, address.port, timeout=PATIENCE)
+    connection = http.client.HTTPConnection(str(address.hostname), address.port, timeout=PATIENCE)
     try:
         connection.connect()
         local = connection.sock.getsockname()
@@ -570,7 +575,7 @@ def test_a_wallet_can_be_drained_and_filled_by_hand(desk: Desk) -> None:
 
 def test_an_empty_flexprice_wallet_has_no_credit_left_to_break_down(desk: Desk) -> None:
     desk.simulator.wallet("flexprice").balance = -30
-    (wallet,) = desk.flexprice(lookup_key="acme", **EVERYTHING).json()
+    (wallet,) = desk.flexprice({"lookup_key": "acme", **EVERYTHING}).json()
     assert (wallet["balance"], wallet["real_time_balance"]) == ("-27.70", "-30")
     assert wallet["credits_available_breakdown"] == {"purchased": "0", "free": "0"}
 
@@ -659,9 +664,9 @@ def test_flexprice_books_the_days_usage_at_midnight_without_touching_what_can_be
     with Simulator(speed=1, clock=lambda: now) as simulator:
         desk = Desk(simulator, session)
 
-        def read() -> tuple[dict[str, str], dict[str, str]]:
-            (acme,) = desk.flexprice(lookup_key="acme", **EVERYTHING).json()
-            return acme, desk.flexprice(lookup_key="globex", **EVERYTHING).json()[1]
+        def read() -> tuple[dict[str, Any], dict[str, Any]]:
+            (acme,) = desk.flexprice({"lookup_key": "acme", **EVERYTHING}).json()
+            return acme, desk.flexprice({"lookup_key": "globex", **EVERYTHING}).json()[1]
 
         now = 16 * HOUR - 60
         before, _ = read()

@@ -191,11 +191,11 @@ def test_rules_read_only_what_the_exporter_gives_or_a_rule_records(name: str, ex
     used = selectors(expression)
     assert used, name
     for selector in used:
-        known = selector.name in families or selector.name in RECORDED or selector.name in OF_PROMETHEUS
-        assert known, f"nobody gives {selector.name}"
-        labels = families.get(selector.name) or OF_PROMETHEUS.get(selector.name)
+        series = selector.name or ""
+        assert series in families or series in RECORDED or series in OF_PROMETHEUS, f"nobody gives {series}"
+        labels = families.get(series) or OF_PROMETHEUS.get(series)
         for matcher in selector.matchers.matchers:
-            assert labels is None or matcher.name in labels, f"{selector.name} has no label {matcher.name}"
+            assert labels is None or matcher.name in labels, f"{series} has no label {matcher.name}"
 
 
 @pytest.mark.parametrize("name", ALERTS)

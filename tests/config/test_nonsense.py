@@ -21,7 +21,7 @@ from exporter.upstream.request import prepare
 HERE = Path(__file__).parent
 BUILT_IN = Path(__file__).parents[2] / "exporter" / "providers"
 DEFINITIONS = [*sorted(BUILT_IN.glob("*.yml")), *sorted((HERE / "good" / "providers").glob("*.yml"))]
-NONSENSE = (
+NONSENSE: tuple[Any, ...] = (
     "",
     "\0",
     "a\0b",

@@ -136,9 +136,9 @@ def target_rate_interval(dashboard: Json) -> Complaints:
 
 def target_counter_agg(dashboard: Json) -> Complaints:
     for title, tree in parsed(dashboard):
-        series = [node.name for node in tree if isinstance(node, promql.VectorSelector)]
+        series = [str(node.name) for node in tree if isinstance(node, promql.VectorSelector)]
         counters = sorted(name for name in series if name.endswith("_total"))
-        if counters != sorted(selector.vector_selector.name for selector in rated(tree)):
+        if counters != sorted(str(selector.vector_selector.name) for selector in rated(tree)):
             yield f"{title}: not all of {counters} are in a rate, or something else is"
 
 
@@ -150,7 +150,9 @@ def target_matcher(label: str, *, recorded_too: bool = True) -> Rule:
     def rule(dashboard: Json) -> Complaints:
         for title, tree in parsed(dashboard):
             series = [node for node in tree if isinstance(node, promql.VectorSelector) and not matches(node)]
-            yield from (f"{title}: {node.name}" for node in series if recorded_too or ":" not in node.name)
+            yield from (
+                f"{title}: {node.name}" for node in series if recorded_too or ":" not in str(node.name)
+            )
 
     return rule
 

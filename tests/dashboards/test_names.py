@@ -23,7 +23,7 @@ OF_THE_SCRAPE = {"job", "instance"}
 def labels_of(root: Path) -> Mapping[str, set[str]]:
     """Give the labels of every series that a dashboard may name."""
     known = {family.name: {*family.labels, *OF_THE_SCRAPE} for family in FAMILIES}
-    for metric in ProcessCollector(registry=None).collect():  # type: ignore[arg-type]
+    for metric in ProcessCollector(registry=None).collect():
         known |= {sample.name: OF_THE_SCRAPE for sample in metric.samples}
     known["scrape_duration_seconds"] = OF_THE_SCRAPE  # Prometheus' own word on each scrape
     of_wallet = {"job", "provider", "account", "wallet", "currency"}
@@ -40,18 +40,19 @@ def tree(expr: str) -> list[promql.Expr]:
     return found
 
 
-def selectors(expr: str) -> list[promql.VectorSelector]:
-    return [node for node in tree(expr) if isinstance(node, promql.VectorSelector)]
+def selectors(expr: str) -> list[tuple[str, promql.VectorSelector]]:
+    """Return the selectors of an expression with the name of the series that each reads."""
+    return [(node.name or "", node) for node in tree(expr) if isinstance(node, promql.VectorSelector)]
 
 
 def test_every_series_and_matcher_is_known(
     dashboard: Json, targets: Targets, expand: Expand, labels_of: Mapping[str, set[str]]
 ) -> None:
     for name, _, target in targets(dashboard):
-        for selector in selectors(expand(target["expr"])):
-            assert selector.name in labels_of, f"{name}: nothing gives {selector.name}"
+        for series, selector in selectors(expand(target["expr"])):
+            assert series in labels_of, f"{name}: nothing gives {series}"
             matched = {matcher.name for matcher in selector.matchers.matchers}
-            assert matched <= labels_of[selector.name], f"{name}: {selector.name} has not all of {matched}"
+            assert matched <= labels_of[series], f"{name}: {series} has not all of {matched}"
 
 
 def test_every_label_that_is_grouped_or_joined_by_is_known(
@@ -59,7 +60,7 @@ def test_every_label_that_is_grouped_or_joined_by_is_known(
 ) -> None:
     for name, _, target in targets(dashboard):
         expr = expand(target["expr"])
-        known = {label for selector in selectors(expr) for label in labels_of[selector.name]}
+        known = {label for series, _ in selectors(expr) for label in labels_of[series]}
         clauses = re.findall(r"\b(?:by|on|ignoring|without|group_left|group_right) \(([^)]*)\)", expr)
         named = {label for clause in clauses for label in clause.replace(" ", "").split(",") if label}
         assert named <= known, f"{name}: {named - known}"
@@ -69,7 +70,7 @@ def test_every_label_of_a_legend_is_known(
     dashboard: Json, targets: Targets, expand: Expand, labels_of: Mapping[str, set[str]]
 ) -> None:
     for name, _, target in targets(dashboard):
-        known = {label for s in selectors(expand(target["expr"])) for label in labels_of[s.name]}
+        known = {label for series, _ in selectors(expand(target["expr"])) for label in labels_of[series]}
         shown = set(re.findall(r"\{\{(\w+)\}\}", target.get("legendFormat", "")))
         assert shown <= known, f"{name}: {shown - known}"
 
@@ -80,9 +81,9 @@ def test_every_variable_lists_a_label_of_a_known_family(
     for variable in (v for v in dashboard["templating"]["list"] if v["type"] == "query"):
         match = re.fullmatch(r"label_values\((.+), (\w+)\)", variable["query"])
         assert match
-        [selector] = selectors(expand(match[1]))
+        [(series, selector)] = selectors(expand(match[1]))
         matched = {matcher.name: matcher.value for matcher in selector.matchers.matchers}
-        families = [selector.name] if selector.name else matched.pop("__name__").split("|")
+        families = [series] if series else matched.pop("__name__").split("|")
         assert all(matched.keys() | {match[2]} <= labels_of[family] for family in families)
 
 
@@ -98,10 +99,10 @@ def test_every_family_of_accounts_and_wallets_is_shown_somewhere(
     dashboards: dict[str, Json], targets: Targets, expand: Expand
 ) -> None:
     shown = {
-        selector.name
+        series
         for dashboard in dashboards.values()
         for _, _, target in targets(dashboard)
-        for selector in selectors(expand(target["expr"]))
+        for series, _ in selectors(expand(target["expr"]))
     }
     # Shown as the rules hold them: a failing account keeps its last threshold.
     held = {series.split(":")[1] for series in shown if series.endswith(":last")}

@@ -78,14 +78,14 @@ class _Registry(CollectorRegistry):
 def test_the_page_is_what_the_client_library_would_write(readings: list[Reading], chosen: Format) -> None:
     registry = _Registry(readings)
     if chosen.openmetrics:
-        written = openmetrics.generate_latest(registry, version="1.0.0").decode()
+        written = openmetrics.generate_latest(registry, version="1.0.0").decode()  # type: ignore[no-untyped-call]
     else:
         written = exposition.generate_latest(registry).decode()
-    assert Page().render(readings, (), chosen).decode() == re.sub(f"([{{,])[{LETTERS}]__", r"\1", written)
+    assert Page().render(readings, None, chosen).decode() == re.sub(f"([{{,])[{LETTERS}]__", r"\1", written)
 
 
 def test_any_text_comes_back_from_the_page_as_it_was(readings: list[Reading]) -> None:
-    page = Page().render(readings, (), TEXT_0).decode()
+    page = Page().render(readings, None, TEXT_0).decode()
     read = {family.name: family.samples for family in text_string_to_metric_families(page)}
     assert [sample.labels["wallet_name"] for sample in read["prepaid_wallet_info"]] == [HOSTILE]
     assert [sample.value for sample in read["prepaid_balance"]] == [float(WALLET.balance)]

@@ -99,7 +99,7 @@ def test_own_definitions_are_found_by_name(mount: Mount) -> None:
 
 
 def test_credentials_of_an_own_definition_are_expected_in_the_secret_of_all(render: Render) -> None:
-    providers = {"inhouse": {"credentials": {"user": {}, "password": {}}}}
+    providers: dict[str, Any] = {"inhouse": {"credentials": {"user": {}, "password": {}}}}
     account = {"name": "house", "provider": "inhouse", "user_env": "HOUSE_USER"}
     (text,) = [
         m["data"]["prepaid.yml"]
@@ -138,7 +138,7 @@ def test_a_missing_entry_is_told_with_its_secret_and_its_name(mount: Mount) -> N
 
 
 def test_what_only_the_exporter_can_know_is_told_with_its_path(mount: Mount) -> None:
-    accounts = [
+    accounts: list[dict[str, Any]] = [
         {**ACCOUNT, "provider": "apimal"},
         {"name": "outreach", "provider": "coldmailreseller"},
         {**ACCOUNT, "name": "order", "thresholds": {"warning": 1, "critical": 2}},

@@ -9,10 +9,11 @@ import jsonschema
 import kubernetes_validate
 import pytest
 from cloudcoil.models.prometheus_operator import v1, v1alpha1
+from pydantic import BaseModel
 
 Render = Callable[..., list[dict[str, Any]]]
 
-OPERATOR_MODELS = {
+OPERATOR_MODELS: dict[str, type[BaseModel]] = {
     "PrometheusRule": v1.PrometheusRule,
     "Probe": v1.Probe,
     "ScrapeConfig": v1alpha1.ScrapeConfig,
@@ -143,7 +144,7 @@ def test_a_key_that_the_operator_does_not_know_would_be_noticed(
 ) -> None:
     manifest = next(m for m in render(values) if m["kind"] in OPERATOR_MODELS)
     accept_as_operator(manifest)
-    inner = manifest
+    inner: Any = manifest
     for step in where:
         inner = inner[step]
     inner[key] = "x"

@@ -68,7 +68,7 @@ A_URL = "must be a URL that begins with https:// or http:// and names a host"
 def test_a_mistake_in_an_account_is_refused_without_showing_what_may_be_a_key(
     chart: helm.Chart, change: dict[str, Any], message: str
 ) -> None:
-    own = {"providers": {"inhouse": {"credentials": {"user": {}, "password": {}}}}}
+    own: dict[str, Any] = {"providers": {"inhouse": {"credentials": {"user": {}, "password": {}}}}}
     with pytest.raises(helm.HelmError) as refusal:
         chart.render({**accounts({**ACCOUNT, **change}), **own})
     assert f"{PLACE}.{message}" in str(refusal.value)
@@ -112,7 +112,10 @@ def paths(values: dict[str, Any], *above: str) -> list[tuple[str, ...]]:
 def without(path: tuple[str, ...]) -> dict[str, Any]:
     """Give values that switch the section of a path on, and set the path to null."""
     hosts = [{"host": "a.test", "paths": [{"path": "/", "pathType": "Prefix"}]}]
-    more = {"ingress": {"hosts": hosts}, "httpRoute": {"parentRefs": [{"name": "public"}]}}
+    more: dict[str, dict[str, Any]] = {
+        "ingress": {"hosts": hosts},
+        "httpRoute": {"parentRefs": [{"name": "public"}]},
+    }
     switched = (*more, "serviceMonitor", "probe", "scrapeConfig", "prometheusRule", "dashboards")
     values = accounts(ACCOUNT)
     if path[0] in (*switched, "networkPolicy", "podDisruptionBudget"):

@@ -110,15 +110,15 @@ def test_tls_and_users_reach_every_request(kind: Kind, way: str) -> None:
     tls = {"ca": {"secret": {"name": "tls", "key": "ca.crt"}}}
     values = enabled(way, basicAuth=user, tlsConfig=tls)
     spec = kind(way, {**values, "webConfig": {"existingSecret": "web", "tls": True}})["spec"]
-    requests = {
+    ways: dict[str, Callable[[], list[Any]]] = {
         "ServiceMonitor": lambda: [spec["endpoints"][0]],
         "Probe": lambda: [{**spec, "scheme": spec["prober"]["scheme"]}],
         "ScrapeConfig": lambda: [
             spec,
             {**spec["httpSDConfigs"][0], "scheme": spec["httpSDConfigs"][0]["url"][:5]},
         ],
-    }[way]()
-    for request in requests:
+    }
+    for request in ways[way]():
         assert (request["basicAuth"], request["tlsConfig"]) == (user, tls)
         assert request["scheme"].lower() == "https"
 

@@ -186,7 +186,7 @@ def test_the_chart_and_the_exporter_have_one_version(chart: helm.Chart) -> None:
 
 
 def test_the_readme_says_what_the_values_say(root: Path) -> None:
-    script = [sys.executable, root / "helm" / "readme.py", "--check"]
+    script: list[str | Path] = [sys.executable, root / "helm" / "readme.py", "--check"]
     result = subprocess.run(script, capture_output=True, text=True, check=False)
     assert (result.returncode, result.stderr) == (0, "")
 
@@ -212,7 +212,7 @@ def changed_copy(root: Path, folder: Path, more: str) -> subprocess.CompletedPro
         (copy / name).write_bytes((root / "helm/prepaid-exporter" / name).read_bytes())
     with (copy / "values.yaml").open("a", encoding="utf-8") as values:
         values.write(more)
-    script = [sys.executable, folder / "readme.py", "--check"]
+    script: list[str | Path] = [sys.executable, folder / "readme.py", "--check"]
     return subprocess.run(script, capture_output=True, text=True, check=False)
 
 

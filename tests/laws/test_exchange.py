@@ -11,10 +11,9 @@ from exporter import __version__, providers
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from conftest import Case, Seen, Upstream
-
     from exporter.model import Wallet
     from exporter.scrape.collector import Collector
+    from tests.laws.conftest import Case, Seen, Upstream
 
 COMMON_HEADERS = {
     "Accept": "application/json",

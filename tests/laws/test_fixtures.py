@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from conftest import Case
+    from tests.laws.conftest import Case
 
 
 def test_every_provider_has_one_fixture_and_every_fixture_one_provider(root: "Path") -> None:

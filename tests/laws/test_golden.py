@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
-    from conftest import Case, Upstream
+    from tests.laws.conftest import Case, Upstream
 
 ACCEPTS = {
     "text-0.0.4": "text/plain;version=0.0.4",

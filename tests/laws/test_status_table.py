@@ -10,9 +10,8 @@ from exporter.model import Reason
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from conftest import Case, Upstream
-
     from exporter.scrape.collector import Collector
+    from tests.laws.conftest import Case, Upstream
 
 STATUSES = (
     *(300, 301, 302, 303, 304, 305, 307, 308),
@@ -74,7 +73,8 @@ def test_an_error_status_means_the_same_at_every_provider(
 ) -> None:
     case = first_success(provider_name)
     asked = collector(case)
-    content = case.answer.body if BODIES[body] is None else BODIES[body]
+    given = BODIES[body]
+    content = case.answer.body if given is None else given
     reasons: dict[int, Reason | None] = {}
     declared = asked.account.provider.definition.success.statuses
     statuses = [status for status in STATUSES if status not in declared]
@@ -100,7 +100,9 @@ def test_a_success_status_without_an_answer_is_malformed(
 ) -> None:
     case = first_success(provider_name)
     asked = collector(case)
-    upstream.say(asked.account.base_url, replace(case.answer, body=BODIES[body]))
+    content = BODIES[body]
+    assert content is not None
+    upstream.say(asked.account.base_url, replace(case.answer, body=content))
 
     outcome = asked.collect()
 

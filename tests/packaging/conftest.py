@@ -13,7 +13,7 @@ def program(root: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Run the program of the checkout with the given arguments."""
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [Path(sys.executable).parent / "prepaid-exporter", *arguments]
+        command: list[str | Path] = [Path(sys.executable).parent / "prepaid-exporter", *arguments]
         return subprocess.run(command, cwd=root, capture_output=True, text=True, check=False, timeout=300)
 
     return run

@@ -74,7 +74,7 @@ def test_prometheus_loads_the_shipped_rules_and_finds_the_others(
     rules = [shipped(root, prometheus, f"/etc/prometheus/{path}") for path in configuration["rule_files"]]
     configuration["rule_files"] = [str(path) for path in rules]
     (tmp_path / "prometheus.yml").write_text(yaml.safe_dump(configuration))
-    command = [tool("promtool"), "check", "config", tmp_path / "prometheus.yml"]
+    command: list[str | Path] = [tool("promtool"), "check", "config", tmp_path / "prometheus.yml"]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
     assert result.stdout.count("rules found") == len(list((root / "grafana/rules").glob("*.yml")))
@@ -90,7 +90,7 @@ def test_alertmanager_loads_the_shipped_example(
     root: Path, services: dict[str, Any], tool: Callable[[str], str]
 ) -> None:
     path = shipped(root, services["alertmanager"], "/etc/alertmanager/alertmanager.yml")
-    command = [tool("amtool"), "check-config", path]
+    command: list[str | Path] = [tool("amtool"), "check-config", path]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stdout + result.stderr
 

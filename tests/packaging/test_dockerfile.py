@@ -15,7 +15,11 @@ def dockerfile(root: Path) -> str:
 
 
 def test_hadolint_finds_nothing(root: Path) -> None:
-    command = [Path(sys.executable).parent / "hadolint", "--failure-threshold=style", "Dockerfile"]
+    command: list[str | Path] = [
+        Path(sys.executable).parent / "hadolint",
+        "--failure-threshold=style",
+        "Dockerfile",
+    ]
     result = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
     assert (result.returncode, result.stdout) == (0, ""), result.stderr
 

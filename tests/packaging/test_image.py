@@ -78,11 +78,19 @@ def image(root: Path, tool: Callable[[str], str]) -> Iterator[Image]:
             "only root can make and start a root file system"
         )
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "prepaid-exporter/image"
-    storage = ["--root", cache / "storage", "--runroot", cache / "run", "--storage-driver", "vfs"]
+    storage: list[str | Path] = [
+        "--root",
+        cache / "storage",
+        "--runroot",
+        cache / "run",
+        "--storage-driver",
+        "vfs",
+    ]
 
     def buildah(*arguments: str) -> str:
         command = [tool("buildah"), *storage, *arguments]
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        return done.stdout.strip()
 
     built = subprocess.run(
         [root / "tests/packaging/build-image.sh", cache], capture_output=True, text=True, check=False

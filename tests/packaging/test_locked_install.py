@@ -157,7 +157,7 @@ def make(checkout: Path, environment: dict[str, str], target: str) -> subprocess
 
 def installed(checkout: Path) -> dict[str, str]:
     """Return the versions in the environment of a checkout, without what Python itself puts there."""
-    command = [
+    command: list[str | Path] = [
         Path(sys.executable).with_name("uv"),
         "pip",
         "list",

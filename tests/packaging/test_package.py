@@ -22,7 +22,15 @@ def build(checkout: Path, folder: Path) -> list[Path]:
     """Build sdist and wheel in a copy of the checkout, in which every file has a new time."""
     source = shutil.copytree(checkout, folder / "source", symlinks=True, copy_function=shutil.copy)
     # With the locked tools of this environment, not with what the package index has today.
-    command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", folder / "dist", source]
+    command: list[str | Path] = [
+        sys.executable,
+        "-m",
+        "build",
+        "--no-isolation",
+        "--outdir",
+        folder / "dist",
+        source,
+    ]
     environment = os.environ | {"SOURCE_DATE_EPOCH": "1700000000"}
     result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stdout + result.stderr
@@ -52,14 +60,15 @@ def installed(root: Path, wheel: Path, tmp_path_factory: pytest.TempPathFactory)
     """Install the lock and the wheel into a new virtual environment; give its command, run far from the checkout."""
     folder = tmp_path_factory.mktemp("installed")
     venv.create(folder)
-    uv = [sys.executable, root / "scripts/uv.py", "pip"]
-    where = ["--quiet", "--python", folder / "bin/python"]
-    for command in (
+    uv: list[str | Path] = [sys.executable, root / "scripts/uv.py", "pip"]
+    where: list[str | Path] = ["--quiet", "--python", folder / "bin/python"]
+    steps: list[list[str | Path]] = [
         ["sync", "--require-hashes", "--no-build", root / "requirements.lock"],
         ["install", "--no-deps", wheel],
         ["check"],
-    ):
-        result = subprocess.run([*uv, *command, *where], capture_output=True, text=True, check=False)
+    ]
+    for step in steps:
+        result = subprocess.run([*uv, *step, *where], capture_output=True, text=True, check=False)
         assert result.returncode == 0, result.stdout + result.stderr
 
     def run(*arguments: str, **environment: str) -> str:
@@ -90,7 +99,7 @@ def test_two_builds_give_the_same_bytes(
 
 
 def test_the_package_index_would_take_both(built: list[Path]) -> None:
-    command = [sys.executable, "-m", "twine", "check", "--strict", *built]
+    command: list[str | Path] = [sys.executable, "-m", "twine", "check", "--strict", *built]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stdout
     assert result.stdout.count("PASSED") == 2

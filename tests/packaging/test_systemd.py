@@ -47,7 +47,12 @@ def test_a_misspelt_setting_would_be_found(tool: Callable[[str], str], host: Pat
 
 @pytest.mark.parametrize("service", SERVICES)
 def test_little_is_exposed(tool: Callable[[str], str], root: Path, service: str) -> None:
-    command = [tool("systemd-analyze"), "security", "--offline=true", root / "systemd" / service]
+    command: list[str | Path] = [
+        tool("systemd-analyze"),
+        "security",
+        "--offline=true",
+        root / "systemd" / service,
+    ]
     result = subprocess.run(command, capture_output=True, text=True, check=True)
     level = EXPOSURE.search(result.stdout)
     assert level, result.stdout

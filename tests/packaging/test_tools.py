@@ -24,7 +24,7 @@ def told(root: Path, path: Path, *programs: str) -> str:
         program.write_text("#!/bin/sh\necho 1000\n")
         program.chmod(0o755)
     environment = {"PATH": str(path)}
-    command = ["/bin/sh", root / "scripts/tools"]
+    command: list[str | Path] = ["/bin/sh", root / "scripts/tools"]
     result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert (result.returncode, result.stdout) == (0, ""), result.stderr
     return result.stderr

@@ -30,7 +30,7 @@ def uv(root: Path, tmp_path: Path) -> Run:
         dropped = ("PIP_", "UV_", "SSL_", "ALL_PROXY", "VIRTUAL_ENV", "COVERAGE_", "PYTHON")
         plain = {name: value for name, value in os.environ.items() if not name.startswith(dropped)}
         plain["PIP_CONFIG_FILE"] = str(tmp_path / "pip.conf")
-        command = [folder / "python", root / "scripts/uv.py", "pip", "sync", "a lock"]
+        command: list[str | Path] = [folder / "python", root / "scripts/uv.py", "pip", "sync", "a lock"]
         done = subprocess.run(
             command, env=plain | variables, capture_output=True, text=True, check=False, timeout=300
         )

@@ -20,13 +20,13 @@ def workflows(root: Path) -> list[Path]:
 
 def test_actionlint_finds_nothing(workflows: list[Path], root: Path) -> None:
     # The shell scripts inside are for shellcheck, which not every machine has: one result everywhere.
-    command = [BESIDE_PYTHON / "actionlint", "-shellcheck=", "-pyflakes=", *workflows]
+    command: list[str | Path] = [BESIDE_PYTHON / "actionlint", "-shellcheck=", "-pyflakes=", *workflows]
     result = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
     assert (result.returncode, result.stdout) == (0, ""), result.stderr
 
 
 def test_zizmor_finds_nothing_even_when_pedantic(workflows: list[Path], root: Path) -> None:
-    command = [
+    command: list[str | Path] = [
         BESIDE_PYTHON / "zizmor",
         "--offline",
         "--persona=pedantic",

@@ -121,7 +121,12 @@ def exporters(
     """Run an exporter with its accounts on /metrics, and one without; give their addresses."""
     folder = tmp_path_factory.mktemp("exporters")
     (folder / "prepaid.yml").write_text(simulator.configuration())
-    common = [installed, "serve", "--config.file=prepaid.yml", "--web.listen-address=127.0.0.1:0"]
+    common: list[str | Path] = [
+        installed,
+        "serve",
+        "--config.file=prepaid.yml",
+        "--web.listen-address=127.0.0.1:0",
+    ]
     common.append(f"--scrape.timeout-offset={OFFSET}")
     flags: dict[str, list[str]] = {"whole": [], "bare": ["--no-metrics.accounts"]}
     with contextlib.ExitStack() as stack:

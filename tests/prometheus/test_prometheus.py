@@ -106,7 +106,11 @@ def test_the_documented_numbers_arrive(prometheus: Prometheus, agree: Agree, que
 
 
 def test_it_is_the_installed_program_that_runs(installed: Path) -> None:
-    command = [installed.with_name("python"), "-c", "import exporter; print(exporter.__file__)"]
+    command: list[str | Path] = [
+        installed.with_name("python"),
+        "-c",
+        "import exporter; print(exporter.__file__)",
+    ]
     file = subprocess.run(command, cwd=installed.parent, capture_output=True, text=True, check=True).stdout
     assert file.startswith(str(installed.parent.parent))
 

@@ -226,5 +226,10 @@ def test_clients_that_never_end_do_not_keep_the_exporter_from_its_end(
         for _ in range(server.THREADS * 3):
             one = socket.create_connection(("127.0.0.1", exporter.port), timeout=PATIENCE)
             stack.enter_context(one).sendall(begun)
-        Thread(target=lambda: (exporter.stop(), ended.set()), daemon=True).start()
+
+        def stop() -> None:
+            exporter.stop()
+            ended.set()
+
+        Thread(target=stop, daemon=True).start()
         assert ended.wait(PATIENCE)

@@ -14,7 +14,7 @@ import pytest
 from exporter import providers
 
 if TYPE_CHECKING:
-    from conftest import Answer, Case, Upstream
+    from tests.laws.conftest import Answer, Case, Upstream
 
 CORE = "Zq7Canary"
 SECRET = CORE + "/+ =&%s"
@@ -98,7 +98,7 @@ def nest(
         (folder / f"{name}.yml").write_text(
             OWN.format(name=name, request=request, auth=auth), encoding="utf-8"
         )
-    accounts = []
+    accounts: list[dict[str, Any]] = []
     urls = {}
     forms = cycle(({"": SECRET}, {"_file": "key"}, {"_env": "CANARY"}))
     for provider, settings, answer in _echoes(recorded):
@@ -135,11 +135,11 @@ def _echoes(recorded: "Callable[[str], list[Case]]") -> Iterator[tuple[str, Any,
     for name in OWN_PROVIDERS:
         pair = PAIRS[name][0] if name in PAIRS else SECRET
         for spelling in (*SPELLINGS, pair, f"Basic {pair}"):
-            body = {"balance": 5, "name": spelling, "customer": f"[{spelling}]", "currency": "EUR"}
-            yield name, {}, replace(success.answer, body=json.dumps(body).encode())
+            echo = {"balance": 5, "name": spelling, "customer": f"[{spelling}]", "currency": "EUR"}
+            yield name, {}, replace(success.answer, body=json.dumps(echo).encode())
         for spelling in (PLAIN, PLAIN.upper(), PLAIN.lower(), f" {PLAIN} ", f"X_{PLAIN}"):
-            body = {"balance": 5, "currency": spelling, "name": spelling}
-            yield name, {"api_key": PLAIN}, replace(success.answer, body=json.dumps(body).encode())
+            echo = {"balance": 5, "currency": spelling, "name": spelling}
+            yield name, {"api_key": PLAIN}, replace(success.answer, body=json.dumps(echo).encode())
 
 
 def _bodies(body: bytes) -> Iterator[bytes]:

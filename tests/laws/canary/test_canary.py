@@ -28,7 +28,8 @@ from exporter.web.runtime import Runtime
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from conftest import Nest, Seen, Upstream
+    from tests.laws.canary.conftest import Nest
+    from tests.laws.conftest import Seen, Upstream
 
     Leaks = Callable[[str], list[str]]
 
@@ -69,7 +70,7 @@ def test_the_canary_is_really_sent_and_found_in_any_spelling(
 
 def sent(seen: "Seen") -> str:
     kind, _, pair = dict(seen.headers).get("Authorization", "").partition(" ")
-    return f"{seen.path} {seen.headers} {seen.body!r} {b64decode(pair) if kind == 'Basic' else ''}"
+    return f"{seen.path} {seen.headers} {seen.body!r} {b64decode(pair).decode() if kind == 'Basic' else ''}"
 
 
 @pytest.mark.parametrize("accept", ACCEPTS)

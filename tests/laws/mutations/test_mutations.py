@@ -19,10 +19,10 @@ from exporter.web import pages
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from conftest import Case, Mutation, Upstream
-
     from exporter.config import Account
     from exporter.scrape.collector import Collector
+    from tests.laws.conftest import Case, Upstream
+    from tests.laws.mutations.conftest import Mutation
 
 
 def test_a_changed_answer_gives_the_same_wallets_or_fewer_samples_or_is_malformed(
@@ -170,7 +170,7 @@ def unshowable(asked: "Collector", outcome: Outcome) -> Iterator[str]:
     """Yield what is wrong with the pages on which an outcome is shown."""
     reading = Reading(asked.account, outcome, None)
     for chosen in (TEXT_0, TEXT_1, OPENMETRICS):
-        page = Page().render([reading], (), chosen).decode()
+        page = Page().render([reading], None, chosen).decode()
         if "prepaid_account_up{" not in page or re.search(r" (NaN|[+-]Inf|nan|inf)$", page, re.MULTILINE):
             yield "the page misses a sample or has one that is no number"
     if str(escape(asked.account.name)) not in pages.status([reading], "/metrics"):
