@@ -32,7 +32,17 @@ from exporter.providers.definition import (
     Success,
     TokenAuth,
 )
-from exporter.providers.mapping import Choice, Flag, Number, Text, Timestamp, WalletMapping
+from exporter.providers.mapping import (
+    Choice,
+    Currency,
+    Flag,
+    FreeText,
+    Number,
+    Part,
+    Text,
+    Timestamp,
+    WalletMapping,
+)
 from exporter.schema.durations import text as duration_text
 from exporter.schema.fields import Strict
 from exporter.scrape.accounts_json import AccountEntry, AutoRecharge, WalletEntry, accounts_schema
@@ -162,8 +172,11 @@ _PARTS: Sequence[tuple[str, type[Strict]]] = (
     ("errors", Errors),
     ("wallets", WalletMapping),
     ("A number", Number),
+    ("Each of plus and minus", Part),
     ("A time", Timestamp),
     ("A text", Text),
+    ("A text of people", FreeText),
+    ("A currency", Currency),
     ("A flag", Flag),
     ("A choice", Choice),
 )

@@ -70,12 +70,14 @@ class Wallet:
     """What an account holds in one currency; every amount that the provider did not give is None.
 
     Amounts are in `currency`, except `credit_balance`, which is in `credit_unit`; timestamps are
-    Unix seconds. `balance` is what can be spent now; a `postpaid` wallet has no end, since it is billed later.
+    Unix seconds. `balance` is what can be spent now, `cached` whether the provider says that it is one of before;
+    a `postpaid` wallet has no end, since it is billed later.
     """
 
     id: str
     currency: str
     balance: Decimal
+    cached: bool | None = None
     settled_balance: Decimal | None = None
     credit_balance: Decimal | None = None
     credit_unit: str = ""

@@ -73,6 +73,7 @@ def _rows(reading: Reading) -> Iterator[tuple[str, Wallet | None, str]]:
         for wallet in outcome.wallets:
             levels = effective_thresholds(reading.account, wallet)
             words = ["nothing left"] if exhausted(wallet) else []
+            words += ["from the provider's cache"] if wallet.cached else []
             words += [f"{level} under {value}" for level, value in levels.items()]
             yield breached(reading.account, wallet) or "ok", wallet, ", ".join(words)
 

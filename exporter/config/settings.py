@@ -9,15 +9,9 @@ from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, 
 
 from exporter.model import Level
 from exporter.schema.durations import Duration
-from exporter.schema.fields import Link, Strict, Unit, Url, host_url
+from exporter.schema.fields import LabelText, Link, Strict, Unit, Url, host_url, label
 
 _LONGEST = 86400.0
-
-
-def _label(value: str) -> str:
-    if not value or value != value.strip() or not value.isprintable():
-        raise ValueError("must be printable text without white space around it")
-    return value
 
 
 def _upper(value: Any) -> Any:
@@ -64,7 +58,7 @@ def _proxy(value: str) -> str:
     return value
 
 
-Label = Annotated[str, StringConstraints(max_length=128), AfterValidator(_label)]
+AccountName = Annotated[str, StringConstraints(max_length=128), AfterValidator(label)]
 Amount = Annotated[Decimal, BeforeValidator(_number), AfterValidator(_representable)]
 ThresholdsSetting = dict[Level, Amount]
 Currency = Annotated[Unit, BeforeValidator(_upper)]
@@ -107,7 +101,7 @@ class DefaultSettings(Strict):
 class AccountSettings(Strict):
     """One account; its credentials (`api_key_file`, `api_key_env` or `api_key`) come on top of these keys."""
 
-    name: Label = Field(description="name of the account: label `account` of its series")
+    name: AccountName = Field(description="name of the account: label `account` of its series")
     provider: str = Field(description="built-in provider, or the name of a file of `provider_files`")
     params: dict[str, Param] = Field(default={}, description="values that the provider's definition declares")
     currency: Currency | None = Field(
@@ -116,10 +110,10 @@ class AccountSettings(Strict):
     thresholds: ThresholdsSetting = Field(
         default={}, description="low-balance thresholds of every wallet, by level: info, warning, critical"
     )
-    wallet_thresholds: dict[Label, ThresholdsSetting] = Field(
+    wallet_thresholds: dict[LabelText, ThresholdsSetting] = Field(
         default={}, description="thresholds of one wallet id or one currency, in place of `thresholds`"
     )
-    ignore_wallets: list[Label] = Field(
+    ignore_wallets: list[LabelText] = Field(
         default=[], description="wallet ids and currencies that are left out: no samples, no state"
     )
     runway: RunwaySetting = Field(default={}, description="by level, in place of `defaults.runway`")

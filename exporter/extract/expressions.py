@@ -1,7 +1,7 @@
 """JMESPath over documents whose numbers are exact. The only user of the JMESPath library at run time."""
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
@@ -11,8 +11,12 @@ from jmespath import exceptions, functions, visitor
 from exporter.model import UNROUNDED, Failure, Reason
 from exporter.schema.fields import NUMBER
 
-Search = Callable[[Any], Any]
-"""A compiled expression: document in, value or None out; raises `Failure` (malformed)."""
+MAX_STEPS = 1_000_000
+"""Steps that all expressions may take over one answer: a second or two of a processor's time."""
+
+_SIGNS_A_STEP = 64
+_DEEP_FUNCTIONS = frozenset({"contains", "join", "to_string"})
+"""Functions that look at everything in their arguments, and not at their members alone."""
 
 
 class _Functions(functions.Functions):
@@ -49,20 +53,87 @@ def _with_decimal(names: Iterable[str]) -> tuple[str, ...]:
     return (*known, "Decimal") if "float" in known else known
 
 
-_INTERPRETER = visitor.TreeInterpreter(jmespath.Options(custom_functions=_Functions()))
+_FUNCTIONS = _Functions()
 
 
-def search(expression: str) -> Search:
-    """Compile an expression; one that fails on a document means that the document has another shape."""
-    tree = _exact(jmespath.compile(expression).parsed)
+class Interpreter(visitor.TreeInterpreter):
+    """Runs the expressions over one answer, and counts their steps: some take a year over a hostile one.
 
-    def run(document: Any) -> Any:
+    Steps and not seconds, so that the same answer gives the same outcome on every machine.
+    """
+
+    def __init__(self, steps: int = MAX_STEPS) -> None:
+        super().__init__(jmespath.Options(custom_functions=_FUNCTIONS))
+        self._left = steps
+
+    def visit(self, node: Any, *args: Any, **kwargs: Any) -> Any:
+        """Count each part of an expression that is looked at."""
+        self.spend(1)
+        return super().visit(node, *args, **kwargs)
+
+    def visit_comparator(self, node: Any, value: Any) -> Any:
+        """Count what has to be compared: equal lists are compared to their ends."""
+        sides = [self.visit(child, value) for child in node["children"]]
+        if not any(isinstance(side, int | Decimal | None) for side in sides):
+            self._spend_on_all_in(sides)
+        literals: Any = [{"type": "literal", "value": side, "children": []} for side in sides]
+        known: Any = {**node, "children": literals}
+        return super().visit_comparator(known, value)
+
+    def visit_flatten(self, node: Any, value: Any) -> Any:
+        """Count the members of the new list."""
+        return self._paid(super().visit_flatten(node, value))
+
+    def visit_slice(self, node: Any, value: Any) -> Any:
+        """Count the members of the new list."""
+        return self._paid(super().visit_slice(node, value))
+
+    def visit_function_expression(self, node: Any, value: Any) -> Any:
+        """Count what a function looks at, and what it makes."""
+        given = [self.visit(child, value) for child in node["children"]]
+        for argument in given:
+            self._paid(argument)
+        if node["value"] in _DEEP_FUNCTIONS:
+            self._spend_on_all_in(given)
+        return self._paid(_FUNCTIONS.call_function(node["value"], given))
+
+    def _paid(self, value: Any) -> Any:
+        """Spend as many steps as a value has members, and return it."""
+        if isinstance(value, str):
+            self.spend(len(value) // _SIGNS_A_STEP)
+        elif isinstance(value, list | dict):
+            self.spend(len(value))
+        return value
+
+    def _spend_on_all_in(self, values: list[Any]) -> None:
+        stack = list(values)
+        while stack:
+            value = self._paid(stack.pop())
+            stack += value if isinstance(value, list) else value.values() if isinstance(value, dict) else ()
+
+    def spend(self, steps: int) -> None:
+        """Take steps off what is left; raise `Failure` (timeout) where nothing is."""
+        self._left -= steps
+        if self._left < 0:
+            raise Failure(Reason.TIMEOUT, "the expressions of the definition take too long over this answer")
+
+
+class Expression:
+    """A compiled expression, by its `text`."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self._tree = _exact(jmespath.compile(text).parsed)
+
+    def search(self, document: Any, interpreter: Interpreter) -> Any:
+        """Return what the expression finds, or None.
+
+        Raise ValueError where the document has another shape, `Failure` (timeout) after too many steps.
+        """
         try:
-            return _INTERPRETER.visit(tree, document)
-        except (exceptions.JMESPathError, ArithmeticError, TypeError, ValueError):
-            raise Failure(Reason.MALFORMED, f"{expression} does not fit the answer") from None
-
-    return run
+            return interpreter.visit(self._tree, document)
+        except (exceptions.JMESPathError, ArithmeticError, RecursionError, TypeError, ValueError):
+            raise ValueError("does not fit the answer") from None
 
 
 def _exact(node: Any) -> Any:
@@ -72,8 +143,3 @@ def _exact(node: Any) -> Any:
     if node["type"] == "literal":
         return {**node, "value": json.loads(json.dumps(node["value"]), parse_float=Decimal)}
     return {**node, "children": [_exact(child) for child in node["children"]]}
-
-
-def searches(expressions: Iterable[str]) -> list[Search]:
-    """Compile several expressions, in order."""
-    return [search(expression) for expression in expressions]

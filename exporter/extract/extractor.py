@@ -4,91 +4,91 @@ What the provider did not give stays out; a required value that is missing or no
 malformed; an optional value that cannot be read is left out and named in the notes.
 """
 
-from collections.abc import Callable, Collection, Sequence
+import time
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, fields
 from decimal import Decimal
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import Any
 
-from exporter.extract.expressions import Search, search, searches
-from exporter.extract.values import contains_secret, difference, flag, number, state, text, timestamp, words
-from exporter.model import Credit, Failure, Level, Reason, Thresholds, Wallet
+from exporter.extract import documents
+from exporter.extract.echoes import contains_secret
+from exporter.extract.expressions import Expression, Interpreter
+from exporter.extract.values import READERS, amount, product, total
+from exporter.model import Credit, Failure, Level, Reason, Wallet
 from exporter.providers import Provider
-from exporter.providers.definition import Definition
-from exporter.providers.mapping import WalletMapping
-from exporter.schema.fields import UNIT, Scalar
+from exporter.providers.definition import Definition, Errors, Success
+from exporter.providers.mapping import Number, Part, WalletMapping
+from exporter.schema.fields import Scalar
+from exporter.schema.patterns import TooSlowError
 
-_Value = TypeVar("_Value")
-_Reader = Callable[[Any, Any], _Value | None]
-
-_READERS: dict[str, _Reader[Any]] = {
-    **dict.fromkeys(("settled_balance", "credit_balance", "conversion_rate", "credit_limit"), number),
-    **dict.fromkeys(("auto_recharge_threshold", "auto_recharge_amount"), number),
-    **dict.fromkeys(("pending_usage", "unpaid_invoices", "quota", "quota_used"), number),
-    **dict.fromkeys(("quota_reset_timestamp", "expiry_timestamp"), timestamp),
-    **dict.fromkeys(("status", "alert_state"), state),
-    **dict.fromkeys(("name", "type", "customer"), words),
-    "auto_recharge_enabled": flag,
+_REDIRECTS = range(300, 400)
+_STATUS_REASONS = {401: Reason.AUTH, 403: Reason.AUTH, 429: Reason.RATE_LIMITED}
+_CODE_DETAILS = {
+    Reason.AUTH: "the answer's error code says that the credentials are wrong",
+    Reason.RATE_LIMITED: "the answer's error code says that calls are too frequent",
+    Reason.EXHAUSTED: "the answer's error code says that nothing is left",
 }
-"""How each optional field of a wallet is read."""
+_STEPS_A_SECOND = 500_000
+_LONGEST_SHOWN = 60
 
 
 @lru_cache(maxsize=256)  # reloads may bring ever new definitions
 def extractor(provider: Provider) -> "Extractor":
-    """Give the one extractor of a provider: its expressions are compiled once."""
+    """Return the one extractor of a provider: its expressions are compiled once."""
     return Extractor(provider.definition)
 
 
 class Extractor:
-    """Judges and reads the documents of one provider."""
+    """Checks and reads the answers of one provider."""
 
     def __init__(self, definition: Definition) -> None:
         self.definition = definition
-        self._success = search(definition.success.path) if definition.success.path else None
-        self._code = searches(definition.errors.code)
+        self._errors = _Errors(definition.errors)
+        self._success = [_Success(rule) for rule in definition.success if rule.path]
         self._mappings = [_Mapping(mapping) for mapping in definition.wallets]
 
-    def judge(self, document: Any, *, accepted: bool) -> None:
-        """Raise `Failure` where the document says that the request failed.
+    def document(self, status: int, body: bytes, content_type: str = "") -> Any:
+        """Return the document of a good answer.
 
-        `accepted` tells whether the HTTP status was a success; on another status only a code that has a
-        reason of its own counts, since the status says the rest.
+        Raise `Failure` for any other: by a code that the definition lists, else by the HTTP status, else by the
+        rules of success. What the body of an unsuccessful status is does not matter.
         """
-        if accepted and self._succeeded(document):
-            return
-        code = _first(self._code, document)
-        if _among(code, self.definition.errors.auth):
-            raise Failure(Reason.AUTH, "the answer's error code says that the credentials are wrong")
-        if _among(code, self.definition.errors.rate_limited):
-            raise Failure(Reason.RATE_LIMITED, "the answer's error code says that calls are too frequent")
-        if accepted:
-            raise Failure(Reason.API_ERROR, "a success status with an error in the body")
+        try:
+            found = documents.parse(body, content_type)
+        except ValueError as error:
+            self.check_status(status)
+            raise Failure(Reason.MALFORMED, f"the answer {error}") from None
+        interpreter = Interpreter()
+        if status not in _REDIRECTS:
+            self._errors.check(found, interpreter)
+        self.check_status(status)
+        for rule in self._success:
+            rule.check(found, interpreter)
+        return found
 
-    def _succeeded(self, document: Any) -> bool:
-        rule = self.definition.success
-        if self._success is None:
-            return True
-        value = self._success(document)
-        if rule.absent:
-            return value is None
-        if _among(value, rule.equals):
-            return True
-        errors: list[Scalar] = rule.errors
-        if not (_among(value, errors) if errors else _kind(value) in map(_kind, rule.equals)):
-            raise Failure(Reason.MALFORMED, f"{rule.path} is missing or not what the definition knows")
-        return False
+    def check_status(self, status: int) -> None:
+        """Raise `Failure` for what the HTTP status alone says, whatever became of the body."""
+        if status in _REDIRECTS:
+            raise Failure(Reason.REDIRECT, f"HTTP status {status}; redirects are not followed")
+        if not self.definition.accepts(status):
+            usual = _STATUS_REASONS.get(status, Reason.HTTP_STATUS)
+            raise Failure(self.definition.errors.statuses.get(status, usual), f"HTTP status {status}")
 
     def wallets(
         self, document: Any, currency: str | None, secrets: Collection[str] = ()
     ) -> tuple[tuple[Wallet, ...], tuple[str, ...]]:
-        """Give the wallets of a document, and notes on what was left out of them.
+        """Return the wallets of a document, and notes on what was left out of them.
 
         `currency` counts where the answer gives none. A text that contains one of `secrets` is never taken
-        over. Raises `Failure` (malformed).
+        over. Raise `Failure`: malformed, or timeout where the definition is too slow for this document.
         """
         notes: list[str] = []
         found: list[Wallet] = []
+        interpreter = Interpreter()
         for mapping in self._mappings:
-            found += mapping.wallets(document, currency, secrets, notes)
+            for where, item in mapping.items(document, interpreter):
+                found.append(mapping.wallet(_Reading(item, where, secrets, notes, interpreter), currency))
         _refuse_doubles(found)
         return tuple(found), tuple(notes)
 
@@ -102,142 +102,294 @@ def _refuse_doubles(found: Sequence[Wallet]) -> None:
         raise Failure(Reason.MALFORMED, "two wallets have the same id and unit of credits")
 
 
+class _Errors:
+    """The codes of a definition that have a reason of their own."""
+
+    def __init__(self, errors: Errors) -> None:
+        self._paths = [Expression(path) for path in errors.code]
+        self._codes: dict[Reason, list[Scalar]] = {
+            Reason.AUTH: errors.auth,
+            Reason.RATE_LIMITED: errors.rate_limited,
+            Reason.EXHAUSTED: errors.exhausted,
+        }
+
+    def check(self, document: Any, interpreter: Interpreter) -> None:
+        for path in self._paths:
+            try:
+                code = path.search(document, interpreter)
+            except ValueError:
+                continue  # a good answer has no such code
+            for reason, codes in self._codes.items():
+                if _among(code, codes):
+                    raise Failure(reason, _CODE_DETAILS[reason])
+
+
+class _Success:
+    """A rule that a good answer keeps."""
+
+    def __init__(self, rule: Success) -> None:
+        self._rule = rule
+        self._path = Expression(rule.path or "@")
+
+    def check(self, document: Any, interpreter: Interpreter) -> None:
+        rule = self._rule
+        try:
+            value = self._path.search(document, interpreter)
+        except ValueError:
+            raise Failure(Reason.MALFORMED, f"{_shown(self._path)} does not fit the answer") from None
+        if self._fails(value):
+            raise Failure(Reason.API_ERROR, "a success status with an error in the body")
+        if rule.equals and not _among(value, rule.equals):
+            if rule.errors or _kind(value) not in map(_kind, rule.equals):
+                found = f"{_kind(value)} at {_shown(self._path)}"
+                raise Failure(Reason.MALFORMED, f"the answer does not say how it went: {found}")
+            raise Failure(Reason.API_ERROR, "a success status with an error in the body")
+
+    def _fails(self, value: Any) -> bool:
+        return value is not None if self._rule.absent else _among(value, self._rule.errors)
+
+
+class _UnreadableError(Exception):
+    """A value that is not what its field needs: what is wrong with it, what was found, and where it was looked for."""
+
+    def __init__(self, problem: str, found: str, paths: Iterable[Expression]) -> None:
+        self.problem = problem
+        self.found = found
+        self.paths = [_shown(path) for path in paths]
+        super().__init__(problem)
+
+    def __str__(self) -> str:
+        """Put the mistake into words; what the provider wrote is not among them."""
+        return f"{self.problem}: {self.found} at {' or '.join(self.paths)}"
+
+
+class _MissingError(_UnreadableError):
+    """A value that the answer does not give."""
+
+    def __init__(self, paths: Iterable[Expression]) -> None:
+        super().__init__("is missing", _kind(None), paths)
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """One item of an answer while it is read."""
+
+    item: Any
+    where: str
+    secrets: Collection[str]
+    notes: list[str]
+    interpreter: Interpreter
+
+    def at(self, paths: Sequence[Expression], reader: Callable[[Any], Any]) -> Any:
+        """Return what a reader makes of the first value that is there and not null: APIs rename and omit fields.
+
+        Raise `_UnreadableError`, or `Failure` (timeout).
+        """
+        found = None
+        for path in paths:
+            try:
+                found = path.search(self.item, self.interpreter)
+            except ValueError:
+                raise _UnreadableError("cannot be looked for", "another kind of value", [path]) from None
+            if found is not None:
+                paths = [path]
+                break
+        begun = time.thread_time()
+        try:
+            return reader(found)
+        except ValueError as error:
+            raise _UnreadableError(str(error), _kind(found), paths) from None
+        except TooSlowError:
+            detail = f"the pattern of {self.where} takes too long over a text at {_shown(paths[0])}"
+            raise Failure(Reason.TIMEOUT, detail) from None
+        finally:
+            # A pattern has little time for a text, but the answer may have any number of texts.
+            self.interpreter.spend(int((time.thread_time() - begun) * _STEPS_A_SECOND))
+
+    def strictly(self, name: str, field: "_Field") -> Any:
+        """Return the value of a field, None where it is not given; raise `Failure` (malformed)."""
+        try:
+            return field.read(self)
+        except _UnreadableError as error:
+            raise self.malformed(name, error) from None
+
+    def required(self, name: str, field: "_Field") -> Any:
+        """Return the value of a field; raise `Failure` (malformed) where there is none."""
+        value = self.strictly(name, field)
+        if value is None:
+            raise self.malformed(name, _MissingError(field.paths))
+        return value
+
+    def optional(self, name: str, field: "_Field") -> Any:
+        """Return the value of a field; None, and a note where it is there but cannot be read."""
+        if getattr(field.spec, "required", False):
+            return self.required(name, field)
+        try:
+            return field.read(self)
+        except _MissingError:
+            return None
+        except _UnreadableError as error:
+            self.notes.append(f"{self.where}.{name} {error}; left out")
+            return None
+
+    def malformed(self, name: str, error: _UnreadableError) -> Failure:
+        """Return the failure of an answer whose field `name` is needed and not there."""
+        return Failure(Reason.MALFORMED, f"{self.where}.{name} {error}")
+
+
+class _Field:
+    """A field of a definition, its paths compiled; a literal has none."""
+
+    def __init__(self, spec: Any) -> None:
+        self.spec = spec
+        self.paths = [Expression(path) for path in spec.path or ()]
+        self._reader = READERS[type(spec)]
+
+    def read(self, reading: _Reading) -> Any:
+        """Return the value, None where it is not given; raise `_UnreadableError`, or `Failure` (timeout)."""
+        if not self.paths:
+            return self.spec.literal
+        value = reading.at(self.paths, lambda found: self._reader(found, self.spec))
+        if isinstance(value, str) and contains_secret(value, reading.secrets):
+            raise _UnreadableError("repeats a credential", _kind(value), self.paths)
+        return value
+
+
+class _Amount(_Field):
+    """A number, which may be put together from several."""
+
+    def __init__(self, spec: Number) -> None:
+        super().__init__(spec)
+        self._plus = _parts(spec.plus)
+        self._minus = _parts(spec.minus)
+
+    def read(self, reading: _Reading) -> Any:
+        """Return the amount: sign, scale and path, then what is added and taken off."""
+        first = super().read(reading)
+        if first is None or not (self._plus or self._minus):
+            return first
+        plus, minus = (
+            [self._part(part, paths, reading) for part, paths in parts] for parts in (self._plus, self._minus)
+        )
+        try:
+            return total(first, plus, minus)
+        except ValueError as error:
+            raise _UnreadableError(str(error), "a sum", self.paths) from None
+
+    def _part(self, part: Part, paths: Sequence[Expression], reading: _Reading) -> Decimal:
+        factor = abs(self.spec.scale) if part.scale is None else part.scale
+
+        def scaled(found: Any) -> Decimal | None:
+            read = amount(found, self.spec)
+            return None if read is None else product(read, factor)
+
+        value: Decimal | None = reading.at(paths, scaled)
+        if value is None:
+            raise _MissingError(paths)
+        return value
+
+
+def _parts(parts: Iterable[Part] | None) -> list[tuple[Part, list[Expression]]]:
+    return [(part, [Expression(path) for path in part.path]) for part in parts or ()]
+
+
+def _field(spec: Any) -> _Field:
+    return _Amount(spec) if isinstance(spec, Number) else _Field(spec)
+
+
+_OPTIONAL = tuple(
+    field.name
+    for field in fields(Wallet)
+    if field.name in WalletMapping.model_fields
+    and field.name
+    not in ("id", "currency", "balance", "credit_unit", "thresholds", "credit_breakdown", "postpaid")
+)
+"""Fields that a wallet has as the definition has them."""
+
+
 class _Mapping:
     """One `wallets` entry of a definition with its expressions compiled."""
 
     def __init__(self, mapping: WalletMapping) -> None:
-        self.mapping = mapping
-        self.items = search(mapping.items)
-        self.fields = {name: _Field(getattr(mapping, name)) for name in _READERS if getattr(mapping, name)}
-        self.id = _Field(mapping.id)
-        self.currency = _Field(mapping.currency) if mapping.currency else None
-        self.balance = _Field(mapping.balance)
-        self.thresholds = {level: _Field(spec) for level, spec in mapping.thresholds.items()}
-        self.breakdown = {kind: _Field(spec) for kind, spec in mapping.credit_breakdown.items()}
+        self._mapping = mapping
+        self._items = Expression(mapping.items)
+        self._fields = {name: _field(spec) for name in _OPTIONAL if (spec := getattr(mapping, name))}
+        self._id = _field(mapping.id)
+        self._currency = _field(mapping.currency) if mapping.currency else None
+        self._balance = _field(mapping.balance)
+        self._thresholds = {level: _field(spec) for level, spec in mapping.thresholds.items()}
+        self._breakdown = {kind: _field(spec) for kind, spec in mapping.credit_breakdown.items()}
 
-    def wallets(
-        self, document: Any, currency: str | None, secrets: Collection[str], notes: list[str]
-    ) -> list[Wallet]:
-        items = self.items(document)
+    def items(self, document: Any, interpreter: Interpreter) -> list[tuple[str, Any]]:
+        """Return what the wallets are read from, and what each is called in messages."""
+        try:
+            items = self._items.search(document, interpreter)
+        except ValueError:
+            raise Failure(Reason.MALFORMED, f"{_shown(self._items)} does not fit the answer") from None
         listed = isinstance(items, list)
         if not listed and not isinstance(items, dict):
-            raise Failure(Reason.MALFORMED, f"{self.mapping.items} is neither an object nor a list")
-        found = []
+            found = f"{_kind(items)} at {_shown(self._items)}"
+            raise Failure(Reason.MALFORMED, f"wallets are neither an object nor a list: {found}")
+        named = []
         for index, item in enumerate(items if listed else [items]):
             where = f"wallets[{index}]" if listed else "wallet"
             if not isinstance(item, dict):
-                raise Failure(Reason.MALFORMED, f"{where} is not an object")
-            reading = _Reading({**item, "$": document} if listed else item, where, secrets, notes)
-            found.append(self._wallet(reading, currency))
-        return found
+                raise Failure(Reason.MALFORMED, f"{where} is not an object but {_kind(item)}")
+            named.append((where, {**item, "$": document} if listed else item))
+        return named
 
-    def _wallet(self, reading: "_Reading", operators_currency: str | None) -> Wallet:
-        unit = self._currency(reading, operators_currency)
-        parts = {
-            kind: reading.optional(f"credit_breakdown.{kind}", field, number)
-            for kind, field in self.breakdown.items()
+    def wallet(self, reading: _Reading, operators_currency: str | None) -> Wallet:
+        """Return the wallet that an item holds."""
+        unit = self._unit(reading, operators_currency)
+        credit_unit = self._mapping.credit_unit or unit
+        values = {name: reading.optional(name, field) for name, field in self._fields.items()}
+        thresholds: dict[Level, Any] = {
+            level: reading.optional(f"thresholds.{level}", field) for level, field in self._thresholds.items()
         }
-        credit_unit = self.mapping.credit_unit or unit
-        values = {name: reading.optional(name, field, _READERS[name]) for name, field in self.fields.items()}
+        parts = {
+            kind: reading.optional(f"credit_breakdown.{kind}", field)
+            for kind, field in self._breakdown.items()
+        }
         return Wallet(
-            id=reading.required("id", self.id, text),
+            id=reading.required("id", self._id),
             currency=unit,
-            balance=reading.required("balance", self.balance, number),
+            balance=reading.required("balance", self._balance),
             credit_unit=credit_unit,
-            thresholds=self._thresholds(reading),
+            thresholds={level: value for level, value in thresholds.items() if value is not None},
             credit_breakdown=tuple(
-                Credit(kind, amount, credit_unit) for kind, amount in parts.items() if amount is not None
+                Credit(kind, part, credit_unit) for kind, part in parts.items() if part is not None
             ),
-            postpaid=values.get("type") in self.mapping.postpaid,
+            postpaid=values.get("type") in self._mapping.postpaid,
             **{name: value for name, value in values.items() if value is not None},
         )
 
-    def _currency(self, reading: "_Reading", operators: str | None) -> str:
-        given = reading.value(self.currency) if self.currency else None
-        code = operators if given is None else given
-        if (
-            not isinstance(code, str)
-            or not UNIT.fullmatch(code.strip().upper())
-            or (given is not None and contains_secret(code, reading.secrets))
-        ):
-            raise Failure(Reason.MALFORMED, f"{reading.where}.currency is missing or not a currency code")
-        return code.strip().upper()
-
-    def _thresholds(self, reading: "_Reading") -> Thresholds:
-        read: dict[Level, Any] = {
-            level: reading.optional(f"thresholds.{level}", field, number)
-            for level, field in self.thresholds.items()
-        }
-        return {level: value for level, value in read.items() if value is not None}
+    def _unit(self, reading: _Reading, operators: str | None) -> str:
+        """Return the currency that the answer gives, else the operator's."""
+        given = reading.strictly("currency", self._currency) if self._currency else None
+        unit: str | None = given or operators
+        if unit is None:
+            raise reading.malformed("currency", _MissingError(self._currency.paths if self._currency else ()))
+        return unit
 
 
-class _Field:
-    """A field of a definition beside its compiled paths; a literal has none."""
-
-    def __init__(self, spec: Any) -> None:
-        self.spec = spec
-        self.paths: list[Search] = searches(spec.path) if spec.path else []
-        self.minus = search(spec.minus) if getattr(spec, "minus", None) else None
-
-
-class _Reading:
-    """One item of an answer while it is read."""
-
-    def __init__(self, item: Any, where: str, secrets: Collection[str], notes: list[str]) -> None:
-        self.item = item
-        self.where = where
-        self.secrets = secrets
-        self.notes = notes
-
-    def value(self, field: _Field) -> Any:
-        return _first(field.paths, self.item) if field.paths else field.spec.literal
-
-    def required(self, name: str, field: _Field, reader: _Reader[_Value]) -> _Value:
-        try:
-            value = self._read(field, reader)
-        except ValueError as error:
-            raise Failure(Reason.MALFORMED, f"{self.where}.{name} {error}") from None
-        if value is None:
-            raise Failure(Reason.MALFORMED, f"{self.where}.{name} is missing")
-        return value
-
-    def optional(self, name: str, field: _Field, reader: _Reader[_Value]) -> _Value | None:
-        if getattr(field.spec, "required", False):
-            return self.required(name, field, reader)
-        try:
-            return self._read(field, reader)
-        except ValueError as error:
-            self.notes.append(f"{self.where}.{name} {error}; left out")
-            return None
-
-    def _read(self, field: _Field, reader: _Reader[_Value]) -> _Value | None:
-        value = reader(self.value(field), field.spec)
-        if field.minus is not None and value is not None:
-            less = reader(field.minus(self.item), field.spec)
-            if less is None:
-                return None
-            value = difference(value, less)  # type: ignore[assignment,arg-type] # only numbers have `minus`
-        if field.paths and isinstance(value, str) and contains_secret(value, self.secrets):
-            raise ValueError("repeats a credential")
-        return value
-
-
-def _first(paths: list[Search], document: Any) -> Any:
-    """Give the first value that is there and not null, as APIs rename and omit fields."""
-    for path in paths:
-        value = path(document)
-        if value is not None:
-            return value
-    return None
+def _shown(path: Expression) -> str:
+    """Return an expression for a message: on one line, and its beginning where it is long."""
+    text = " ".join(path.text.split())
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"
 
 
 def _kind(value: Any) -> str:
-    return (
-        "number"
-        if isinstance(value, int | float | Decimal) and not isinstance(value, bool)
-        else type(value).__name__
-    )
+    """Say what kind of JSON a value is."""
+    if value is None:
+        return "nothing"
+    if isinstance(value, bool):
+        return "true or false"
+    if isinstance(value, int | Decimal):
+        return "a number"
+    if isinstance(value, str):
+        return "a text"
+    return "a list" if isinstance(value, list) else "an object"
 
 
-def _among(value: Any, known: list[Scalar]) -> bool:
+def _among(value: Any, known: Iterable[Scalar]) -> bool:
     return any(_kind(value) == _kind(one) and value == one for one in known)

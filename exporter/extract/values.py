@@ -1,76 +1,59 @@
-"""Single values out of an answer, strictly: each reader gives a value, None for "not given", or ValueError."""
+"""Single values out of an answer, strictly: each reader returns a value, None for "not given", or raises ValueError."""
 
-import json
 import math
-import re
-from collections.abc import Collection
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
 from exporter.model import UNROUNDED, State
-from exporter.providers.mapping import Choice, Number, Timestamp
-from exporter.schema.fields import MAX_TEXT, NUMBER
+from exporter.providers.mapping import Choice, Currency, Flag, FreeText, Number, Text, Timestamp
+from exporter.schema.fields import NUMBER, UNIT, label, visible
+from exporter.schema.patterns import find
 
-_MAX_WRITTEN_EXPONENT = 9999
-_FEW_DIGITS = 40
-_SHORTEST_KEY = 8
 _SPACES = str.maketrans("\n\t", "  ")
 _MILLI = Decimal("0.001")
+_EARLIEST, _LATEST = (int(datetime(year, 1, 1, tzinfo=UTC).timestamp()) for year in (2000, 2101))
 
 
-def document(body: bytes) -> Any:
-    """Parse JSON with exact numbers; raise ValueError for anything else, NaN and endless nesting included."""
-    try:
-        return json.loads(body, parse_float=_exact, parse_int=_whole, parse_constant=_refuse)
-    except RecursionError:
-        raise ValueError("is nested too deeply") from None
-    except ArithmeticError:
-        raise ValueError("has a number beyond all bounds") from None
-
-
-def _exact(digits: str) -> Decimal:
-    value = Decimal(digits)
-    if abs(value.adjusted()) > _MAX_WRITTEN_EXPONENT:
-        # Exact arithmetic with it, which a definition may ask for, would fill the memory.
-        raise ValueError("has a number beyond all bounds")
-    return value
-
-
-def _whole(digits: str) -> int | Decimal:
-    return int(digits) if len(digits) < _FEW_DIGITS else _exact(digits)
-
-
-def _refuse(constant: str) -> Any:
-    raise ValueError(f"{constant} is not JSON")
+def amount(value: Any, spec: Number) -> Decimal | None:
+    """Read an amount as it stands: a JSON number or a numeric string, before scale and sign."""
+    if value is None or (isinstance(value, str) and value.strip().lower() == "unlimited"):
+        return None
+    read = _digits(value, spec.pattern)
+    return None if read in spec.invalid else held(read)
 
 
 def number(value: Any, spec: Number) -> Decimal | None:
-    """Read an amount: a JSON number or a numeric string, then scale and sign as the definition says."""
-    if value is None or (isinstance(value, str) and value.strip().lower() == "unlimited"):
-        return None
-    amount = _amount(value, spec.pattern)
-    if amount in spec.invalid:
-        return None
-    if spec.scale != 1:
-        amount = UNROUNDED.multiply(_held(amount), spec.scale)
-    return _held(amount.copy_negate() if spec.negate else amount)
+    """Read an amount, then scale and sign as the definition says."""
+    read = amount(value, spec)
+    return None if read is None else product(read, -spec.scale if spec.negate else spec.scale)
 
 
-def difference(amount: Decimal, less: Decimal) -> Decimal:
-    """Subtract to the last digit."""
-    return _held(UNROUNDED.subtract(amount, less))
+def product(read: Decimal, factor: Decimal) -> Decimal:
+    """Multiply to the last digit; raise ValueError for what no sample can hold."""
+    return read if factor == 1 else held(UNROUNDED.multiply(read, factor))
 
 
-def _held(amount: Decimal) -> Decimal:
-    if not amount.is_finite() or not math.isfinite(float(amount)) or (amount and not float(amount)):
+def total(first: Decimal, plus: Iterable[Decimal], minus: Iterable[Decimal]) -> Decimal:
+    """Add and subtract to the last digit; raise ValueError for what no sample can hold."""
+    for more in plus:
+        first = UNROUNDED.add(first, more)
+    for less in minus:
+        first = UNROUNDED.subtract(first, less)
+    return held(first)
+
+
+def held(read: Decimal) -> Decimal:
+    """Return an amount that a sample can hold; raise ValueError for any other."""
+    if not read.is_finite() or not math.isfinite(float(read)) or (read and not float(read)):
         raise ValueError("is beyond what a sample can hold")
-    return amount or Decimal(0)
+    return read or Decimal(0)
 
 
-def _amount(value: Any, pattern: str | None) -> Decimal:
+def _digits(value: Any, pattern: str | None) -> Decimal:
     if isinstance(value, str):
-        digits = _matched(pattern, value.strip()) if pattern else value.strip()
+        digits = (find(pattern, value.strip()) or "") if pattern else value.strip()
         if not NUMBER.fullmatch(digits):
             raise ValueError("is not a number")
         return Decimal(digits)
@@ -79,42 +62,39 @@ def _amount(value: Any, pattern: str | None) -> Decimal:
     return Decimal(value)
 
 
-def _matched(pattern: str, text: str) -> str:
-    """Give the group of a pattern that describes the whole of a short text: one that may stop early invents money."""
-    match = re.fullmatch(pattern, text) if len(text) <= MAX_TEXT else None
-    return (match[1] or "") if match else ""
-
-
-def text(value: Any, _spec: Any = None) -> str | None:
-    """Read a text that may become a label value; a whole number counts as its digits."""
+def label_text(value: Any, _spec: Any = None) -> str | None:
+    """Read a text that may become a label value, as it is; a whole number counts as its digits."""
     if value is None or value == "":
         return None
     if isinstance(value, int) and not isinstance(value, bool):
         value = str(value)
-    if not isinstance(value, str) or len(value) > MAX_TEXT or not value.isprintable():
-        raise ValueError("is not a short printable text")
-    return value
+    if not isinstance(value, str):
+        raise ValueError("is not a text")  # noqa: TRY004 - as above
+    try:
+        return label(value)
+    except ValueError:
+        raise ValueError("is not a short text without control characters") from None
 
 
-def words(value: Any, _spec: Any = None) -> str | None:
-    """Read a text that people wrote: as `text`, and lines and tabs in it are theirs."""
+def free_text(value: Any, _spec: Any = None) -> str | None:
+    """Read a text that people wrote: as `label_text`, and lines and tabs in it are theirs."""
     if isinstance(value, str):
-        text(value.translate(_SPACES))
+        label_text(value.translate(_SPACES))
         return value or None
-    return text(value)
+    return label_text(value)
 
 
-def contains_secret(value: str, secrets: Collection[str]) -> bool:
-    """Tell whether a text holds one of the secrets, in capitals or small letters.
+def currency(value: Any, _spec: Any = None) -> str | None:
+    """Read a currency or unit, in capitals; a blank text is none."""
+    if value is None:
+        return None
+    code = visible(value).upper() if isinstance(value, str) else "?"
+    if code and not UNIT.fullmatch(code):
+        raise ValueError("is not a currency code")
+    return code or None
 
-    One of a few characters must be the whole text: no provider's key is that short, and a trial's `k` is in any text.
-    """
-    folded = value.casefold()
-    known = (secret.casefold() for secret in secrets)
-    return any(secret in folded if len(secret) >= _SHORTEST_KEY else secret == folded for secret in known)
 
-
-def flag(value: Any, _spec: Any = None) -> bool | None:
+def boolean(value: Any, _spec: Any = None) -> bool | None:
     """Read a JSON true or false."""
     if value is None or isinstance(value, bool):
         return value
@@ -126,21 +106,40 @@ def state(value: Any, spec: Choice) -> State | None:
     if value is None or value == "":
         return None
     if not isinstance(value, str):
-        raise ValueError("is not a text")  # noqa: TRY004 - readers have one way to refuse
+        raise ValueError("is not a text")  # noqa: TRY004 - as above
     return State(value if value in spec.states else "unknown", (*spec.states, "unknown"))
 
 
 def timestamp(value: Any, spec: Timestamp) -> Decimal | None:
-    """Read a time as Unix seconds; a date is its first moment, and without a zone it is UTC."""
+    """Read a time as Unix seconds; a date is its first moment, and without a zone it is UTC.
+
+    One outside of the years 2000 to 2100 is no time but a way to say "never".
+    """
     if value is None or value == "":
         return None
-    if spec.format != "iso8601":
-        seconds = _held(_amount(value, None))
-        return _held(UNROUNDED.multiply(seconds, _MILLI)) if spec.format == "unix_ms" else seconds
+    seconds = _iso8601(value) if spec.format == "iso8601" else _digits(value, None)
+    if spec.format == "unix_ms":
+        seconds = UNROUNDED.multiply(seconds, _MILLI)
+    return held(seconds) if _EARLIEST <= seconds < _LATEST else None
+
+
+def _iso8601(value: Any) -> Decimal:
     if not isinstance(value, str):
-        raise ValueError("is not a date")  # noqa: TRY004 - readers have one way to refuse
+        raise ValueError("is not a date")  # noqa: TRY004 - as above
     try:
         moment = datetime.fromisoformat(value.strip())
     except ValueError:
         raise ValueError("is not a date") from None
     return Decimal(str((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()))
+
+
+READERS: Mapping[type, Callable[[Any, Any], Any]] = {
+    Number: number,
+    Timestamp: timestamp,
+    Text: label_text,
+    FreeText: free_text,
+    Currency: currency,
+    Flag: boolean,
+    Choice: state,
+}
+"""How a field is read, by the type that its definition has."""

@@ -64,8 +64,8 @@ def _outcome(attribute: str) -> Callable[[Reading], Any]:
     return lambda reading: getattr(reading.outcome, attribute, None)
 
 
-def _wallet(attribute: str, text: str, *, suffix: str = "") -> Family:
-    name = f"prepaid_{attribute}{suffix}"
+def _wallet(attribute: str, text: str, *, prefix: str = "", suffix: str = "") -> Family:
+    name = f"prepaid_{prefix}{attribute}{suffix}"
     return Family(name, text, _WALLET, "gauge", lambda _, wallet: _one(getattr(wallet, attribute)))
 
 
@@ -146,6 +146,7 @@ ACCOUNT_FAMILIES = (
 
 WALLET_FAMILIES = (
     _wallet("balance", "What can be spent now; negative is owed."),
+    _wallet("cached", "Whether the provider says that the balance comes from its cache.", prefix="balance_"),
     _wallet("settled_balance", "The booked balance without pending usage."),
     _wallet("credit_balance", "What can be spent now, counted in the provider's credits."),
     Family(

@@ -12,7 +12,7 @@ Found = Iterator[tuple[Location, str]]
 
 RESERVED = frozenset(
     {"name", "provider", "params", "currency", "thresholds", "wallet_thresholds", "timeout", "min_interval"}
-    | {"base_url", "allow_http", "ca", "proxy_url", "dashboard_url", "topup_url"}
+    | {"base_url", "allow_http", "ca", "proxy_url", "dashboard_url", "topup_url", "runway", "ignore_wallets"}
 )
 """Names that, as a credential's, would give an account one key with two meanings."""
 
@@ -27,6 +27,8 @@ def consistency(definition: Definition) -> Found:
     yield from _unused(definition)
     yield from _authentication(definition)
     yield from _doubles(definition)
+    for status in filter(definition.accepts, definition.errors.statuses):
+        yield ("errors", "statuses", str(status)), "is a status of success too"
     if is_cleartext(definition.base_url):
         yield ("base_url",), "must begin with https://"
 

@@ -116,7 +116,7 @@ def _final(value: int) -> int:
 
 
 class Success(Strict):
-    """What an answer must be before wallets are looked for in it.
+    """What an answer must be before wallets are looked for in it; of several rules all must hold.
 
     `path` is read on success and error statuses alike.
     """
@@ -130,34 +130,53 @@ class Success(Strict):
         description="values there that mean success; another of the same JSON type is the provider's error, "
         "anything else is malformed",
     )
-    errors: list[Scalar] = Field(default=[], description="with `equals`: only these are the provider's error")
-    absent: bool = Field(default=False, description="instead of `equals`: any value there is an error")
+    errors: list[Scalar] = Field(
+        default=[], description="values there that mean an error; with or without `equals`, only these do"
+    )
+    absent: bool = Field(
+        default=False, description="instead of `equals` and `errors`: any value there is an error"
+    )
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
-        if (self.path is not None) != bool(self.equals or self.absent):
-            raise ValueError("path goes with equals or absent")
+        if (self.path is not None) != bool(self.equals or self.errors or self.absent):
+            raise ValueError("path goes with equals, errors or absent")
         if self.absent and (self.equals or self.errors):
             raise ValueError("absent does not go with equals or errors")
-        if self.errors and not self.equals:
-            raise ValueError("errors goes with equals")
         if {(type(one), one) for one in self.equals} & {(type(one), one) for one in self.errors}:
             raise ValueError("equals and errors share a value")
         return self
 
 
-class Errors(Strict):
-    """Where the provider's own error code stands, and which codes have a reason of their own."""
+def _unsuccessful(value: int) -> int:
+    if not 400 <= value < 600:  # noqa: PLR2004 - the statuses of errors in RFC 9110
+        raise ValueError("must be an HTTP status from 400 to 599")
+    return value
 
-    code: Paths = Field(default=["code"], description="where the code stands")
+
+class Errors(Strict):
+    """Which of the provider's error codes and HTTP statuses have a reason of their own.
+
+    A code that is listed counts before every rule of success, whatever the status.
+    """
+
+    code: Paths = Field(default=["code"], description="where a code stands; each place is looked at")
     auth: list[Scalar] = Field(default=[], description="codes of a wrong key")
     rate_limited: list[Scalar] = Field(default=[], description="codes of too many calls")
+    exhausted: list[Scalar] = Field(default=[], description="codes that say that nothing is left")
+    statuses: dict[Annotated[int, AfterValidator(_unsuccessful)], Reason] = Field(
+        default={}, description="reasons by HTTP status, in place of the usual ones, such as `402: exhausted`"
+    )
 
 
 def _hinted(value: str) -> str:
     if value not in {*Reason} and not (value.isascii() and value.isdigit() and 100 <= int(value) < 600):  # noqa: PLR2004
         raise ValueError(f"must be an HTTP status or a reason: {', '.join(Reason)}")
     return value
+
+
+def _as_list(value: Any) -> Any:
+    return [value] if isinstance(value, dict) else value
 
 
 class Definition(Strict):
@@ -186,14 +205,16 @@ class Definition(Strict):
     auth: Annotated[TokenAuth | FieldAuth | BasicAuth, Field(discriminator="type")] = Field(
         description="where the key goes, see below"
     )
-    success: Success = Field(default=Success(), description="see below")
+    success: Annotated[list[Success], BeforeValidator(_as_list)] = Field(
+        default=[], description="a rule, or a list of them, see below"
+    )
     errors: Errors = Field(default=Errors(), description="see below")
     hints: dict[Annotated[str, AfterValidator(_hinted)], str] = Field(
         default={}, description="advice to the operator, by HTTP status or by reason of the failure"
     )
     wallets: Annotated[
         list[WalletMapping],
-        BeforeValidator(lambda value: [value] if isinstance(value, dict) else value),
+        BeforeValidator(_as_list),
         Field(min_length=1),
     ] = Field(description="one mapping, or a list of them: where the amounts stand, see below")
 
@@ -201,3 +222,8 @@ class Definition(Strict):
     def needs_currency(self) -> bool:
         """Tell whether the operator must name the currency, since the answer does not."""
         return any(wallet.currency is None for wallet in self.wallets)
+
+    def accepts(self, status: int) -> bool:
+        """Tell whether an HTTP status is one of success."""
+        listed = [rule.statuses for rule in self.success if rule.statuses]
+        return all(status in statuses for statuses in listed) if listed else 200 <= status < 300  # noqa: PLR2004

@@ -1,9 +1,9 @@
 """The schema of a definition's wallets: where in an answer each field stands, and how it is read."""
 
 from decimal import Decimal
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
 from exporter.model import Level
 from exporter.schema.fields import (
@@ -11,26 +11,53 @@ from exporter.schema.fields import (
     Expression,
     LabelText,
     Name,
+    NumberPattern,
     Paths,
-    RegularExpression,
     Strict,
     Unit,
     short,
 )
 
 
-class Number(Strict):
-    """An amount, taken from a JSON number or a numeric string; null, absent or `unlimited` is no sample."""
+def _scale(value: Decimal) -> Decimal:
+    if value == 0:
+        raise ValueError("must not be 0: every amount would be")
+    return value
+
+
+Scale = Annotated[Decimal, AfterValidator(_scale)]
+
+
+class Part(Strict):
+    """An amount to add or to take off, read like the one that it belongs to."""
 
     path: Paths = Field(description="where it stands; of several paths the first that is not null counts")
-    minus: Expression | None = Field(
-        default=None, description="path of an amount to take off, read like the first"
+    scale: Scale | None = Field(default=None, description="factor; without it the field's, without its sign")
+
+
+def _parts(value: Any) -> Any:
+    """Let one text or mapping stand for a list of one, and a text for its path."""
+    listed = value if isinstance(value, list) else [value]
+    return [{"path": part} if isinstance(part, str) else part for part in listed]
+
+
+Parts = Annotated[list[Part], BeforeValidator(_parts), Field(min_length=1)]
+
+
+class Number(Strict):
+    """An amount, taken from a JSON number or a numeric string; null, absent or `unlimited` is no sample.
+
+    It is the sign times the scale times what stands at `path`, then what `plus` adds, less what `minus` takes off.
+    """
+
+    path: Paths = Field(description="where it stands; of several paths the first that is not null counts")
+    plus: Parts | None = Field(
+        default=None, description="amounts to add: paths, or mappings of `path` and `scale`"
     )
-    scale: Decimal = Field(
-        default=Decimal(1), description="factor, such as 0.01 where the answer counts cents"
-    )
+    minus: Parts | None = Field(default=None, description="amounts to take off, as in `plus`")
+    scale: Scale = Field(default=Decimal(1), description="factor, such as 0.01 where the answer counts cents")
     negate: bool = Field(default=False, description="turn the sign round, where the answer gives a debt")
-    pattern: RegularExpression | None = Field(
+    pattern: NumberPattern | None = Field(
         default=None,
         description="regular expression for a text around the number: it describes the whole text, "
         "at most 200 characters, and its one group is the number",
@@ -41,15 +68,9 @@ class Number(Strict):
         description="where it is missing or unreadable the answer is malformed; a balance always is required",
     )
 
-    @model_validator(mode="after")
-    def _worth_something(self) -> Self:
-        if self.scale == 0:
-            raise ValueError("scale must not be 0: every amount would be")
-        return self
-
 
 class Timestamp(Strict):
-    """A time; a date is its first moment, and without a zone it is UTC."""
+    """A time; a date is its first moment, and without a zone it is UTC. Outside of 2000 to 2100 it is no sample."""
 
     path: Paths = Field(description="where it stands")
     format: Literal["iso8601", "unix", "unix_ms"] = Field(
@@ -68,6 +89,21 @@ class Text(Strict):
         if (self.path is None) == (self.literal is None):
             raise ValueError("give exactly one of path and literal")
         return self
+
+
+class FreeText(Text):
+    """A text that people wrote, which may have several lines."""
+
+
+class Currency(Text):
+    """A currency or unit, in capitals or small letters; a blank one is the account's."""
+
+    @field_validator("literal")
+    @classmethod
+    def _unit(cls, value: str | None) -> str | None:
+        if value is not None and not UNIT.fullmatch(value.upper()):
+            raise ValueError("must be a currency or unit, such as EUR or CREDITS: A-Z, 0-9 and _, at most 32")
+        return value and value.upper()
 
 
 class Flag(Strict):
@@ -91,13 +127,6 @@ class Choice(Strict):
     )
 
 
-def _currency(value: Text) -> Text:
-    code = None if value.literal is None else value.literal.upper()
-    if code is not None and not UNIT.fullmatch(code):
-        raise ValueError("must be a currency or unit, such as EUR or CREDITS: A-Z, 0-9 and _, at most 32")
-    return value.model_copy(update={"literal": code})
-
-
 def _required(value: Number) -> Number:
     if "required" in value.model_fields_set and not value.required:
         raise ValueError("a wallet without its balance is none: leave required out")
@@ -107,6 +136,7 @@ def _required(value: Number) -> Number:
 NumberField = Annotated[Number, short("path")]
 TimestampField = Annotated[Timestamp, short("path")]
 TextField = Annotated[Text, short("path")]
+FreeTextField = Annotated[FreeText, short("path")]
 FlagField = Annotated[Flag, short("path")]
 
 
@@ -124,7 +154,7 @@ class WalletMapping(Strict):
     id: TextField = Field(
         default=Text(literal="main"), description="text: label `wallet`; without it the wallet is `main`"
     )
-    currency: Annotated[Text, AfterValidator(_currency), short("path")] | None = Field(
+    currency: Annotated[Currency, short("path")] | None = Field(
         default=None, description="text: currency or unit of the amounts; without it the account must name it"
     )
     credit_unit: Unit | None = Field(
@@ -133,6 +163,9 @@ class WalletMapping(Strict):
     )
     balance: Annotated[Number, AfterValidator(_required), short("path")] = Field(
         description="number: what can be spent now"
+    )
+    cached: FlagField | None = Field(
+        default=None, description="flag: the provider says that the balance comes from a cache of its own"
     )
     settled_balance: NumberField | None = _number("number: the booked balance, without pending usage")
     credit_balance: NumberField | None = _number("number: `balance`, counted in credits")
@@ -153,12 +186,12 @@ class WalletMapping(Strict):
     quota_used: NumberField | None = _number("number: used of the plan")
     quota_reset_timestamp: TimestampField | None = Field(default=None, description="time: the plan renews")
     expiry_timestamp: TimestampField | None = Field(default=None, description="time: the credit expires")
-    name: TextField | None = Field(default=None, description="text: the wallet's name")
-    type: TextField | None = Field(default=None, description="text: the provider's kind of wallet")
+    name: FreeTextField | None = Field(default=None, description="text: the wallet's name")
+    type: FreeTextField | None = Field(default=None, description="text: the provider's kind of wallet")
     postpaid: list[str] = Field(
         default=[], description="values of `type` whose wallets are billed later and so never run out"
     )
-    customer: TextField | None = Field(default=None, description="text: whose wallet it is")
+    customer: FreeTextField | None = Field(default=None, description="text: whose wallet it is")
     status: Choice | None = Field(default=None, description="choice: the wallet's state")
     alert_state: Choice | None = Field(default=None, description="choice: state of the provider's own alarm")
 

@@ -1,6 +1,7 @@
 """The base of every schema of ours: strict models, and the kinds of text that they share."""
 
 import re
+import unicodedata
 from ipaddress import ip_address
 from string import Template
 from typing import Annotated, Any
@@ -10,17 +11,15 @@ import jmespath
 from jmespath.functions import Functions
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
+from exporter.schema.patterns import MAX_TEXT, number_pattern
+
 UNIT = re.compile(r"[A-Z][A-Z0-9_]{0,31}")
 NUMBER = re.compile(r"[-+]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]{1,4})?")
-MAX_TEXT = 200
-"""Longest text, in characters, that becomes a label value or that a pattern looks at."""
-
+_MAX_EXPRESSION = 2000
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _OWN_HEADERS = frozenset({"host", "connection", "content-length", "transfer-encoding"})
 _HOST = re.compile(r"(.*@)?(\[[^\[\]]+\]|[^\[\]:]+)(:[0-9]*)?")
-_ESCAPED = re.compile(r"\\.|\[\^?\]?(\\.|[^\]\\])*\]", re.DOTALL)
-_REPEATED_GROUP = re.compile(r"\)\s*[*+{]")
 
 
 def is_loopback(host: str | None) -> bool:
@@ -59,10 +58,17 @@ def _printable(value: str) -> str:
     return value
 
 
-def _label(value: str) -> str:
-    if not value or len(value) > MAX_TEXT or not value.isprintable():
-        raise ValueError(f"must be printable text of 1 to {MAX_TEXT} characters")
+def label(value: str) -> str:
+    """Accept what can be the value of a label, as it is; raise ValueError for control characters and half pairs."""
+    if not 0 < len(value) <= MAX_TEXT or any(unicodedata.category(sign) in ("Cc", "Cs") for sign in value):
+        raise ValueError(f"must be text of 1 to {MAX_TEXT} characters, without control characters")
     return value
+
+
+def visible(value: str) -> str:
+    """Return a text without the blank and unseen signs around it, those of no width among them."""
+    seen = [index for index, sign in enumerate(value) if unicodedata.category(sign)[0] not in "ZC"]
+    return value[seen[0] : seen[-1] + 1] if seen else ""
 
 
 def header_name(value: str) -> str:
@@ -85,10 +91,14 @@ def _path(value: str) -> str:
 
 
 def _expression(value: str) -> str:
+    if len(value) > _MAX_EXPRESSION:
+        raise ValueError(f"must have at most {_MAX_EXPRESSION} characters")
     try:
         tree = jmespath.compile(value).parsed
     except jmespath.exceptions.JMESPathError:
         raise ValueError("is not a JMESPath expression") from None
+    except RecursionError:
+        raise ValueError("is nested too deeply") from None
     _check_calls(tree)
     return value
 
@@ -112,19 +122,6 @@ def _check_call(name: str, given: int) -> None:
     if given < len(signature) or (given > len(signature) and not variadic):
         least = "at least " if variadic else ""
         raise ValueError(f"calls {name}() with {given} arguments; it takes {least}{len(signature)}")
-
-
-def _regular_expression(value: str) -> str:
-    try:
-        groups = re.compile(value).groups
-    except re.error:
-        raise ValueError("is not a regular expression") from None
-    if groups != 1:
-        raise ValueError("must have exactly one group: the number")
-    if _REPEATED_GROUP.search(_ESCAPED.sub("x", value)):
-        # Such a pattern can take years over a text of forty characters, and nothing else runs meanwhile.
-        raise ValueError("must not repeat a group with *, + or {}")
-    return value
 
 
 def _name(value: str) -> str:
@@ -180,9 +177,9 @@ PathText = Annotated[TemplateText, AfterValidator(_path)]
 HeaderName = Annotated[str, AfterValidator(header_name)]
 HeaderText = Annotated[TemplateText, AfterValidator(_printable)]
 Printable = Annotated[str, AfterValidator(_printable)]
-LabelText = Annotated[str, AfterValidator(_label)]
+LabelText = Annotated[str, AfterValidator(label)]
 Expression = Annotated[str, AfterValidator(_expression)]
-RegularExpression = Annotated[str, AfterValidator(_regular_expression)]
+NumberPattern = Annotated[str, AfterValidator(number_pattern)]
 Paths = Annotated[list[Expression], BeforeValidator(_as_list), Field(min_length=1)]
 Name = Annotated[str, AfterValidator(_name)]
 Unit = Annotated[str, AfterValidator(_unit)]

@@ -41,6 +41,9 @@ class WalletEntry(_Entry):
     currency: str = Field(description="ISO 4217 code, or the provider's own unit, such as CREDITS.")
     balance: str | None = Field(description="What can be spent now, with every digit that the provider gave.")
     balance_number: float | None = Field(description="The balance as a number, which may have fewer digits.")
+    cached: bool | None = Field(
+        description="Whether the provider says that the balance comes from its cache; null where it does not tell."
+    )
     thresholds: dict[Level, str] = Field(description="Low-balance thresholds in force, by level.")
     state: WalletState = Field(
         description="`critical`: under the critical threshold, or nothing is left; `warning` and `info` likewise."
@@ -130,6 +133,7 @@ def _wallet(reading: Reading, wallet: Wallet) -> WalletEntry:
         currency=wallet.currency,
         balance=_text(wallet.balance),
         balance_number=_number(wallet.balance),
+        cached=wallet.cached,
         thresholds={level: f"{value:f}" for level, value in thresholds.items()},
         state=level.value if level else "ok",
         auto_recharge=AutoRecharge(

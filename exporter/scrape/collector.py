@@ -13,7 +13,6 @@ import structlog
 
 from exporter.config import Account
 from exporter.extract.extractor import extractor
-from exporter.extract.values import document
 from exporter.files import file_signature
 from exporter.model import Exchange, Failure, Outcome, Reason, Wallet
 from exporter.upstream.client import Answer, Client, ExchangeError, Sender, StaleError
@@ -22,7 +21,6 @@ from exporter.upstream.request import prepare
 MAX_RETRY_AFTER = 3600.0
 """Longest time, in seconds, for which a provider's Retry-After is obeyed."""
 
-_STATUS_REASONS: Mapping[int, Reason] = {401: Reason.AUTH, 403: Reason.AUTH, 429: Reason.RATE_LIMITED}
 _HOLDING_STATUSES = (429, 503)
 
 _log = structlog.get_logger()
@@ -92,7 +90,7 @@ class Collector:
             answer = self._exchange(sender, end, exchanges, facts)
         if answer.status in _HOLDING_STATUSES:
             facts["retry_after"] = retry_after(answer.headers.get("Retry-After"), datetime.now(UTC))
-        found = self._judged(answer)
+        found = self._extractor.document(answer.status, answer.body, answer.headers.get("Content-Type", ""))
         wallets, notes = self._extractor.wallets(found, self.account.currency, sender.prepared.secrets)
         return wallets, (*notes, *self._unmatched(wallets))
 
@@ -142,26 +140,6 @@ class Collector:
             self._state = state
             self.revision += 1
         return self._sender
-
-    def _judged(self, answer: Answer) -> Any:
-        """Give the document of a good answer; raise `Failure` for any other."""
-        status = answer.status
-        if 300 <= status < 400:  # noqa: PLR2004 - the redirects
-            raise Failure(Reason.REDIRECT, f"HTTP status {status}; redirects are not followed")
-        statuses = self.account.provider.definition.success.statuses
-        accepted = status in statuses if statuses else 200 <= status < 300  # noqa: PLR2004 - the successes
-        if status in _STATUS_REASONS and not accepted:
-            raise Failure(_STATUS_REASONS[status], f"HTTP status {status}")
-        try:
-            found = document(answer.body)
-        except ValueError:
-            if accepted:
-                raise Failure(Reason.MALFORMED, "the answer is not JSON") from None
-            found = None
-        self._extractor.judge(found, accepted=accepted)
-        if not accepted:
-            raise Failure(Reason.HTTP_STATUS, f"HTTP status {status}")
-        return found
 
     def _hint(self, facts: Mapping[str, Any]) -> str:
         hints = self.account.provider.definition.hints

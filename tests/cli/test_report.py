@@ -54,6 +54,15 @@ def test_an_exhausted_wallet_says_so_whether_it_has_thresholds_or_not() -> None:
     assert report.exit_status([plain]) == 2
 
 
+def test_a_balance_out_of_the_provider_s_cache_says_so() -> None:
+    cached = reading(Wallet("main", "EUR", Decimal(9), cached=True, thresholds={Level.WARNING: Decimal(5)}))
+    fresh = reading(Wallet("main", "EUR", Decimal(9), cached=False))
+    assert printed(cached).rstrip().endswith("  from the provider's cache, warning under 5")
+    assert "cache" not in printed(fresh)
+    told = [json.loads(report.as_json([one]))[0]["wallets"][0]["cached"] for one in (cached, fresh)]
+    assert told == [True, False]
+
+
 def test_what_was_left_out_of_a_good_answer_is_in_the_json() -> None:
     (entry,) = json.loads(
         report.as_json([reading(Wallet("main", "EUR", Decimal(1)), notes=("main.quota is not a number",))])

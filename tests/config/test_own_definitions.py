@@ -1,5 +1,6 @@
 """What can be known of an own definition before anybody asks the provider is refused when it is loaded."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -132,7 +133,10 @@ def test_a_request_that_cannot_be_sent_is_refused(request_: str, message: str, p
 @pytest.mark.parametrize(
     ("auth", "message"),
     [
-        ("{type: header, name: ''}", "auth.name: must be printable text of 1 to 200 characters"),
+        (
+            "{type: header, name: ''}",
+            "auth.name: must be text of 1 to 200 characters, without control characters",
+        ),
         ("{type: header, name: 'A uth'}", "auth.name: is not the name of a header"),
         (
             '{type: query, name: k, prefix: "a\\n"}',
@@ -172,15 +176,23 @@ CURRENCY = "must be a currency or unit, such as EUR or CREDITS: A-Z, 0-9 and _, 
 @pytest.mark.parametrize(
     ("field", "message"),
     [
-        ("currency: {literal: €}", f"wallets.currency: {CURRENCY}"),
-        ("currency: {literal: not a currency!}", f"wallets.currency: {CURRENCY}"),
-        ("id: {literal: ''}", "wallets.id.literal: must be printable text of 1 to 200 characters"),
-        ("quota: {path: q, scale: 0}", "wallets.quota: scale must not be 0: every amount would be"),
-        ("quota: {path: q, scale: 0.00}", "wallets.quota: scale must not be 0: every amount would be"),
+        ("currency: {literal: €}", f"wallets.currency.literal: {CURRENCY}"),
+        ("currency: {literal: not a currency!}", f"wallets.currency.literal: {CURRENCY}"),
         (
-            "quota: {path: q, pattern: '((?:[0-9]+,?)+) EUR'}",
-            "wallets.quota.pattern: must not repeat a group with *, + or {}",
+            "id: {literal: ''}",
+            "wallets.id.literal: must be text of 1 to 200 characters, without control characters",
         ),
+        (
+            'id: {literal: "a\\nb"}',
+            "wallets.id.literal: must be text of 1 to 200 characters, without control characters",
+        ),
+        ("quota: {path: q, scale: 0}", "wallets.quota.scale: must not be 0: every amount would be"),
+        ("quota: {path: q, scale: 0.00}", "wallets.quota.scale: must not be 0: every amount would be"),
+        (
+            "quota: {path: q, minus: {path: r, scale: 0}}",
+            "wallets.quota.minus.scale: must not be 0: every amount would be",
+        ),
+        ("quota: {path: q, plus: []}", "wallets.quota.plus: must not be empty"),
         (
             "status: {path: s, states: [active, active]}",
             "wallets.status.states: must name each state once, and not unknown, which is always there",
@@ -196,9 +208,96 @@ def test_a_field_that_can_never_be_right_is_refused(field: str, message: str, pr
     assert problems(wallets=f"{{balance: b, {field}}}") == [message]
 
 
-@pytest.mark.parametrize("pattern", [r"\(([0-9.]+)\)+", r"[)+*]*([0-9]+)", "([0-9]+)(?:[.,][0-9])? EUR"])
-def test_a_pattern_that_repeats_no_group_is_taken(pattern: str, problems: Problems) -> None:
-    assert problems(wallets=f"{{currency: c, balance: {{path: b, pattern: '{pattern}'}}}}") == []
+def wallets_with(pattern: str) -> str:
+    return json.dumps({"currency": "c", "balance": {"path": "b", "pattern": pattern}})
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        r"\s*([0-9]+\.[0-9]{2}) *€",
+        r"\(([0-9.]+)\)+",
+        r"[)*]*([0-9]+)",
+        r"(?:\$|€|US\$) ?(-?[0-9.]+)",
+        r"(?i)kes (-?[0-9]+(?:\.[0-9]+)?)",
+        r"ACCESS_BALANCE:(-?[0-9.]+)",
+        r"[A-Za-z ]*: ([-+]?[0-9.]+)",
+        r".*: (-?[0-9.]+)",
+        r"(?:Balance: )?(-?[0-9.]+)",
+        r"(-?[0-9.]+) EUR as of [0-9]{4}-[0-9]{2}-[0-9]{2}",
+        r"SMS2 ([0-9]+)",
+        r"((?:[0-9]+,?)+) EUR",
+        r"(?x) GBP\ ([0-9]+)  # the (rest) is a comment",
+        r"([0-9]+)\{x\}[{x}]",
+    ],
+)
+def test_usual_patterns_are_taken(pattern: str, problems: Problems) -> None:
+    assert problems(wallets=wallets_with(pattern)) == []
+
+
+EATS = (
+    "can match a digit, point or sign of the number outside of its group; put what may be part of the number into "
+    "the group, and name the text around it, as in 'Balance: (-?[0-9.]+) EUR'"
+)
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        r".*([0-9.]+)",
+        r".*?([0-9.]+)",
+        r"([0-9]+).*",
+        r".* ([0-9.]+) EUR",
+        r"[^0-9]*([0-9.]+)",
+        r"\D*([0-9.]+)\D*",
+        r"-([0-9.]+)",
+        r"-?([0-9.]+)",
+        r"([0-9]+)(?:[.,][0-9]+)? EUR",
+        r"([0-9]+)\.[0-9]{2} EUR",
+        r"([0-9.]+)(?:e[0-9]+)?",
+        r"(?:1|22)?([0-9]+)",
+        r"(?:0)*([0-9])",
+        r"(?>.*: |\w )([0-9]+)",
+        r"([0-9]+)\1?",
+        r"(?:x|(?:y|.))([0-9]+)",
+        r"\s*\w*\s*\w*\s*\w*\s*([0-9]+)\s*\w*\s*\w*",
+        r"\d*" * 8 + "([0-9]+)",
+        "(?:1|11|111)?" * 25 + "([0-9])",
+        "(?x)(?:[0-9]+)# a comment\n*([0-9]+)",
+    ],
+)
+def test_a_pattern_that_may_take_a_part_of_the_number_away_is_refused(
+    pattern: str, problems: Problems
+) -> None:
+    assert problems(wallets=wallets_with(pattern)) == [f"wallets.balance.pattern: {EATS}"]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "message"),
+    [
+        ("[0-9]+", "must have exactly one group, around what is wanted"),
+        ("([0-9]+)(a)", "must have exactly one group, around what is wanted"),
+        ("([0-9]+", "is not a regular expression"),
+        ("(?r)([0-9]+)", "is not a regular expression"),
+        ("(?P<a>[0-9]+)(?P>a)", "is not a regular expression"),
+        ("([0-9]+){e<=1}", "holds a brace as it stands; write \\{ for it"),
+        ("([0-9]+) EUR{s}", "holds a brace as it stands; write \\{ for it"),
+        ("(?:([0-9]),?)+", "must not repeat its group, nor look ahead or behind with it"),
+        ("([0-9]){2}", "must not repeat its group, nor look ahead or behind with it"),
+        ("(?=([0-9]+)).*", "must not repeat its group, nor look ahead or behind with it"),
+        ("a" * 499 + "()", "must have at most 500 characters"),
+    ],
+)
+def test_what_is_no_pattern_for_a_number_is_refused(pattern: str, message: str, problems: Problems) -> None:
+    assert problems(wallets=wallets_with(pattern)) == [f"wallets.balance.pattern: {message}"]
+
+
+@pytest.mark.parametrize("path", ["(" * 500 + "a" + ")" * 500, "!" * 1999])
+def test_a_path_without_end_is_refused(path: str, problems: Problems) -> None:
+    refused = problems(wallets=json.dumps({"currency": "c", "balance": path}))
+    assert refused == ["wallets.balance: is nested too deeply"]
+    refused = problems(wallets=json.dumps({"currency": "c", "balance": "a" * 2001}))
+    assert refused == ["wallets.balance: must have at most 2000 characters"]
 
 
 def test_a_balance_cannot_be_left_to_chance(problems: Problems) -> None:
@@ -226,8 +325,11 @@ def test_wallets_of_two_currencies_or_two_places_may_share_an_id(problems: Probl
 
 REASONS = (
     "auth, rate_limited, timeout, unreachable, tls, http_status, redirect, api_error, too_large, malformed, "
-    "misconfigured, internal"
+    "misconfigured, exhausted, internal"
 )
+
+
+QUOTED = ", ".join(f"'{reason}'" for reason in REASONS.split(", ")).replace(", 'internal'", " or 'internal'")
 
 
 @pytest.mark.parametrize(
@@ -247,7 +349,24 @@ REASONS = (
             {"success": "{path: ok, equals: [1, ok], errors: [ok]}"},
             "success: equals and errors share a value",
         ),
-        ({"success": "{errors: [ok]}"}, "success: errors goes with equals"),
+        ({"success": "{errors: [ok]}"}, "success: path goes with equals, errors or absent"),
+        (
+            {"success": "[{path: ok}, {statuses: [200]}]"},
+            "success[0]: path goes with equals, errors or absent",
+        ),
+        (
+            {"errors": "{statuses: {302: auth}}"},
+            "errors.statuses.302: must be an HTTP status from 400 to 599",
+        ),
+        ({"errors": "{statuses: {no: auth}}"}, "errors.statuses.no: must be a whole number"),
+        (
+            {"errors": "{statuses: {402: empty}}"},
+            f"errors.statuses.402: must be one of {QUOTED}",
+        ),
+        (
+            {"success": "{statuses: [200, 402]}", "errors": "{statuses: {402: exhausted}}"},
+            "errors.statuses.402: is a status of success too",
+        ),
         (
             {"base_url": "'https://[::1]x/'"},
             "base_url: must be a URL that begins with https:// or http:// and names a host",

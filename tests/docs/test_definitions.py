@@ -13,7 +13,6 @@ from pydantic import BaseModel
 
 from exporter.config import Account
 from exporter.extract.extractor import Extractor
-from exporter.extract.values import document
 from exporter.model import State, Wallet
 from exporter.providers import Provider, definition, load, mapping
 from exporter.schema.fields import Strict
@@ -34,11 +33,13 @@ def account(provider: Provider) -> Account:
 
 
 def told(provider: Provider, answer: str) -> str:
-    secrets = {name: name.upper() for name in provider.definition.credentials}
+    given = provider.definition
+    secrets = {name: name.upper() for name in given.credentials}
     request = prepare(account(provider), secrets)
     headers = [f"{name}: {value.decode()}" for name, value in request.headers.items() if name not in USUAL]
     body = ["", request.body.decode()] if request.body else []
-    found, notes = Extractor(provider.definition).wallets(document(answer.encode()), "EUR")
+    extractor = Extractor(given)
+    found, notes = extractor.wallets(extractor.document(200, answer.encode()), "EUR")
     assert notes == ()
     lines = [f"{request.method} {request.url}", *headers, *body, "", *map(sentence, found), ""]
     return "\n".join(lines)
@@ -72,7 +73,6 @@ def test_a_definition_shown_does_what_the_page_says(name: str, tmp_path: Path) -
     file.write_text(text)
     provider, problems = load(file)
     assert provider, problems
-    Extractor(provider.definition).judge(document(answer.encode()), accepted=True)
     assert told(provider, answer) == expected
 
 

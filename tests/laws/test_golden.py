@@ -42,6 +42,7 @@ CONTRACT = {
     "prepaid_account_info": "provider account provider_title dashboard_url topup_url",
     "prepaid_account_runway_threshold_seconds": "provider account level",
     "prepaid_balance": W,
+    "prepaid_balance_cached": W,
     "prepaid_settled_balance": W,
     "prepaid_credit_balance": W,
     "prepaid_balance_threshold": f"{W} level",

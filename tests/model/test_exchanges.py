@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from exporter.config import Account
+from exporter.extract.documents import parse
 from exporter.extract.extractor import Extractor, extractor
-from exporter.extract.values import document, number
+from exporter.extract.values import number
 from exporter.model import Failure, Reason
 from exporter.providers import Provider
 from exporter.providers.definition import Definition
@@ -42,7 +43,7 @@ def prepared(params: dict[str, str] | None = None, **parts: Any) -> Prepared:
 
 
 def wallets(wallet: Any, answer: str) -> Any:
-    return Extractor(definition(wallets=wallet)).wallets(document(answer.encode()), None)
+    return Extractor(definition(wallets=wallet)).wallets(parse(answer.encode()), None)
 
 
 def test_a_json_body_is_sent_as_it_is_written() -> None:
@@ -125,20 +126,16 @@ def test_a_pattern_describes_the_whole_text(text: str, amount: Decimal | None) -
 
 
 def test_a_pattern_is_not_tried_on_a_long_text() -> None:
-    spec = Number(path=["@"], pattern="(?:0*)([0-9])")
-    assert number("0" * 100 + "1", spec) == 1
+    spec = Number(path=["@"], pattern="x*([0-9])")
+    assert number("x" * 100 + "1", spec) == 1
     with pytest.raises(ValueError, match="is not a number"):
-        number("0" * 100_000 + "1", spec)
-    # To try this one would take years.
-    spec = Number(path=["@"], pattern="([0-9]*[0-9]*[0-9]*[0-9]*[0-9]*[0-9]*)x")
-    with pytest.raises(ValueError, match="is not a number"):
-        number("1" * 100_000, spec)
+        number("x" * 100_000 + "1", spec)
 
 
 @pytest.mark.parametrize("digits", ["1e10000", "-1e-10000", "0e999999999", "1" + "0" * 10_000])
 def test_a_number_that_would_fill_the_memory_is_refused(digits: str) -> None:
     with pytest.raises(ValueError, match="beyond all bounds"):
-        document(f'{{"b": {digits}}}'.encode())
+        parse(f'{{"b": {digits}}}'.encode())
 
 
 def test_definitions_that_came_and_went_are_not_kept() -> None:

@@ -1,12 +1,15 @@
 """JMESPath over documents with exact numbers."""
 
+import html
+import json
 from decimal import Decimal
 from typing import Any
+from urllib.parse import quote, quote_plus
 
 import pytest
 
-from exporter.extract.expressions import search
-from exporter.extract.values import contains_secret
+from exporter.extract.echoes import contains_secret
+from exporter.extract.expressions import Expression, Interpreter
 from exporter.model import Failure, Reason
 
 DOCUMENT = {
@@ -52,14 +55,56 @@ DOCUMENT = {
     ],
 )
 def test_numbers_stay_exact_through_expressions(expression: str, value: Any) -> None:
-    assert search(expression)(DOCUMENT) == value
+    assert Expression(expression).search(DOCUMENT, Interpreter()) == value
 
 
-def test_an_expression_that_does_not_fit_the_answer_makes_it_malformed() -> None:
-    with pytest.raises(Failure) as caught:
-        search("sum(word)")(DOCUMENT)
-    assert caught.value.reason is Reason.MALFORMED
-    assert "ten" not in caught.value.detail
+def test_an_expression_that_does_not_fit_the_answer_says_so_without_quoting_it() -> None:
+    with pytest.raises(ValueError, match="does not fit the answer") as caught:
+        Expression("sum(word)").search(DOCUMENT, Interpreter())
+    assert "ten" not in str(caught.value)
+
+
+MANY: dict[str, Any] = {"list": [{"id": number} for number in range(20_000)], "text": "x" * 500_000}
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        pytest.param("list[*].[id]", id="a list once"),
+        pytest.param("list[?id > `10000`] | [0].id", id="a filter"),
+        pytest.param("sort_by(list, &id)[0]", id="sorted"),
+        pytest.param("length(join(',', list[*].to_string(id)))", id="joined"),
+        pytest.param("contains(text, 'y')", id="a long text"),
+    ],
+)
+def test_what_looks_at_every_item_once_is_done(expression: str) -> None:
+    Expression(expression).search(MANY, Interpreter())
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        pytest.param(f"list[?contains(`{list(range(500))}`, id)]", id="each item looked up in a list"),
+        pytest.param(f"list[?sort(`{list(range(500))}`)]", id="a list sorted for each item"),
+        pytest.param(" | ".join(["[@, @] | []"] * 40), id="a list doubled again and again"),
+        pytest.param(" | ".join(["[@, @]"] * 40) + " | to_string(@)", id="a text doubled again and again"),
+        pytest.param(" | ".join(["[@, @]"] * 40) + " | [0] == [1]", id="twins compared"),
+    ],
+)
+def test_what_would_look_at_every_item_for_every_item_is_given_up(expression: str) -> None:
+    with pytest.raises(Failure, match="take too long over this answer") as caught:
+        Expression(expression).search(MANY, Interpreter())
+    assert caught.value.reason is Reason.TIMEOUT
+
+
+def test_expressions_share_the_steps_of_one_answer() -> None:
+    interpreter, look_up = Interpreter(), Expression('"$".list[?id == `3`]')
+    with pytest.raises(Failure, match="take too long over this answer"):
+        [look_up.search({**item, "$": MANY}, interpreter) for item in MANY["list"]]
+
+
+SECRETS = ("k", "my-long-key-1", "Zq7/+ =&%s'\"<key>\\")
+ODD = SECRETS[2]
 
 
 @pytest.mark.parametrize(
@@ -70,7 +115,26 @@ def test_an_expression_that_does_not_fit_the_answer_makes_it_malformed() -> None
         ("my-long-key-1 is here", True),
         ("MY-LONG-KEY-1", True),
         ("my-long-key", False),
+        ("a & b, 100 % \\ + more", False),
+        ("&amp;#x6d;y-long-key-1", True),
+        pytest.param(html.escape(ODD), True, id="HTML"),
+        pytest.param(html.escape(html.escape(ODD)), True, id="HTML twice"),
+        pytest.param("".join(f"&#{ord(sign)};" for sign in ODD), True, id="HTML by number"),
+        pytest.param("".join(f"&#X{ord(sign):X};" for sign in ODD), True, id="HTML by hexadecimal number"),
+        pytest.param(json.dumps(ODD), True, id="JSON"),
+        pytest.param(json.dumps(json.dumps(ODD)), True, id="JSON twice"),
+        pytest.param("".join(f"\\u{ord(sign):04x}" for sign in ODD), True, id="JSON by number"),
+        pytest.param("".join(f"\\x{ord(sign):02X}" for sign in ODD), True, id="JavaScript"),
+        pytest.param(ODD.replace("/", "\\/"), True, id="PHP's JSON"),
+        pytest.param(quote(ODD, safe=""), True, id="a URL"),
+        pytest.param(quote_plus(ODD).lower(), True, id="a form"),
+        pytest.param(html.escape(json.dumps(quote(ODD))), True, id="a URL in JSON in HTML"),
     ],
 )
-def test_a_trials_short_key_is_not_found_in_every_word(text: str, echoed: bool) -> None:
-    assert contains_secret(text, ("k", "my-long-key-1")) is echoed
+def test_an_echoed_key_is_found_however_it_is_spelt(text: str, echoed: bool) -> None:
+    assert contains_secret(text, SECRETS) is echoed
+
+
+def test_a_trials_short_key_is_not_found_in_every_word() -> None:
+    assert not contains_secret("wallet k", ("k",))
+    assert contains_secret("K", ("k",))

@@ -61,6 +61,7 @@ def test_an_account_is_told_with_its_wallets() -> None:
                 "currency": "EUR",
                 "balance": "118.20",
                 "balance_number": 118.2,
+                "cached": None,
                 "thresholds": {"warning": "100"},
                 "state": "ok",
                 "auto_recharge": {"enabled": True, "threshold": None, "amount": "100"},

@@ -1,5 +1,6 @@
 """Accounts whose secrets are known canaries, at providers that echo them in every place there is."""
 
+import html
 import json
 from base64 import b64encode
 from collections.abc import Callable, Iterator
@@ -50,6 +51,11 @@ SPELLINGS = (
     quote(SECRET, safe=""),
     quote(SECRET),
     quote_plus(SECRET),
+    html.escape(SECRET),
+    html.escape(html.escape(f'"{SECRET}"')),
+    SECRET.replace("&", "\\u0026").replace("/", "\\/"),
+    SECRET.replace("&", "&#x26;").replace("=", "&#61;"),
+    html.escape(quote(SECRET)).upper(),
 )
 PAIRS = {
     provider: [b64encode(pair.format(key).encode()).decode() for key in (SECRET, PLAIN)]

@@ -69,6 +69,10 @@ class Mutation:
                 continue
         return {number for number in numbers if number.is_finite()}, {str(leaf) for leaf in leaves}
 
+    def flags(self) -> set[bool]:
+        """Give every true and false of the document."""
+        return {node for _, node in nodes(self.document) if isinstance(node, bool)}
+
     def touches(self, expressions: list[str]) -> bool:
         """Tell whether one of the expressions names the node, or something that stood in it."""
         named = set().union(*(names(jmespath.compile(expression).parsed) for expression in expressions))

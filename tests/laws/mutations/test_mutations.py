@@ -106,8 +106,7 @@ class Law:
             yield f"{len(before)} wallets became {len(outcome.wallets)}"
 
     def _reasons(self) -> set[Reason]:
-        success = self.definition.success
-        paths = [success.path] if success.path else []
+        paths = [rule.path for rule in self.definition.success if rule.path]
         errors = {Reason.API_ERROR} if paths and self.mutation.touches(paths) else set()
         return {Reason.MALFORMED} | errors
 
@@ -124,7 +123,7 @@ class Law:
             if name == "credit_unit" or (name in before and before[name] == value):
                 continue
             if isinstance(value, bool):
-                known = value is self.mutation.replacement or not before
+                known = value in self.mutation.flags()
             elif isinstance(value, Decimal):
                 known = value in numbers if value == 0 or self._plain(name) else True
             elif name in ("status", "alert_state"):
@@ -152,13 +151,20 @@ class Law:
         if name == "credit_unit":
             return self._expressions("currency")
         own = [path for spec in self._specs(name) for path in spec.path or ()]
-        less = [spec.minus for spec in self._specs(name) if getattr(spec, "minus", None)]
-        return own + less + [mapping.items for mapping in self.definition.wallets]
+        parts = [
+            path
+            for spec in self._specs(name)
+            for part in [*(getattr(spec, "plus", None) or ()), *(getattr(spec, "minus", None) or ())]
+            for path in part.path
+        ]
+        return own + parts + [mapping.items for mapping in self.definition.wallets]
 
     def _plain(self, name: str) -> bool:
         """Tell whether an amount is taken over as it stands, without arithmetic."""
         specs = [spec for spec in self._specs(name) if hasattr(spec, "scale")]
-        return not any(spec.minus or spec.scale != 1 or spec.negate or spec.pattern for spec in specs)
+        return not any(
+            spec.plus or spec.minus or spec.scale != 1 or spec.negate or spec.pattern for spec in specs
+        )
 
     def _fixed(self, name: str, value: str) -> bool:
         """Tell whether a text comes from the definition or the operator, not from the answer."""

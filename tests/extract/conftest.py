@@ -1,0 +1,46 @@
+"""Definitions of a few lines, and what is extracted by them."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from exporter.extract.extractor import Extractor
+from exporter.model import Wallet
+from exporter.providers.definition import Definition
+
+Extracted = tuple[tuple[Wallet, ...], tuple[str, ...]]
+
+
+def definition(**parts: Any) -> Definition:
+    return Definition.model_validate(
+        {
+            "title": "Acme",
+            "documentation": [],
+            "confidence": "observed",
+            "credentials": {"api_key": {"description": "key"}},
+            "base_url": "https://api.example.com/v1",
+            "request": {"path": "/balance"},
+            "auth": {"type": "bearer"},
+            "wallets": {"currency": {"literal": "EUR"}, "balance": "balance"},
+            **parts,
+        }
+    )
+
+
+@pytest.fixture(scope="session")
+def define() -> Callable[..., Definition]:
+    """Make a definition that is good but for the parts given."""
+    return definition
+
+
+@pytest.fixture(scope="session")
+def extract() -> Callable[..., Extracted]:
+    """Read an answer with one wallet mapping: its wallets, and the notes on what was left out."""
+
+    def extract(wallet: Any, answer: str | bytes, currency: str | None = None, **parts: Any) -> Extracted:
+        extractor = Extractor(definition(wallets=wallet, **parts))
+        body = answer.encode() if isinstance(answer, str) else answer
+        return extractor.wallets(extractor.document(200, body), currency)
+
+    return extract
