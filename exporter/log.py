@@ -2,13 +2,22 @@
 
 import logging
 import sys
+from collections.abc import MutableMapping
 from contextlib import suppress
-from typing import Literal
+from traceback import format_tb
+from typing import Any, Literal
 
 import structlog
 
 LEVELS = ("debug", "info", "warn", "error")
 FORMATS = ("logfmt", "json")
+
+MAX_LINE = 500
+"""Longest line, in characters, about an account; only that of a bug is as long as its traceback."""
+
+_CUT = "..."
+_LONGEST_ESCAPE = 12
+_KEPT = frozenset({"ts", "level", "msg", "account", "provider"})
 
 
 class _Lossy:
@@ -21,6 +30,40 @@ class _Lossy:
     def flush(self) -> None:
         with suppress(OSError, ValueError):
             sys.stderr.flush()
+
+
+class _Brief:
+    """A renderer that cuts the texts of a line about an account: an answer may have any number of mistakes in it."""
+
+    def __init__(self, renderer: structlog.typing.Processor) -> None:
+        self._renderer = renderer
+
+    def __call__(self, logger: Any, name: str, event: MutableMapping[str, Any]) -> Any:
+        if "account" not in event or "traceback" in event:
+            return self._renderer(logger, name, event)
+        texts = {key: _cut(str(value), MAX_LINE) for key, value in event.items() if key not in _KEPT}
+        line = self._renderer(logger, name, {**event, **texts})
+        while len(line) > MAX_LINE and any(len(text) > len(_CUT) for text in texts.values()):
+            longest = max(texts, key=lambda key: len(texts[key]))
+            # A little at a time: how long a character becomes when it is escaped is the renderer's to say.
+            less = (len(line) - MAX_LINE) // _LONGEST_ESCAPE + 1
+            texts[longest] = _cut(texts[longest], len(texts[longest]) - less)
+            line = self._renderer(logger, name, {**event, **texts})
+        return line
+
+
+def _cut(text: str, length: int) -> str:
+    return text if len(text) <= length else text[: max(length - len(_CUT), 0)] + _CUT
+
+
+def frames(error: BaseException) -> str:
+    """Return where an exception was raised, without its own text: that may quote a request or an answer."""
+    return "".join(format_tb(error.__traceback__))
+
+
+def bug(event: str, error: str, traceback: str, **context: str) -> None:
+    """Log a bug of ours: the type of the exception, and the frames that it was raised in."""
+    structlog.get_logger().error(event, **context, error=error, traceback=traceback)
 
 
 def configure(level: str, form: Literal["logfmt", "json"]) -> None:
@@ -36,7 +79,7 @@ def configure(level: str, form: Literal["logfmt", "json"]) -> None:
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", key="ts"),
             structlog.processors.EventRenamer("msg"),
-            renderer,
+            _Brief(renderer),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(number),
         logger_factory=structlog.WriteLoggerFactory(_Lossy()),  # type: ignore[arg-type] # it only writes and flushes

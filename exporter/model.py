@@ -115,12 +115,20 @@ class Exchange:
 
 
 @dataclass(frozen=True, slots=True)
+class Bug:
+    """An exception of ours: its type and where it was raised, without its text, which may quote an answer."""
+
+    error: str
+    traceback: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """What asking one account gave: `wallets`, or the `reason` why there are none.
 
     `at` is the Unix time at which the collection ended, `duration` its length in seconds, `status`
     that of the last answer (None where no answer came), `retry_after` the seconds for which the
-    provider asks not to be called. `notes` name what was left out of the wallets, and why.
+    provider asks not to be called. `notes` name what was left out of the wallets, and why, `bug` is one of ours.
     """
 
     at: float
@@ -133,6 +141,7 @@ class Outcome:
     retry_after: float | None = None
     notes: tuple[str, ...] = ()
     exchanges: tuple[Exchange, ...] = ()
+    bug: Bug | None = None
 
     @property
     def up(self) -> bool:

@@ -7,10 +7,9 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from threading import Lock
 
-import structlog
-
 from exporter.config import Account
 from exporter.model import Outcome, Reason
+from exporter.scrape.account_log import AccountLog
 from exporter.scrape.collector import Collector
 from exporter.scrape.schedule import Schedule
 
@@ -25,8 +24,6 @@ _LOST_AFTER = 2.0
 
 Clock = Callable[[], float]
 """Monotonic seconds, by which the age of answers is told."""
-
-_log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +58,7 @@ class CachingCollector:
         self._call_outcome: Outcome | None = None
         self._shown: Outcome | None = None
         self._served = True
-        self._noted: tuple[str, ...] = ()
+        self._log = AccountLog()
         self._last_success: float | None = None
 
     @property
@@ -100,8 +97,13 @@ class CachingCollector:
                 if self._in_flight.running() or time.monotonic() - self._submitted < _LOST_AFTER:
                     return self._in_flight
             else:
-                cached = self._cached(self._clock())
+                now = self._clock()
+                cached = self._cached(now)
                 if cached:
+                    if self._log.is_due(now):
+                        # Not here: a scrape must not wait for a log that cannot be written.
+                        with suppress(RuntimeError):
+                            submit(self._write_log)
                     return cached
                 self._submitted = time.monotonic()
                 self._in_flight = Future()
@@ -151,7 +153,9 @@ class CachingCollector:
             with self._lock:
                 self._served = True
                 self._shown = self._call_outcome
+            self._log.note(failure)
             self._finish(future, failure)
+            self._write_log()
             return
         revision = self._collector.revision
         with self._lock:
@@ -159,10 +163,13 @@ class CachingCollector:
         outcome = self._collector.collect()
         self._count(self.account, outcome)
         with self._lock:
-            before = self._outcome
             self._keep(outcome, changed=revision != self._collector.revision)
+        self._log.note(outcome)
+        if outcome.bug:
+            # Who sees the bug on a page looks into the log at once.
+            self._write_log()
         self._finish(future, outcome)
-        self._tell(outcome, before.reason if before else None)
+        self._write_log()
 
     def _keep(self, outcome: Outcome, *, changed: bool) -> None:
         self._outcome = self._shown = outcome
@@ -181,19 +188,8 @@ class CachingCollector:
             if not future.done():
                 future.set_result(outcome)
 
-    def _tell(self, outcome: Outcome, before: Reason | None) -> None:
-        """Log a change once, not at each scrape: down, another reason, up again, or something else left out."""
-        log = _log.bind(account=self.account.name, provider=self.account.provider.name)
-        if outcome.reason != before:
-            if outcome.reason is None:
-                log.info("account is up again")
-            else:
-                hint = {"hint": outcome.hint} if outcome.hint else {}
-                log.warning("account is down", reason=str(outcome.reason), detail=outcome.detail, **hint)
-        if outcome.up and outcome.notes != self._noted:
-            self._noted = outcome.notes
-            if outcome.notes:
-                log.warning("a part of the answer cannot be read", notes="; ".join(outcome.notes))
+    def _write_log(self) -> None:
+        self._log.write(self.account, self._clock())
 
     def reading(self, account: Account, answer: Outcome | Future[Outcome], begun: float) -> Reading:
         """Return the answer as a reading for `account`; one that is still under way has run out of time.

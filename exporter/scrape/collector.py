@@ -1,7 +1,6 @@
 """One account -> one outcome. The one place where an exception becomes a reason."""
 
 import time
-import traceback
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -9,12 +8,11 @@ from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 
-import structlog
-
+from exporter import log
 from exporter.config import Account
 from exporter.extract.extractor import extractor
 from exporter.files import file_signature
-from exporter.model import Exchange, Failure, Outcome, Reason, Wallet
+from exporter.model import Bug, Exchange, Failure, Outcome, Reason, Wallet
 from exporter.upstream.client import Answer, Client, ExchangeError, Sender, StaleError
 from exporter.upstream.request import prepare
 
@@ -22,8 +20,6 @@ MAX_RETRY_AFTER = 3600.0
 """Longest time, in seconds, for which a provider's Retry-After is obeyed."""
 
 _HOLDING_STATUSES = (429, 503)
-
-_log = structlog.get_logger()
 
 
 class Collector:
@@ -61,14 +57,10 @@ class Collector:
         except Failure as failure:
             facts |= {"reason": failure.reason, "detail": failure.detail}
         except Exception as error:  # noqa: BLE001 - the boundary: one account's bug must not cost the others
-            # The exception's own text is left out: it may quote a request or an answer.
-            trace = "".join(traceback.format_tb(error.__traceback__))
-            _log.error(
-                "bug while collecting", account=self.account.name, error=type(error).__name__, traceback=trace
-            )
             facts |= {
                 "reason": Reason.INTERNAL,
                 "detail": f"{type(error).__name__} in the exporter, see its log",
+                "bug": Bug(type(error).__name__, log.frames(error)),
             }
         return Outcome(
             at=time.time(),

@@ -1,18 +1,22 @@
-"""A log that cannot be written costs log lines and nothing else."""
+"""What the log says of accounts, and a log that cannot be written: it costs log lines and nothing else."""
 
 from __future__ import annotations
 
 import contextlib
 import http.client
+import json
 import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import structlog
+
+from exporter import log
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from tests.collection.conftest import Eventually, MakeDesk, MakeUpstream
 
@@ -56,3 +60,58 @@ def test_a_full_disk_under_the_log_costs_no_account(
     finally:
         process.kill()
         process.wait(PATIENCE)
+
+
+@pytest.fixture
+def logged(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[[], list[str]]]:
+    """Return all lines about accounts that have been written so far."""
+    log.configure("info", "logfmt")
+    written: list[str] = []
+
+    def lines() -> list[str]:
+        written.append(capsys.readouterr().err)
+        return [line for line in "".join(written).splitlines() if "account=" in line]
+
+    yield lines
+    structlog.reset_defaults()
+
+
+def test_a_scrape_that_asks_nobody_writes_what_became_of_the_account_in_the_last_minute(
+    upstream: MakeUpstream,
+    desk: MakeDesk,
+    eventually: Eventually,
+    logged: Callable[[], list[str]],
+    tmp_path: Path,
+) -> None:
+    key = tmp_path / "key"
+    key.write_text("wrong")
+    server = upstream(lambda peer, _: peer.answer(status="401 X"))
+    running = desk(mall={"base_url": server.url, "min_interval": "1h", "api_key_file": str(key)})
+    running.metrics()
+    eventually(lambda: len(logged()) == 1)
+    server.answer = lambda peer, _: peer.answer()
+    key.write_text("right")
+    assert [running.metrics().up() for _ in range(5)] == [1] * 5
+    running.clock.advance(59)
+    running.metrics()
+    assert len(logged()) == 1
+    running.clock.advance(1)
+    running.metrics()
+    eventually(lambda: len(logged()) == 2)
+    assert "account is up again" in logged()[1]
+    running.clock.advance(600)
+    running.metrics()
+    assert (len(server.requests), len(logged())) == (2, 2)
+
+
+def test_an_answer_with_a_thousand_mistakes_is_one_short_line(
+    upstream: MakeUpstream, desk: MakeDesk, eventually: Eventually, logged: Callable[[], list[str]]
+) -> None:
+    wallets = [{"id": f"w{number}", "currency": "EUR", "balance": 1} for number in range(1000)]
+    odd = json.dumps([{**wallet, "unpaid_invoices_amount": "many"} for wallet in wallets])
+    server = upstream(lambda peer, _: peer.answer(odd.encode()))
+    running = desk(acme={"provider": "flexprice", "params": {"id": "c1"}, "base_url": server.url})
+    assert running.metrics().all("prepaid_balance") == [1] * 1000
+    eventually(lambda: len(logged()) == 1)
+    assert len(logged()[0]) <= 500
+    assert logged()[0].startswith("ts=")

@@ -463,6 +463,7 @@ def test_what_is_left_out_of_a_good_answer_is_logged_once_a_change(
 
     assert [running.metrics().balance("odd") for _ in range(3)] == [120] * 3
     assert logged() == 1
+    running.clock.advance(60)
     server.answer = lambda peer, _: peer.answer(good)
     running.metrics()
     assert logged() == 0
