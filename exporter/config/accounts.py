@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from glob import glob
 from pathlib import Path
 from typing import Any
 
@@ -158,7 +159,7 @@ class _Loader:
             for file in files or ():
                 if read.setdefault(file.stem, file) is file:
                     self._load_definition(file, where)
-                elif read[file.stem] != file:
+                elif read[file.stem].resolve() != file.resolve():
                     self._complain(where, f"{file} and {read[file.stem]} have the same name; rename one")
 
     def _load_definition(self, file: Path, where: Location) -> None:
@@ -236,16 +237,13 @@ class _Loader:
 def _matches(folder: Path, pattern: str) -> list[Path] | None:
     """List the files that a pattern names, relative to `folder` unless it is absolute; folders are not files.
 
-    As in Prometheus' own files, a pattern may have nothing to match yet; None where a plain name has no file, or where
-    the pattern is none.
+    As in Prometheus' own files, a pattern may have nothing to match yet; None where a plain name has no file. As in a
+    shell, a star matches nothing that begins with a dot: editors keep such files beside their own, and Kubernetes
+    the folders that its links lead to.
     """
-    path = Path(pattern)
-    if path.is_absolute():
-        folder, pattern = Path(path.anchor), str(path.relative_to(path.anchor))
-    try:
-        files = sorted(file for file in folder.glob(pattern) if not file.is_dir())
-    except (ValueError, IndexError, OSError):
-        return None
+    names = glob(pattern, root_dir=folder, recursive=True)  # noqa: PTH207 - a path's own finds what is hidden too
+    found = (folder / name for name in names)
+    files = sorted(file for file in found if not file.is_dir())
     return files if files or _WILD.search(pattern) else None
 
 

@@ -127,6 +127,43 @@ def test_own_definitions_are_found_by_patterns_and_may_be_named_twice() -> None:
     assert sorted(wallet.secrets) == ["password", "user"]
 
 
+HIDDEN = (".#mine.yml", "._mine.yml", ".mine.yml.swp", "..2026_11_27/mine.yml", ".git/mine.yml")
+
+
+@pytest.mark.parametrize("pattern", ["own/*.yml", "own/**/*.yml", "own/**"])
+def test_a_pattern_leaves_out_what_editors_systems_and_kubernetes_hide(
+    pattern: str, loaded: Loaded, tmp_path: Path
+) -> None:
+    own = tmp_path / "own"
+    for name in HIDDEN:
+        (own / name).parent.mkdir(parents=True, exist_ok=True)
+        (own / name).write_text("no definition")
+    definition = (GOOD / "providers" / "acme-mail.yml").read_bytes()
+    (own / "..2026_11_27" / "mine.yml").write_bytes(definition)
+    (own / "..data").symlink_to("..2026_11_27")
+    (own / "mine.yml").symlink_to("..data/mine.yml")
+    config = loaded(f"provider_files: ['{pattern}']\naccounts:\n  - {{name: a, provider: mine, token: k}}\n")
+    assert config.accounts[0].provider.definition.title == "Acme Mail"
+
+
+def test_a_hidden_file_is_read_where_it_is_named(loaded: Loaded, tmp_path: Path) -> None:
+    definition = (GOOD / "providers" / "acme-mail.yml").read_bytes()
+    (tmp_path / ".own").mkdir()
+    (tmp_path / ".own" / "mine.yml").write_bytes(definition)
+    text = "provider_files: ['.own/*.yml']\naccounts:\n  - {name: a, provider: mine, token: k}\n"
+    assert loaded(text).accounts[0].provider.name == "mine"
+
+
+def test_a_definition_that_is_linked_into_two_folders_is_one(loaded: Loaded, tmp_path: Path) -> None:
+    definition = (GOOD / "providers" / "acme-mail.yml").read_bytes()
+    for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "one" / "mine.yml").write_bytes(definition)
+    (tmp_path / "two" / "mine.yml").symlink_to("../one/mine.yml")
+    text = "provider_files: ['*/mine.yml']\naccounts:\n  - {name: a, provider: mine, token: k}\n"
+    assert loaded(text).accounts[0].provider.name == "mine"
+
+
 @pytest.mark.parametrize(
     ("name", "params"),
     [
