@@ -1,9 +1,8 @@
 """`check`: ask the providers now."""
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
-from itertools import islice
 from pathlib import Path
 from typing import NoReturn
 
@@ -11,9 +10,9 @@ import click
 
 from exporter import config, log
 from exporter.cli import report
-from exporter.cli.options import UNKNOWN, CheckCommand, config_file_option, explained, option, printing
+from exporter.cli.options import UNKNOWN, CheckCommand, config_file_option, explained, option, printing, warn
 from exporter.metrics.exposition import TEXT_0, Page
-from exporter.schema.problems import MAX_TOLD, Problem, together
+from exporter.schema.problems import together
 from exporter.schema.validation import did_you_mean
 from exporter.scrape import Reading, Scraper
 from exporter.web import process
@@ -45,9 +44,10 @@ def command(account: tuple[str, ...], config_file: Path, output: str, textfile: 
         with explained(UNKNOWN):
             loaded = config.load(config_file)
         names = _chosen(account, [one.name for one in loaded.accounts])
-        _warn({name: problems for name, problems in loaded.missing.items() if name in names})
+        _warn_of_configuration(loaded, names)
         with report.progress(f"asking {len(names)} account{'' if len(names) == 1 else 's'}"):
             readings = _asked(loaded, names)
+        _warn_of_notes(readings)
         families = Page().render(readings, None, TEXT_0).decode()
         if textfile:
             try:
@@ -71,12 +71,17 @@ def _chosen(wanted: Sequence[str], known: list[str]) -> set[str]:
     return set(wanted or known)
 
 
-def _warn(missing: Mapping[str, Sequence[Problem]]) -> None:
-    """Write a line for each account whose secret is not there; all that can be asked are asked."""
-    for problems in islice(missing.values(), MAX_TOLD):
-        click.echo(f"warning: {together(problems)}", err=True)
-    if len(missing) > MAX_TOLD:
-        click.echo(f"warning: {len(missing) - MAX_TOLD} more accounts lack a secret", err=True)
+def _warn_of_configuration(loaded: config.Config, names: set[str]) -> None:
+    for told in (loaded.missing, loaded.doubts):
+        warn([together(problems) for name, problems in told.items() if name in names])
+    if not loaded.accounts:
+        warn([f"{loaded.file}: no account is configured, so that nothing is asked"])
+
+
+def _warn_of_notes(readings: Sequence[Reading]) -> None:
+    """Tell what was not as expected in good answers: what could not be read, and thresholds that match no wallet."""
+    noted = {one.account.name: one.outcome.notes for one in readings if one.outcome}
+    warn([f"{name}: {'; '.join(notes)}" for name, notes in noted.items() if notes])
 
 
 def _give_up(message: str) -> NoReturn:

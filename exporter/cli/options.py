@@ -3,7 +3,7 @@
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NoReturn
@@ -13,7 +13,7 @@ import click
 from exporter import log
 from exporter.schema.durations import parse as parse_duration
 from exporter.schema.durations import text as duration_text
-from exporter.schema.problems import ConfigurationError
+from exporter.schema.problems import MAX_TOLD, ConfigurationError
 
 UNKNOWN = 3
 """Exit status of a monitoring plugin that could not find out."""
@@ -84,6 +84,14 @@ def explained(status: int) -> Iterator[None]:
         count = len(error.problems)
         click.echo(f"{count} problem{'' if count == 1 else 's'}", err=True)
         sys.exit(status)
+
+
+def warn(messages: Sequence[str]) -> None:
+    """Write what may be wrong to standard error, a line each, and no more lines than somebody reads."""
+    for message in messages[:MAX_TOLD]:
+        click.echo(f"warning: {message}", err=True)
+    if len(messages) > MAX_TOLD:
+        click.echo(f"warning: {len(messages) - MAX_TOLD} more accounts like these", err=True)
 
 
 @contextmanager

@@ -6,9 +6,10 @@ from pathlib import Path
 import click
 
 from exporter import config
-from exporter.cli.options import config_file_option, explained, option, printing
+from exporter.cli.options import config_file_option, explained, option, printing, warn
 from exporter.config import json_schema
 from exporter.schema.durations import text as duration_text
+from exporter.schema.problems import together
 
 
 @click.command("validate")
@@ -23,6 +24,8 @@ def command(config_file: Path, schema: bool, no_secrets: bool) -> None:  # noqa:
             return
         with explained(1):
             loaded = config.load(config_file, secrets_must_be_there=not no_secrets)
+        if not no_secrets:
+            warn([together(problems) for problems in loaded.doubts.values()])
         for account in loaded.accounts:
             recommended = account.provider.definition.min_interval or 0
             if account.min_interval < recommended:
@@ -30,4 +33,5 @@ def command(config_file: Path, schema: bool, no_secrets: bool) -> None:  # noqa:
                 name = account.provider.name
                 click.echo(f"note: {account.name}: min_interval is {has}; {name} recommends {wants}")
         count = len(loaded.accounts)
-        click.echo(f"{config_file}: {count} account{'' if count == 1 else 's'}, no problems")
+        nothing = "" if count else "; nothing will be asked"
+        click.echo(f"{config_file}: {count} account{'' if count == 1 else 's'}, no problems{nothing}")

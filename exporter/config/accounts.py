@@ -1,7 +1,9 @@
 """The operator's file as accounts that can be asked; finds everything that is wrong with it at once."""
 
+import errno
+import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from glob import glob
 from pathlib import Path
@@ -9,11 +11,13 @@ from typing import Any
 
 from exporter import providers
 from exporter.config.checks import AccountCheck, credential_keys
+from exporter.config.indentation import forgotten
+from exporter.config.placeholders import PLACEHOLDER, advice, placeholders
 from exporter.config.secret import Secret
 from exporter.config.settings import AccountSettings, DefaultSettings, FileSettings
 from exporter.model import Level, Thresholds, Wallet
 from exporter.providers import Provider
-from exporter.schema.problems import ConfigurationError, Location, Problem
+from exporter.schema.problems import ConfigurationError, Location, Problem, dotted
 from exporter.schema.validation import did_you_mean, unknown_key, validate
 from exporter.schema.yaml_document import YamlDocument, read
 
@@ -24,6 +28,7 @@ MIN_INTERVAL = 30.0
 """How old, in seconds, an answer may be that is used again, where neither file nor definition says it."""
 
 _WILD = re.compile(r"[*?[]")
+_MAPPINGS = ("params", "thresholds", "wallet_thresholds", "runway")
 
 
 @dataclass(frozen=True)
@@ -77,12 +82,14 @@ class Account:
 class Config:
     """The running configuration.
 
-    `missing` says by account which of its secrets could not be read when the configuration was loaded.
+    `missing` says by account which of its secrets could not be read when the configuration was loaded, `doubts` which
+    of them look like a mistake.
     """
 
     file: str
     accounts: tuple[Account, ...]
     missing: Mapping[str, Sequence[Problem]] = field(default_factory=dict)
+    doubts: Mapping[str, Sequence[Problem]] = field(default_factory=dict)
 
 
 def load(path: Path, *, secrets_must_be_there: bool = False) -> Config:
@@ -90,16 +97,40 @@ def load(path: Path, *, secrets_must_be_there: bool = False) -> Config:
 
     A secret that cannot be read costs its account alone, so that it is a problem only where `secrets_must_be_there`.
     """
-    source = read(path)
+    try:
+        source = read(path)
+    except ConfigurationError as error:
+        raise ConfigurationError([_where_else(path, problem) for problem in error.problems]) from None
     if not isinstance(source.data, dict):
         what = "is empty; it needs" if source.data is None else "must be a mapping with"
         raise ConfigurationError([source.problem((), f"{what} the key accounts")])
     loader = _Loader(path, source)
     config = loader.config()
-    problems = [*loader.problems, *(loader.missing_secrets() if secrets_must_be_there else [])]
+    replaced = list(_placeholders(source))
+    others = [*loader.problems, *(loader.missing_secrets() if secrets_must_be_there else [])]
+    # What else is wrong with such a value is not what the operator has to hear of.
+    places = {(problem.file, problem.path) for problem in replaced}
+    problems = replaced + [problem for problem in others if (problem.file, problem.path) not in places]
     if problems:
         raise ConfigurationError(problems)
     return config
+
+
+def _where_else(path: Path, problem: Problem) -> Problem:
+    """Say where a configuration was looked for that is not there, and how another is named."""
+    if not problem.message.endswith(os.strerror(errno.ENOENT)):
+        return problem
+    folder = "" if path.is_absolute() else f" in {Path.cwd()}"
+    return replace(problem, message=f"{problem.message}{folder}; --config.file names another file")
+
+
+def _placeholders(source: YamlDocument) -> Iterator[Problem]:
+    for where, shown in placeholders(source.data):
+        key = str(where[-1])
+        of_account = len(where) == len(("accounts", 0, key)) and where[0] == "accounts"
+        what = advice(key, credential=of_account and key not in AccountSettings.model_fields)
+        told = f"holds {shown}, which nothing replaces here; {what}"
+        yield source.problem(where, told, at_key=bool(PLACEHOLDER.search(key)))
 
 
 class _Loader:
@@ -110,15 +141,18 @@ class _Loader:
         self.own: dict[str, Provider] = {}
         self.unusable: set[str] = set()
         self.missing: dict[int, list[Problem]] = {}
+        self.doubts: dict[int, list[Problem]] = {}
 
     def missing_secrets(self) -> Iterator[Problem]:
         for problems in self.missing.values():
             yield from problems
 
     def config(self) -> Config:
-        data = dict(self.source.data)
+        data = self._indented(self.source.data, (), ("defaults",), FileSettings.model_fields)
         raw = data.get("accounts")
-        if isinstance(raw, list):
+        if isinstance(raw, dict):
+            self._complain(("accounts",), "must be a list; begin each account with `- name:`")
+        if isinstance(raw, list | dict):
             data["accounts"] = []
         settings, problems = validate(FileSettings, data, self.source)
         self.problems += problems
@@ -132,12 +166,15 @@ class _Loader:
         ]
         if isinstance(raw, list):
             self._refuse_doubles(raw)
-        found = {account.name: self.missing.get(index) for index, account in enumerate(accounts) if account}
-        return Config(
-            str(self.path),
-            tuple(account for account in accounts if account),
-            {name: problems for name, problems in found.items() if problems},
-        )
+        by_account = [
+            {
+                account.name: told[index]
+                for index, account in enumerate(accounts)
+                if account and told.get(index)
+            }
+            for told in (self.missing, self.doubts)
+        ]
+        return Config(str(self.path), tuple(account for account in accounts if account), *by_account)
 
     def _check_defaults(self, raw: Any) -> Mapping[Level, float]:
         """Check what the schema of the defaults cannot say; give the runway of every account that gives none."""
@@ -183,6 +220,29 @@ class _Loader:
                     ("accounts", index, "name"), f"{name!r} is already the name of accounts[{first[name]}]"
                 )
 
+    def _indented(
+        self, raw: Mapping[str, Any], where: Location, mappings: Collection[str], known: Collection[str]
+    ) -> dict[str, Any]:
+        """Return `raw` as it was meant where keys are not indented under the one above them, and tell of those."""
+        meant = dict(raw)
+        for key, inner in forgotten(raw, mappings, known):
+            names = ", ".join(dotted((name,)) for name in inner)
+            self._complain((*where, key), f"has no value; indent what belongs to it further: {names}")
+            meant[key] = {name: meant.pop(name) for name in inner}
+        return meant
+
+    def _indented_account(
+        self, raw: Mapping[str, Any], where: Location, known: Collection[str]
+    ) -> dict[str, Any]:
+        meant = self._indented(raw, where, _MAPPINGS, known)
+        by_wallet = meant.get("wallet_thresholds")
+        if isinstance(by_wallet, dict):
+            wallets = {name for name, levels in by_wallet.items() if isinstance(levels, dict | None)}
+            meant["wallet_thresholds"] = self._indented(
+                by_wallet, (*where, "wallet_thresholds"), wallets, wallets
+            )
+        return meant
+
     def _complain(self, location: Location, message: str) -> None:
         self.problems.append(self.source.problem(location, message))
 
@@ -196,6 +256,7 @@ class _Loader:
         provider = self._provider(raw.get("provider"), where)
         credentials = credential_keys(provider, raw)
         known = {*AccountSettings.model_fields, *credentials}
+        raw = self._indented_account(raw, where, known)
         for key in raw:
             # A definition that is itself wrong does not tell what its credentials are called.
             if key not in known and (
@@ -207,7 +268,7 @@ class _Loader:
         self.problems += problems
         check = AccountCheck(self.source, where, self.path.parent, self.problems)
         secrets = check.secrets(provider.definition, raw) if provider else {}
-        self.missing[index] = check.missing
+        self.missing[index], self.doubts[index] = check.missing, check.doubts
         params = check.params(provider.definition, raw.get("params", {})) if provider else {}
         check.thresholds(raw)
         runway = check.runway(raw.get("runway"), runway)

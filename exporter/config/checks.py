@@ -44,6 +44,7 @@ class AccountCheck:
         self.folder = folder
         self.problems = problems
         self.missing: list[Problem] = []
+        self.doubts: list[Problem] = []
 
     def _complain(self, key: str | Location, message: str) -> None:
         self.problems.append(self._problem(key, message))
@@ -55,7 +56,8 @@ class AccountCheck:
     def secrets(self, definition: Definition, raw: Mapping[str, Any]) -> dict[str, Secret]:
         """Find each credential that the definition declares, given in exactly one form.
 
-        What cannot be read now from a file or a variable goes into `missing`: it costs this account alone.
+        What cannot be read now from a file or a variable goes into `missing`: it costs this account alone. What looks
+        like a mistake and may be a key all the same goes into `doubts`.
         """
         found = {}
         for name in definition.credentials:
@@ -89,10 +91,16 @@ class AccountCheck:
         if secret.nameless and secret.exists():
             secret = replace(secret, nameless=False)
         try:
-            secret.read()
+            doubt = secret.doubt()
         except ValueError as error:
             self.missing.append(self._problem(key, advice if secret.nameless else str(error)))
+        else:
+            self._doubt(key, doubt)
         return secret
+
+    def _doubt(self, key: str, text: str) -> None:
+        if text:
+            self.doubts.append(self._problem(key, text))
 
     def _literal(self, key: str, value: str) -> Secret:
         secret = Secret(literal=value)
@@ -102,9 +110,11 @@ class AccountCheck:
             )
             return secret
         try:
-            secret.read()
+            doubt = secret.doubt()
         except ValueError as error:
             self._complain(key, str(error))
+        else:
+            self._doubt(key, doubt)
         return secret
 
     def params(self, definition: Definition, given: Any) -> dict[str, str]:

@@ -1,11 +1,13 @@
 """A credential of an account: where it is kept, and how it is read without ever being shown."""
 
 import os
+import re
 import unicodedata
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from exporter.files import file_signature, read_file
+from exporter.schema.signs import called
 
 MASK = "***"
 _MAX_SIZE = 64 * 1024
@@ -63,6 +65,11 @@ class Secret:
             advice = ", but UTF-16; save it as UTF-8" if content.startswith(_UTF_16) else ""
             raise ValueError(f"{self.place} is not UTF-8 text{advice}") from None
 
+    def doubt(self) -> str:
+        """Say what looks like a mistake in a secret that can be read, in words that may be shown; else nothing."""
+        value = self.read()
+        return next((f"{self.place} {text}" for pattern, text in _MISTAKES if pattern.search(value)), "")
+
     def exists(self) -> bool:
         """Tell whether there is such a file, or such a variable."""
         if self.file is not None:
@@ -77,6 +84,23 @@ class Secret:
         if self.env is not None:
             return "its environment variable" if self.nameless else f"the environment variable {self.env}"
         return "the value"
+
+
+_QUOTES = "\"'`\u2018\u2019\u201a\u201c\u201d\u201e\u00ab\u00bb\u2039\u203a"
+_MISTAKES = (
+    (re.compile(rf"^[{_QUOTES}]|[{_QUOTES}]$"), "has quotation marks around it, which are sent with it"),
+    (
+        re.compile(r"^(export\s+)?[A-Za-z_]\w*\s*=\s*[^=\s]", re.ASCII),
+        "looks like NAME=VALUE; only the value is wanted",
+    ),
+    (
+        re.compile(r"^(Authorization\s*:|(Bearer|Basic|Token)\s)", re.IGNORECASE),
+        "begins like a header; only the key is wanted, since the exporter writes the rest",
+    ),
+    (re.compile(r"^[{\[].*[}\]]$"), "looks like JSON; only the key is wanted"),
+    (re.compile(r"\$\{[^{}]*\}|^\$[A-Za-z_]\w*$"), "looks like a variable, which is not replaced here"),
+)
+"""How keys are pasted wrongly. A real key may look so too, so that these are doubts and no problems."""
 
 
 def _variable(name: str) -> str | None:
@@ -94,5 +118,4 @@ def _unprintable(value: str) -> str:
     if sign == _BYTE_ORDER_MARK:
         where = "begins with" if value[0] == sign else "holds"
         return f"{where} a byte order mark (U+FEFF); save it as UTF-8 without one"
-    name = unicodedata.name(sign, "without a name").lower()
-    return f"holds a sign that cannot be seen (U+{ord(sign):04X}, {name})"
+    return f"holds a sign that cannot be seen ({called(sign)})"

@@ -44,8 +44,9 @@ _FILLED: Mapping[str, str] = {
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Give `; did you mean "..."?` where a known word is close, else nothing."""
-    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
-    return f'; did you mean "{close[0]}"?' if close else ""
+    spelt = {name.lower(): name for name in known}
+    close = difflib.get_close_matches(word.lower(), list(spelt), n=1, cutoff=0.6)
+    return f'; did you mean "{spelt[close[0]]}"?' if close else ""
 
 
 def validate(

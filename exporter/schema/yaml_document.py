@@ -1,7 +1,7 @@
 """A YAML file as plain data with the position of everything in it. The only user of the YAML library."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -11,6 +11,8 @@ import yaml
 
 from exporter.files import read_file
 from exporter.schema.problems import ConfigurationError, Location, Problem, dotted
+from exporter.schema.signs import is_unseen, unseen
+from exporter.schema.yaml_mistakes import Complaint, explained, odd
 
 _Loader: type = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _MAX_SIZE = 8 * 1024 * 1024
@@ -65,22 +67,27 @@ def read(path: Path) -> YamlDocument:
     except OSError as error:
         raise _failed(path, 0, 0, f"cannot be read: {error.strerror or 'unknown error'}") from None
     except UnicodeDecodeError as error:
-        raise _failed(path, *_place(error.object[: error.start].decode()), "is not UTF-8 text") from None
+        raise _failed(path, *_place(error.object[: error.start].decode()), _encoding(error.object)) from None
     try:
         if deep := _too_deep(text):
             raise _failed(path, *deep, "is nested too deeply")
         root = yaml.compose(text, Loader=_Loader)
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line, column = (mark.line + 1, mark.column + 1) if mark else (0, 0)
-        raise _failed(path, line, column, f"is not valid YAML: {_yaml_words(error, text)}") from None
+        if error.problem == "but found another document" and error.problem_mark:
+            line = error.problem_mark.line + 1
+            raise _failed(
+                path, line, 1, "is not valid YAML: a second document begins here; a file holds one"
+            ) from None
+        raise _failed(path, *explained(_complaint(error), text)) from None
     except yaml.YAMLError:
         place = _place(yaml.reader.Reader.NON_PRINTABLE.split(text, maxsplit=1)[0])
         raise _failed(
             path, *place, "is not valid YAML: it has a character that YAML does not allow"
         ) from None
     source = YamlDocument(str(path))
-    problems: list[Problem] = []
+    problems = [
+        Problem(str(path), line, column, "", odd(sign)) for line, column, sign in _odd_lines(text, root)
+    ]
     try:
         source.data = None if root is None else _Reader(source, problems).plain(root, ())
     except OverflowError:
@@ -92,7 +99,19 @@ def read(path: Path) -> YamlDocument:
 
 def dump(data: Any) -> str:
     """Write plain data as YAML, keys in the order given."""
-    return str(yaml.safe_dump(data, sort_keys=False, allow_unicode=True, default_flow_style=False))
+    return str(yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, default_flow_style=False))
+
+
+class _Dumper(yaml.SafeDumper):
+    """Puts text in quotes that has signs which nobody sees: at the begin of a line they would be refused."""
+
+
+def _text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
+    style = '"' if any(is_unseen(sign) for sign in value) else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style)
+
+
+_Dumper.add_representer(str, _text)
 
 
 def _too_deep(text: str) -> tuple[int, int] | None:
@@ -108,6 +127,11 @@ def _too_deep(text: str) -> tuple[int, int] | None:
     return None
 
 
+def _encoding(content: bytes) -> str:
+    utf_16 = content.startswith((b"\xff\xfe", b"\xfe\xff"))
+    return "is not UTF-8 text, but UTF-16; save it as UTF-8" if utf_16 else "is not UTF-8 text"
+
+
 def _place(before: str) -> tuple[int, int]:
     return before.count("\n") + 1, len(before) - before.rfind("\n")
 
@@ -116,16 +140,41 @@ def _failed(path: Path, line: int, column: int, message: str) -> ConfigurationEr
     return ConfigurationError([Problem(str(path), line, column, "", message)])
 
 
-def _yaml_words(error: yaml.MarkedYAMLError, text: str) -> str:
-    if error.problem == "but found another document":
-        return "a second document begins here; a file holds one"
-    mark, begin, lines = error.problem_mark, error.context_mark, text.splitlines()
-    if mark and mark.line < len(lines) and lines[mark.line][mark.column :].startswith("\t"):
-        return "indent with spaces, not with tabs"
-    parts = [error.problem, error.context]
-    if begin and mark and begin.line < mark.line:
-        parts.append(f"that begins on line {begin.line + 1}")
-    return " ".join(part for part in parts if part)
+def _complaint(error: yaml.MarkedYAMLError) -> Complaint:
+    mark = error.problem_mark or error.context_mark
+    line, column = (mark.line, mark.column) if mark else (0, 0)
+    begin = (error.context_mark.line, error.context_mark.column) if error.context_mark else None
+    return Complaint(error.problem or "", error.context or "", line, column, begin)
+
+
+def _odd_lines(text: str, root: yaml.Node | None) -> Iterator[tuple[int, int, str]]:
+    """Yield where signs that only look like spaces indent a line, save inside quoted text and blocks of text."""
+    found = list(unseen(text))
+    if found and root:
+        covered = {line for node in _scalars(root) if node.style for line in range(*_lines(node))}
+        found = [place for place in found if place[0] - 1 not in covered]
+    yield from found
+
+
+def _scalars(root: yaml.Node) -> Iterator[yaml.ScalarNode]:
+    seen: set[int] = set()
+    waiting = [root]
+    while waiting:
+        node = waiting.pop()
+        if id(node) in seen:
+            continue
+        seen.add(id(node))
+        if isinstance(node, yaml.ScalarNode):
+            yield node
+        elif isinstance(node, yaml.SequenceNode):
+            waiting += node.value
+        else:
+            waiting += [part for pair in node.value for part in pair]
+
+
+def _lines(node: yaml.Node) -> tuple[int, int]:
+    """Return the lines that a scalar goes on over, after the one on which it begins."""
+    return node.start_mark.line + 1, node.end_mark.line + 1
 
 
 class _Reader:

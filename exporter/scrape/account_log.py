@@ -57,7 +57,7 @@ class AccountLog:
         elif is_news:
             _bound(account).info("account is up again", **words)
         elif has_news:
-            _bound(account).warning("a part of the answer cannot be read", **words)
+            _bound(account).warning("the answer is not as expected", **words)
 
     def _is_due(self, now: float) -> bool:
         if self._newest is None or now < self._quiet_until:

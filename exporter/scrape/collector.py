@@ -13,6 +13,7 @@ from exporter.config import Account
 from exporter.extract.extractor import extractor
 from exporter.files import file_signature
 from exporter.model import Bug, Exchange, Failure, Outcome, Reason, Wallet
+from exporter.schema.validation import did_you_mean
 from exporter.upstream.client import Answer, Client, ExchangeError, Sender, StaleError
 from exporter.upstream.request import prepare
 
@@ -20,6 +21,8 @@ MAX_RETRY_AFTER = 3600.0
 """Longest time, in seconds, for which a provider's Retry-After is obeyed."""
 
 _HOLDING_STATUSES = (429, 503)
+_NAMED = 6
+"""Most wallets and currencies that a note lists."""
 
 
 class Collector:
@@ -109,8 +112,9 @@ class Collector:
     def _unmatched(self, wallets: tuple[Wallet, ...]) -> list[str]:
         """Name the thresholds that no wallet has: a misspelt currency would keep a page from being sent."""
         names = {wallet.id for wallet in wallets} | {wallet.currency for wallet in wallets}
+        there = f"; there are {', '.join(sorted(names)[:_NAMED])}"
         return [
-            f"wallet_thresholds.{name} matches no wallet"
+            f"wallet_thresholds.{name} matches no wallet{did_you_mean(name, names) or there}"
             for name in self.account.wallet_thresholds
             if wallets and name not in names and name.upper() not in names
         ]

@@ -63,8 +63,14 @@ class Runtime:
 
 
 def _warn(config: Config) -> None:
-    """Log a line for each account whose secret is not there, and go on: it costs that account alone."""
-    for name, problems in islice(config.missing.items(), MAX_TOLD):
-        _log.warning("secret cannot be read", account=name, problem=together(problems))
-    if len(config.missing) > MAX_TOLD:
-        _log.warning("secrets cannot be read", more_accounts=len(config.missing) - MAX_TOLD)
+    """Log a line for each account whose secret is not there or looks wrong: it costs that account alone."""
+    if not config.accounts:
+        _log.warning("no account is configured, so that nothing is asked", file=config.file)
+    for message, by_account in (
+        ("secret cannot be read", config.missing),
+        ("secret looks like a mistake", config.doubts),
+    ):
+        for name, problems in islice(by_account.items(), MAX_TOLD):
+            _log.warning(message, account=name, problem=together(problems))
+        if len(by_account) > MAX_TOLD:
+            _log.warning(message, more_accounts=len(by_account) - MAX_TOLD)

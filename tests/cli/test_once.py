@@ -276,7 +276,60 @@ def test_check_names_some_of_many_accounts_without_a_key(run: Any, tmp_path: Pat
     result = run("check")
     assert result.status == 3
     assert len(result.err.splitlines()) == 21
-    assert result.err.endswith("warning: 80 more accounts lack a secret\n")
+    assert result.err.endswith("warning: 80 more accounts like these\n")
+
+
+def test_a_key_that_looks_pasted_wrongly_is_warned_of_and_used(
+    run: Any, prepaid: Path, simulator: Any, tmp_path: Path
+) -> None:
+    (key,) = re.findall(r"api_key: (demo-mall-\w+)", prepaid.read_text())
+    (tmp_path / "mall.key").write_text(f'"{key}"')
+    prepaid.write_text(prepaid.read_text().replace(f"api_key: {key}", "api_key_file: mall.key"))
+    told = "accounts[5].api_key_file: the file mall.key has quotation marks around it, which are sent with it"
+    for arguments, status in ((["validate"], 0), (["check", "mall"], 3)):
+        result = run(*arguments)
+        assert result.status == status
+        (line,) = result.err.splitlines()
+        assert line.startswith("warning: prepaid.yml:")
+        assert line.endswith(told)
+    assert simulator.requests("apimall") == 1
+    assert run("validate", "--no-secrets").err == ""
+
+
+def test_thresholds_that_match_no_wallet_are_told_by_check(run: Any, prepaid: Path) -> None:
+    prepaid.write_text(
+        prepaid.read_text().replace(
+            "    thresholds: {critical: 25",
+            "    wallet_thresholds: {CREDTS: {critical: 1}}\n    thresholds: {critical: 25",
+        )
+    )
+    result = run("check", "mall")
+    assert (result.status, result.err) == (
+        0,
+        'warning: mall: wallet_thresholds.CREDTS matches no wallet; did you mean "CREDITS"?\n',
+    )
+
+
+def test_a_configuration_without_an_account_says_that_nothing_is_asked(
+    run: Any, begin: Any, tmp_path: Path
+) -> None:
+    (tmp_path / "prepaid.yml").write_text("accounts: []\n")
+    assert run("validate").out == "prepaid.yml: 0 accounts, no problems; nothing will be asked\n"
+    checked = run("check")
+    told = "warning: prepaid.yml: no account is configured, so that nothing is asked\n"
+    assert (checked.status, checked.err) == (0, told)
+    begin("serve", "--web.listen-address", "127.0.0.1:0").wait_for(
+        "no account is configured, so that nothing"
+    )
+
+
+def test_a_missing_configuration_is_looked_for_somewhere_and_named_by_a_flag(
+    run: Any, tmp_path: Path
+) -> None:
+    told = f"prepaid.yml: cannot be read: No such file or directory in {tmp_path}; --config.file names another file"
+    for command, status in (("validate", 1), ("check", 3), ("serve", 1)):
+        result = run(command)
+        assert (result.status, result.err.splitlines()[0]) == (status, told)
 
 
 def test_a_shell_s_substitution_is_refused_with_what_to_do(tmp_path: Path) -> None:

@@ -261,6 +261,15 @@ def test_a_hundred_problems_fill_no_log(
     assert "more=80" in lines[-1]
 
 
+def test_thresholds_that_match_no_wallet_are_not_told_as_an_unreadable_answer(
+    desk: MakeDesk, account: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    desk(mall={**account, "wallet_thresholds": {"EURO": {"critical": 1}}}).metrics()
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if "wallet_thresholds" in line]
+    assert "wallet_thresholds.EURO matches no wallet; there are CREDITS, main" in line
+    assert "cannot be read" not in line
+
+
 OWN = """\
 title: Own
 documentation: [https://own.example]

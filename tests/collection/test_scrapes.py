@@ -459,7 +459,7 @@ def test_what_is_left_out_of_a_good_answer_is_logged_once_a_change(
 
     def logged() -> int:
         # Calls that other tests left behind may have something to say, too.
-        return capsys.readouterr().err.count('msg="a part of the answer cannot be read" account=odd ')
+        return capsys.readouterr().err.count('msg="the answer is not as expected" account=odd ')
 
     assert [running.metrics().balance("odd") for _ in range(3)] == [120] * 3
     assert logged() == 1

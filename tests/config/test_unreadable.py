@@ -23,7 +23,16 @@ def problem(path: Path) -> str:
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     file = tmp_path / "prepaid.yml"
-    assert problem(file) == f"{file}: cannot be read: No such file or directory"
+    told = "cannot be read: No such file or directory"
+    assert problem(file) == f"{file}: {told}; --config.file names another file"
+
+
+def test_a_missing_file_is_named_with_the_folder_it_was_looked_for_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    told = f"cannot be read: No such file or directory in {tmp_path}"
+    assert problem(Path("prepaid.yml")) == f"prepaid.yml: {told}; --config.file names another file"
 
 
 def test_a_folder_is_not_a_file(tmp_path: Path) -> None:
@@ -75,7 +84,7 @@ def test_an_empty_file_of_authorities_is_none(refused: Refused, tmp_path: Path) 
     ("content", "message"),
     [
         (b"\x89PNG\r\n\x1a\n\xff\xfe", "1:1: is not UTF-8 text"),
-        ("accounts: []".encode("utf-16"), "1:1: is not UTF-8 text"),
+        ("accounts: []".encode("utf-16"), "1:1: is not UTF-8 text, but UTF-16; save it as UTF-8"),
         ("accounts:\n- ñ".encode() + b"\xff", "2:4: is not UTF-8 text"),
         (b"accounts: []\x00", "1:13: is not valid YAML: it has a character that YAML does not allow"),
         (
