@@ -85,10 +85,11 @@ def test_a_wrong_flag_or_argument_is_told(arguments: list[str], status: int, mes
 
 
 @pytest.mark.parametrize(("command", "status"), [("serve", 1), ("validate", 1), ("check", 3)])
-def test_a_missing_configuration_is_told(command: str, status: int, run: Any) -> None:
+def test_a_missing_configuration_is_told(command: str, status: int, run: Any, tmp_path: Any) -> None:
     result = run(command)
     assert (result.status, result.out) == (status, "")
-    assert result.err == "prepaid.yml: cannot be read: No such file or directory\n1 problem\n"
+    told = f"cannot be read: No such file or directory in {tmp_path}; --config.file names another file"
+    assert result.err == f"prepaid.yml: {told}\n1 problem\n"
 
 
 @pytest.mark.parametrize(("command", "status"), [("serve", 1), ("validate", 1), ("check", 3)])

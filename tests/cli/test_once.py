@@ -323,15 +323,6 @@ def test_a_configuration_without_an_account_says_that_nothing_is_asked(
     )
 
 
-def test_a_missing_configuration_is_looked_for_somewhere_and_named_by_a_flag(
-    run: Any, tmp_path: Path
-) -> None:
-    told = f"prepaid.yml: cannot be read: No such file or directory in {tmp_path}; --config.file names another file"
-    for command, status in (("validate", 1), ("check", 3), ("serve", 1)):
-        result = run(command)
-        assert (result.status, result.err.splitlines()[0]) == (status, told)
-
-
 def test_a_shell_s_substitution_is_refused_with_what_to_do(tmp_path: Path) -> None:
     command = f"{PROGRAM} validate --config.file <(echo 'accounts: []')"
     done = subprocess.run(["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=False)
