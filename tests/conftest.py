@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-ROOT = Path(__file__).resolve().parent.parent
-PATIENCE = 120.0
-"""Seconds after which a test stops waiting for what should have happened long ago, on the slowest of machines."""
+from tests import packages
+from tests.packages import ROOT
+from tests.programs import PATIENCE, until
 
 # What a desk may say to the program there is not meant for the one under test.
 for name in [name for name in os.environ if name.startswith("PREPAID_EXPORTER_")]:
@@ -37,6 +37,31 @@ if soft != resource.RLIM_INFINITY and soft < FILES:
 def root() -> Path:
     """Give the folder of the checkout."""
     return ROOT
+
+
+@pytest.fixture(scope="session")
+def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder that all processes of this run of the tests share."""
+    base = tmp_path_factory.getbasetemp()
+    return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+
+@pytest.fixture(scope="session")
+def built(run_folder: Path) -> list[Path]:
+    """Build the sdist and the wheel, once for a run; return their paths."""
+    return sorted((packages.once(run_folder / "built", packages.build) / "dist").iterdir())
+
+
+@pytest.fixture(scope="session")
+def wheel(built: list[Path]) -> Path:
+    return next(path for path in built if path.suffix == ".whl")
+
+
+@pytest.fixture(scope="session")
+def installed(wheel: Path, run_folder: Path) -> Path:
+    """Install the wheel, once for a run, where the checkout is not; return its command."""
+    folder = packages.once(run_folder / "installed", lambda folder: packages.install(wheel, folder))
+    return folder / "bin/prepaid-exporter"
 
 
 @pytest.fixture(scope="session")
@@ -92,9 +117,6 @@ def eventually() -> Callable[[Callable[[], bool]], None]:
     """Try until something is true, and fail when it does not become so."""
 
     def wait(true: Callable[[], bool]) -> None:
-        end = time.monotonic() + PATIENCE
-        while not true():
-            assert time.monotonic() < end, "it did not happen"
-            time.sleep(0.01)
+        until(true)
 
     return wait

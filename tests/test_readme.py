@@ -16,10 +16,9 @@ import pytest
 import requests
 
 from exporter.simulator import Simulator
+from tests.programs import PATIENCE
 
 BLOCK = re.compile(r"```(\w+)\n(.*?)```", re.DOTALL)
-PATIENCE = 900
-"""Seconds for an installation from a package index, and for everything else."""
 
 
 @pytest.fixture(scope="module")

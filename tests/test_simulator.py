@@ -6,7 +6,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from itertools import pairwise
@@ -19,9 +18,8 @@ import yaml
 
 from exporter.simulator import PROVIDERS, Recharge, Simulator
 from exporter.simulator.wire import Mode
+from tests.programs import PATIENCE, until
 
-PATIENCE = 60.0
-"""Seconds after which what should have happened long ago has failed."""
 MOMENT = (PATIENCE, 0.2)
 """Time to connect, and time to wait for an answer that does not come."""
 Timeout = float | tuple[float, float]
@@ -417,13 +415,6 @@ class Caller(threading.Thread):
         return self.outcome
 
 
-def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline, "gave up waiting"
-        time.sleep(0.01)
-
-
 def test_a_hanging_provider_does_not_answer_in_time(desk: Desk) -> None:
     desk.simulator.fail("apimall", "hang")
     with pytest.raises(requests.ReadTimeout):
@@ -716,6 +707,7 @@ def test_the_configuration_names_six_accounts_with_their_addresses_and_keys(simu
         provider = account["provider"]
         assert account.pop("base_url") == simulator.base_url(provider)
         assert account.pop("api_key") == simulator.keys[provider]
+        assert account.pop("min_interval") == "0s", "a world that runs fast is read anew at each scrape"
     assert accounts == [
         {
             "name": "outreach",

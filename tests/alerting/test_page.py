@@ -17,6 +17,7 @@ import pytest
 import yaml
 
 from exporter.simulator import Simulator
+from tests.programs import alertmanager, exporter, fetch, prometheus, until
 
 LOW = Decimal(990)
 ACCOUNT = "outreach"
@@ -28,9 +29,7 @@ OF_THE_EXPORTER = "prepaid-exporter-alerts"
 class Night:
     """A simulated wallet and everything between it and the person on call."""
 
-    def __init__(
-        self, simulator: Simulator, alerts: str, server: str, received: Any, fetch: Callable[..., Any]
-    ) -> None:
+    def __init__(self, simulator: Simulator, alerts: str, server: str, received: Any) -> None:
         self.wallet = simulator.wallet(PROVIDER)
         self.provider = SimpleNamespace(
             dies=lambda: simulator.kill(PROVIDER), returns=lambda: simulator.revive(PROVIDER)
@@ -38,7 +37,6 @@ class Night:
         self._alerts = alerts
         self._server = server
         self._received = received
-        self._fetch = fetch
 
     def pages(self) -> list[dict[str, Any]]:
         """Give every page so far, of whatever team."""
@@ -51,13 +49,13 @@ class Night:
     def firing(self, name: str) -> list[dict[str, Any]]:
         """Ask Alertmanager for the active alerts of a name on the account."""
         filters = [f'alertname="{name}"', f'account="{ACCOUNT}"']
-        url = f"http://{self._alerts}/api/v2/alerts"
-        return list(self._fetch(url, filter=filters, active="true").json())
+        url = f"{self._alerts}/api/v2/alerts"
+        return list(fetch(url, params={"filter": filters, "active": "true"}).json())
 
     def runway(self) -> list[dict[str, Any]]:
         """Ask Prometheus how long the balance lasts: nothing until it has seen an hour, which is a minute here."""
         query = f'wallet:prepaid_runway_seconds:zero{{account="{ACCOUNT}"}}'
-        answer = self._fetch(f"{self._server}/api/v1/query", query=query).json()
+        answer = fetch(f"{self._server}/api/v1/query", params={"query": query}).json()
         return list(answer["data"]["result"])
 
 
@@ -109,23 +107,24 @@ def night(
         (tmp_path / "prepaid.tmpl").write_text((shipped / "alertmanager" / "prepaid.tmpl").read_text())
         routing = routed((shipped / "alertmanager" / "alertmanager.yml").read_text(), run.faster)
         alerts = stack.enter_context(
-            run.alertmanager(
+            alertmanager(
                 tool("prometheus-alertmanager"),
                 tmp_path,
                 routing.replace("/etc/alertmanager/secrets", str(tmp_path)),
             )
         )
-        exporter = stack.enter_context(run.exporter(tmp_path, accounts(simulator)))
+        target = stack.enter_context(exporter(tmp_path, accounts(simulator))).removeprefix("http://")
         server = tmp_path / "server"
         (server / "rules").mkdir(parents=True)
         for rules in rule_files:
             (server / "rules" / rules.name).write_text(unhurried(rules.read_text(), run.faster))
         text = run.faster((shipped / "prometheus" / "single.yml").read_text())
-        text = text.replace("alertmanager:9093", alerts).replace("prepaid-exporter:10710", exporter)
+        text = text.replace("alertmanager:9093", alerts.removeprefix("http://"))
+        text = text.replace("prepaid-exporter:10710", target)
         scraping = yaml.safe_load(text)
         run.patient(scraping)
-        url = stack.enter_context(run.prometheus(tool("prometheus"), server, yaml.safe_dump(scraping)))
-        yield Night(simulator, alerts, url, received, run.fetch)
+        url = stack.enter_context(prometheus(tool("prometheus"), server, yaml.safe_dump(scraping)))
+        yield Night(simulator, alerts, url, received)
 
 
 def spending(night: Night) -> Callable[[], object]:
@@ -148,25 +147,25 @@ def alike(text: str) -> str:
 
 
 def test_a_draining_wallet_pages_once_resolves_when_topped_up_and_stays_when_the_provider_dies(
-    night: Night, run: SimpleNamespace, root: Path
+    night: Night, root: Path
 ) -> None:
-    run.poll("pace", spending(night))
+    until(spending(night), "pace")
     assert not night.pages()
     night.wallet.balance = LOW
-    run.poll("page", night.pages)
+    until(night.pages, "page")
     [page] = night.pages()
     night.wallet.top_up(5000)
-    run.poll("resolved message", lambda: len(night.pages()) > 1)
+    until(lambda: len(night.pages()) > 1, "resolved message")
     first, resolved = night.pages()
     assert first == page
     assert not night.firing("PrepaidBalanceBelowCritical")
 
     night.wallet.balance = LOW
-    run.poll("second page", lambda: len(night.pages()) > 2)
+    until(lambda: len(night.pages()) > 2, "second page")
     night.provider.dies()
-    run.poll(
-        "ticket that the account fails",
+    until(
         lambda: night.firing("PrepaidAccountFailing") and "PrepaidAccountFailing" in night.tickets(),
+        "ticket that the account fails",
     )
     assert night.firing("PrepaidBalanceBelowCritical"), "the page must stay while nobody knows better"
     assert [posted["attachments"][0]["color"] for posted in night.pages()] == ["danger", "good", "danger"]

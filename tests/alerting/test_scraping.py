@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from exporter.simulator import PROVIDERS, Simulator
+from tests.programs import exporter, fetch, prometheus, until
 
 EXAMPLES = sorted((Path(__file__).resolve().parents[2] / "grafana" / "prometheus").glob("*.yml"))
 
@@ -63,12 +64,12 @@ class World:
 
 
 @pytest.fixture
-def world(run: SimpleNamespace, tmp_path: Path) -> Iterator[World]:
+def world(tmp_path: Path) -> Iterator[World]:
     with (
         Simulator() as simulator,
-        run.exporter(tmp_path, simulator.configuration(), "--no-metrics.accounts") as address,
+        exporter(tmp_path, simulator.configuration(), "--no-metrics.accounts") as url,
     ):
-        yield World(simulator, address)
+        yield World(simulator, url.removeprefix("http://"))
 
 
 def adapted(run: SimpleNamespace, root: Path, name: str, address: str) -> str:
@@ -84,11 +85,11 @@ Ask = Callable[[str, str], list[dict[str, Any]]]
 
 
 @pytest.fixture
-def ask(run: SimpleNamespace) -> Ask:
+def ask() -> Ask:
     """Query a Prometheus server."""
 
     def asked(url: str, query: str) -> list[dict[str, Any]]:
-        answer = run.fetch(f"{url}/api/v1/query", query=query).json()
+        answer = fetch(f"{url}/api/v1/query", params={"query": query}).json()
         assert answer["status"] == "success", answer
         return list(answer["data"]["result"])
 
@@ -125,21 +126,21 @@ def test_one_server_finds_every_account_by_discovery_and_reads_it_under_its_own_
     world: World, run: SimpleNamespace, ask: Ask, root: Path, tmp_path: Path, tool: Callable[[str], str]
 ) -> None:
     configuration = adapted(run, root, "discovery.yml", world.address)
-    with run.prometheus(tool("prometheus"), tmp_path / "server", configuration) as server:
+    with prometheus(tool("prometheus"), tmp_path / "server", configuration) as server:
 
         def accounts_of(query: str) -> list[str]:
             return sorted(series["metric"]["account"] for series in ask(server, query))
 
-        run.poll(
-            "reading of every account, each once",
+        until(
             lambda: accounts_of("prepaid_account_up == 1") == world.accounts,
+            "reading of every account, each once",
         )
-        run.poll(
-            "balance of every account",
+        until(
             lambda: accounts_of("count by (account) (prepaid_balance)") == world.accounts,
+            "balance of every account",
         )
-        run.poll(
-            "page of the exporter", lambda: ask(server, 'prepaid_exporter_build_info{job="prepaid-exporter"}')
+        until(
+            lambda: ask(server, 'prepaid_exporter_build_info{job="prepaid-exporter"}'), "page of the exporter"
         )
         assert not ask(server, '{exported_account!=""}')
         assert not ask(server, 'prepaid_account_up{job="prepaid-exporter"}')
@@ -161,7 +162,7 @@ def test_two_servers_share_the_accounts_and_each_account_is_asked_once_per_round
 
     with contextlib.ExitStack() as stack:
         servers = [
-            stack.enter_context(run.prometheus(tool("prometheus"), tmp_path / f"server-{number}", text))
+            stack.enter_context(prometheus(tool("prometheus"), tmp_path / f"server-{number}", text))
             for number, text in enumerate((configuration, other))
         ]
 
@@ -169,7 +170,7 @@ def test_two_servers_share_the_accounts_and_each_account_is_asked_once_per_round
             counts = readings(*servers)
             return sorted(counts) == world.accounts and min(counts.values()) >= rounds
 
-        run.poll(f"{rounds} readings of every account", enough)
+        until(enough, f"{rounds} readings of every account")
         # A scrape that came to nothing may have asked or not; one that is under way may have asked already.
         read = readings(*servers).total()
         asked = world.requests()

@@ -18,9 +18,7 @@ from threading import Thread
 import pytest
 
 from exporter.simulator import Simulator
-
-PATIENCE = 120.0
-"""Seconds after which a test stops waiting for what should have happened long ago, on the slowest of machines."""
+from tests.programs import PATIENCE
 
 PROGRAM = Path(sys.executable).with_name("prepaid-exporter")
 

@@ -15,12 +15,12 @@ from exporter.schema.problems import ConfigurationError
 from exporter.web import runtime
 from exporter.web.process import raise_file_limit
 from exporter.web.runtime import Runtime
+from tests.programs import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 PROGRAM = Path(sys.executable).with_name("prepaid-exporter")
-PATIENCE = 120.0
 BROKEN = """\
 import os, signal, sys, threading
 import exporter.{module}

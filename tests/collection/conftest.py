@@ -24,10 +24,9 @@ from werkzeug.test import Client
 from exporter.scrape import scraper
 from exporter.web.application import TIMEOUT_HEADER, Application, Options
 from exporter.web.runtime import Runtime
+from tests.programs import PATIENCE
 
 BALANCE = b'{"success": true, "data": {"credits": 120, "api_credits": 120}, "request_id": "req_1"}'
-PATIENCE = 120.0
-"""Seconds after which a test stops waiting for what should have happened long ago, on the slowest of machines."""
 
 UNHURRIED = "5m"
 """Time for a call where no test is about it, so that only what never comes is a timeout."""

@@ -14,13 +14,12 @@ import pytest
 import structlog
 
 from exporter import log
+from tests.programs import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from tests.collection.conftest import Eventually, MakeDesk, MakeUpstream
-
-PATIENCE = 120
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no device that is always full")

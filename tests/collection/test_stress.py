@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 
 from exporter import log
 from exporter.model import Reason
+from tests.programs import PATIENCE
 
 if TYPE_CHECKING:
     from tests.collection.conftest import (
@@ -35,8 +36,6 @@ if TYPE_CHECKING:
     )
 
 SECONDS = 4.0
-PATIENCE = 120.0
-"""Seconds after which a slow machine, too, must have seen enough."""
 
 STAYING, PASSING = 6, 3
 GRANTED = 1.5

@@ -1,31 +1,25 @@
 """The container's command line, run for real: it starts, the kubelet's probes succeed, and Prometheus gets its page."""
 
-import os
 import re
-import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryFile
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import bcrypt
 import click
 import pytest
-import requests
 import trustme
 from requests import Response
 
 from exporter import cli
+from tests import programs
 
 Kind = Callable[..., dict[str, Any]]
 Mount = Callable[..., Path]
-
-PATIENCE = 120.0
-"""Seconds after which what should have happened long ago has failed."""
 
 
 @contextmanager
@@ -34,29 +28,12 @@ def running(args: list[str]) -> Iterator[str]:
     here = [arg.replace("=:10710", "=127.0.0.1:0") for arg in args]
     assert here != args
     command = [sys.executable, "-c", "from exporter.cli import main; main()", *here]
+    says = r"(https?://127\.0\.0\.1:\d+)(?:/metrics |[^/\d])"
     with (
-        TemporaryFile("w+") as log,
-        subprocess.Popen(command, stdout=log, stderr=log) as process,
+        TemporaryDirectory() as folder,
+        programs.running(command, Path(folder) / "exporter.log", says) as url,
     ):
-
-        def url() -> str:
-            said = os.pread(log.fileno(), 65536, 0).decode()
-            assert process.poll() is None, said
-            found = re.search(r"(https?://127\.0\.0\.1:\d+)(?:/metrics |[^/\d])", said)
-            return found[1] if found else ""
-
-        try:
-            end = time.monotonic() + PATIENCE
-            while not (found := url()):
-                assert time.monotonic() < end, "the exporter does not listen"
-                time.sleep(0.05)
-            yield found
-        finally:
-            process.terminate()
-            try:
-                process.wait(PATIENCE)
-            finally:
-                process.kill()
+        yield url
 
 
 def answer(
@@ -64,10 +41,7 @@ def answer(
 ) -> Response:
     """Ask the exporter, whatever proxy the desk has; over TLS where an authority is given."""
     assert url.startswith("https:" if authority else "http:")
-    with requests.Session() as session:
-        session.trust_env = False
-        verify = str(authority) if authority else None
-        return session.get(url + path, auth=user, verify=verify, timeout=PATIENCE)
+    return programs.fetch(url + path, auth=user, verify=str(authority) if authority else True)
 
 
 def probe_paths(container: dict[str, Any]) -> list[str]:
@@ -84,7 +58,8 @@ def test_the_program_knows_every_flag_of_every_values_file(
     container: Kind, ci_values: dict[str, Any]
 ) -> None:
     command, *flags = container(ci_values)["args"]
-    known = cli.main.commands[command]
+    _, known, _ = cli.main.resolve_command(click.Context(cli.main), [command])
+    assert known
     context = known.make_context(command, list(flags))
     given = {
         parameter.name

@@ -5,7 +5,6 @@ import os
 import re
 import signal
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,12 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import requests
 
 from exporter.simulator import Simulator
+from tests.programs import EXPORTER_LISTENS, PATIENCE, fetch, until
 
-PATIENCE = 120.0
-"""Seconds after which what should have happened long ago has failed."""
 USER = 65532
 IMAGE = "localhost/prepaid-exporter"
 # A mount namespace of its own, a read-only root and the numeric user: what `docker run --read-only` comes to.
@@ -119,17 +116,18 @@ def configuration(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 def metrics(process: subprocess.Popen[bytes], log: Path) -> str:
     """Scrape as soon as the exporter says where it listens."""
-    deadline = time.monotonic() + PATIENCE
-    while not (found := re.search(r"url=(http://\S+)\s", log.read_text())):
-        assert process.poll() is None, log.read_text()
-        assert time.monotonic() < deadline, "the exporter does not listen"
-        time.sleep(0.05)
-    with requests.Session() as session:
-        session.trust_env = False  # a desk's proxy has no say on loopback
-        session.get(f"{found[1]}/-/ready", timeout=PATIENCE).raise_for_status()
-        response = session.get(f"{found[1]}/metrics", timeout=PATIENCE)
-        response.raise_for_status()
-        return response.text
+
+    def address() -> re.Match[str] | None:
+        said = log.read_text()
+        assert process.poll() is None, said
+        return re.search(EXPORTER_LISTENS, said)
+
+    found = until(address, "address of the exporter")
+    assert found
+    fetch(f"{found[1]}/-/ready").raise_for_status()
+    response = fetch(f"{found[1]}/metrics")
+    response.raise_for_status()
+    return response.text
 
 
 def test_it_serves_the_balances_as_a_numeric_user_on_a_read_only_root_without_a_shell(

@@ -1,11 +1,9 @@
 """The wheel and the sdist: reproducible, complete, and running where there is no checkout."""
 
 import os
-import shutil
 import subprocess
 import sys
 import tarfile
-import venv
 import zipfile
 from collections.abc import Callable
 from hashlib import sha256
@@ -13,68 +11,18 @@ from pathlib import Path
 
 import pytest
 
-NOT_SOURCE = shutil.ignore_patterns(
-    ".git", ".*cache*", ".coverage*", ".venv", ".hypothesis", "dist", "build", "__pycache__"
-)
-
-
-def build(checkout: Path, folder: Path) -> list[Path]:
-    """Build sdist and wheel in a copy of the checkout, in which every file has a new time."""
-    source = shutil.copytree(checkout, folder / "source", symlinks=True, copy_function=shutil.copy)
-    # With the locked tools of this environment, not with what the package index has today.
-    command: list[str | Path] = [
-        sys.executable,
-        "-m",
-        "build",
-        "--no-isolation",
-        "--outdir",
-        folder / "dist",
-        source,
-    ]
-    environment = os.environ | {"SOURCE_DATE_EPOCH": "1700000000"}
-    result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    assert result.returncode == 0, result.stdout + result.stderr
-    return sorted((folder / "dist").iterdir())
+from tests import packages
 
 
 @pytest.fixture(scope="module")
-def checkout(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Take the checkout as it is now, without what tools left in it."""
-    return shutil.copytree(
-        root, tmp_path_factory.mktemp("checkout") / "source", symlinks=True, ignore=NOT_SOURCE
-    )
-
-
-@pytest.fixture(scope="module")
-def built(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    return build(checkout, tmp_path_factory.mktemp("first"))
-
-
-@pytest.fixture(scope="module")
-def wheel(built: list[Path]) -> Path:
-    return next(path for path in built if path.suffix == ".whl")
-
-
-@pytest.fixture(scope="module")
-def installed(root: Path, wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
-    """Install the lock and the wheel into a new virtual environment; give its command, run far from the checkout."""
-    folder = tmp_path_factory.mktemp("installed")
-    venv.create(folder)
-    uv: list[str | Path] = [sys.executable, root / "scripts/uv.py", "pip"]
-    where: list[str | Path] = ["--quiet", "--python", folder / "bin/python"]
-    steps: list[list[str | Path]] = [
-        ["sync", "--require-hashes", "--no-build", root / "requirements.lock"],
-        ["install", "--no-deps", wheel],
-        ["check"],
-    ]
-    for step in steps:
-        result = subprocess.run([*uv, *step, *where], capture_output=True, text=True, check=False)
-        assert result.returncode == 0, result.stdout + result.stderr
+def program(installed: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
+    """Run the installed command far from the checkout; give what it prints."""
+    folder = tmp_path_factory.mktemp("elsewhere")
 
     def run(*arguments: str, **environment: str) -> str:
-        path = {"PATH": f"{folder / 'bin'}:{os.environ['PATH']}"}
+        path = {"PATH": f"{installed.parent}:{os.environ['PATH']}"}
         result = subprocess.run(
-            [folder / "bin/prepaid-exporter", *arguments],
+            [installed, *arguments],
             cwd=folder,
             env=path | environment,
             capture_output=True,
@@ -88,10 +36,9 @@ def installed(root: Path, wheel: Path, tmp_path_factory: pytest.TempPathFactory)
     return run
 
 
-def test_two_builds_give_the_same_bytes(
-    checkout: Path, built: list[Path], tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    again = build(checkout, tmp_path_factory.mktemp("second"))
+def test_two_builds_give_the_same_bytes(built: list[Path], tmp_path: Path) -> None:
+    packages.build(tmp_path)
+    again = list((tmp_path / "dist").iterdir())
     assert {path.suffix for path in built} == {".gz", ".whl"}
     assert {path.name: sha256(path.read_bytes()).hexdigest() for path in built} == {
         path.name: sha256(path.read_bytes()).hexdigest() for path in again
@@ -105,8 +52,9 @@ def test_the_package_index_would_take_both(built: list[Path]) -> None:
     assert result.stdout.count("PASSED") == 2
 
 
-def test_the_wheel_has_the_whole_program_and_nothing_else(checkout: Path, wheel: Path) -> None:
-    files = {str(path.relative_to(checkout)) for path in (checkout / "exporter").rglob("*") if path.is_file()}
+def test_the_wheel_has_the_whole_program_and_nothing_else(root: Path, wheel: Path) -> None:
+    paths = (path for path in (root / "exporter").rglob("*") if path.is_file())
+    files = {str(path.relative_to(root)) for path in paths if path.parent.name != "__pycache__"}
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
     assert "exporter/py.typed" in files
@@ -140,21 +88,21 @@ def test_the_sdist_has_the_rules_and_no_half_of_the_chart(root: Path, built: lis
     assert [name for name in names if name.startswith(("helm/", "tests/helm/"))] == []
 
 
-def test_the_installed_program_knows_its_providers(root: Path, installed: Callable[..., str]) -> None:
-    listed = installed("providers")
+def test_the_installed_program_knows_its_providers(root: Path, program: Callable[..., str]) -> None:
+    listed = program("providers")
     for definition in (root / "exporter/providers").glob("*.yml"):
         assert definition.stem in listed
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_the_completion_that_the_docs_show_is_there(
-    root: Path, installed: Callable[..., str], shell: str
+    root: Path, program: Callable[..., str], shell: str
 ) -> None:
     variable = "_PREPAID_EXPORTER_COMPLETE"
     assert f"{variable}={shell}_source prepaid-exporter" in (root / "docs/installation.md").read_text()
-    assert f"{variable}={shell}_complete" in installed(**{variable: f"{shell}_source"})
+    assert f"{variable}={shell}_complete" in program(**{variable: f"{shell}_source"})
 
 
-def test_a_subcommand_is_completed(installed: Callable[..., str]) -> None:
+def test_a_subcommand_is_completed(program: Callable[..., str]) -> None:
     environment = {"COMP_WORDS": "prepaid-exporter va", "COMP_CWORD": "1"}
-    assert installed(_PREPAID_EXPORTER_COMPLETE="bash_complete", **environment) == "plain,validate\n"
+    assert program(_PREPAID_EXPORTER_COMPLETE="bash_complete", **environment) == "plain,validate\n"

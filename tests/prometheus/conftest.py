@@ -1,13 +1,8 @@
 """The installed wheel between simulated providers and a real Prometheus that is configured as our examples say."""
 
 import contextlib
-import os
 import re
-import shutil
-import subprocess
-import sys
 import time
-import venv
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,31 +12,15 @@ import requests
 import yaml
 
 from exporter.simulator import PROVIDERS, Simulator
+from tests import programs
+from tests.packages import succeed
+from tests.programs import PATIENCE, until
 
 Series = frozenset[tuple[str, str]]
 
 INTERVAL = "8s"
 OFFSET = "4s"
 """How long before Prometheus gives up the exporter answers: long enough for a machine that has other things to do."""
-
-PATIENCE = 300.0
-"""Seconds after which what should have happened long ago has failed."""
-
-LISTENS = r'msg="Listening on".* address=(\S+)\s'
-"""How Prometheus says which port it got."""
-
-NOT_SOURCE = shutil.ignore_patterns(
-    ".git", ".*cache*", ".coverage*", ".venv", ".hypothesis", "__pycache__", "dist", "build"
-)
-
-
-def until(true: Callable[[], bool], what: str) -> None:
-    """Wait until something is true."""
-    end = time.monotonic() + PATIENCE
-    while not true():
-        if time.monotonic() > end:
-            pytest.fail(f"not within {PATIENCE:.0f} s: {what}")
-        time.sleep(0.1)
 
 
 def agreed(read: Callable[[], object], expected: object) -> None:
@@ -50,61 +29,6 @@ def agreed(read: Callable[[], object], expected: object) -> None:
     while (found := read()) != expected and time.monotonic() < end:
         time.sleep(0.1)
     assert found == expected
-
-
-def outside() -> dict[str, str]:
-    """Give an environment in which the checkout is on no path, and every proxy is out of the way."""
-    hidden = ("PYTHONPATH", "VIRTUAL_ENV", "COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG")
-    return {
-        name: value
-        for name, value in os.environ.items()
-        if name not in hidden and not name.lower().endswith("_proxy")
-    }
-
-
-def run(command: list[str | Path]) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-
-
-@contextlib.contextmanager
-def running(folder: Path, name: str, listens: str, *command: str | Path) -> Iterator[str]:
-    """Run a program far from the checkout until the end; give the address that its log says by a pattern."""
-    log = folder / f"{name}.log"
-
-    def address() -> re.Match[str] | None:
-        assert process.poll() is None, log.read_text()
-        return re.search(listens, log.read_text())
-
-    with (
-        log.open("w") as file,
-        subprocess.Popen(command, cwd=folder, env=outside(), stdout=file, stderr=file) as process,
-    ):
-        try:
-            until(lambda: address() is not None, f"the start of {name}")
-            found = address()
-            assert found
-            yield found[1]
-            assert process.poll() is None, log.read_text()
-        finally:
-            process.terminate()
-            try:
-                process.wait(PATIENCE)
-            finally:
-                process.kill()
-
-
-@pytest.fixture(scope="module")
-def installed(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Build the wheel, install it into a virtual environment of its own and give its command."""
-    folder = tmp_path_factory.mktemp("installed")
-    source = shutil.copytree(root, folder / "source", symlinks=True, ignore=NOT_SOURCE)
-    venv.create(folder / "venv", with_pip=True)
-    python = folder / "venv/bin/python"
-    run([sys.executable, "-m", "build", "--wheel", "--outdir", folder, source])
-    shutil.rmtree(source)
-    run([python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *folder.glob("*.whl")])
-    return folder / "venv/bin/prepaid-exporter"
 
 
 @pytest.fixture(scope="module")
@@ -120,21 +44,18 @@ def exporters(
 ) -> Iterator[dict[str, str]]:
     """Run an exporter with its accounts on /metrics, and one without; give their addresses."""
     folder = tmp_path_factory.mktemp("exporters")
-    (folder / "prepaid.yml").write_text(simulator.configuration())
-    common: list[str | Path] = [
-        installed,
-        "serve",
-        "--config.file=prepaid.yml",
-        "--web.listen-address=127.0.0.1:0",
-    ]
-    common.append(f"--scrape.timeout-offset={OFFSET}")
+    offset = f"--scrape.timeout-offset={OFFSET}"
     flags: dict[str, list[str]] = {"whole": [], "bare": ["--no-metrics.accounts"]}
     with contextlib.ExitStack() as stack:
-        yield {
-            name: stack.enter_context(running(folder, name, r"url=http://(\S+)\s", *common, *more))
-            for name, more in flags.items()
-        }
-    for log in folder.glob("*.log"):
+        running = {}
+        for name, more in flags.items():
+            (folder / name).mkdir()
+            start = programs.exporter(
+                folder / name, simulator.configuration(), offset, *more, program=installed
+            )
+            running[name] = stack.enter_context(start).removeprefix("http://")
+        yield running
+    for log in folder.glob("*/*.log"):
         said = log.read_text()
         assert "Traceback" not in said
         assert not [provider for provider, key in simulator.keys.items() if key in said]
@@ -174,11 +95,6 @@ class Prometheus:
         self.url = url
         self._session = requests.Session()
         self._session.trust_env = False
-
-    def ready(self) -> bool:
-        with contextlib.suppress(requests.RequestException):
-            return self._session.get(f"{self.url}/-/ready", timeout=PATIENCE).status_code == 200
-        return False
 
     def _found(self, query: str) -> list[tuple[dict[str, str], float]]:
         url = f"{self.url}/api/v1/query"
@@ -221,25 +137,18 @@ def server(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Prometheus]:
     """Run Prometheus with the examples; they must pass promtool first."""
-    program, promtool = tool("prometheus"), tool("promtool")
     folder = tmp_path_factory.mktemp("prometheus")
-    (folder / "prometheus.yml").write_text(yaml.safe_dump(configuration(root, exporters)))
-    run([promtool, "check", "config", folder / "prometheus.yml"])
-    command = [
-        program,
-        "--config.file=prometheus.yml",
-        "--web.listen-address=127.0.0.1:0",
-        "--storage.tsdb.path=data",
-    ]
-    with running(folder, "prometheus", LISTENS, *command) as address:
-        server = Prometheus(f"http://{address}")
-        until(server.ready, "the start of Prometheus")
+    text = yaml.safe_dump(configuration(root, exporters))
+    (folder / "prometheus.yml").write_text(text)
+    succeed([tool("promtool"), "check", "config", folder / "prometheus.yml"])
+    with programs.prometheus(tool("prometheus"), folder, text) as url:
+        server = Prometheus(url)
         yield server
         server.close()
 
 
 @pytest.fixture
-def eventually() -> Callable[[Callable[[], bool], str], None]:
+def eventually() -> Callable[[Callable[[], bool], str], object]:
     return until
 
 

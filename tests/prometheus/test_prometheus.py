@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from tests.prometheus.conftest import Prometheus
 
-    Eventually = Callable[[Callable[[], bool], str], None]
+    Eventually = Callable[[Callable[[], bool], str], object]
     Agree = Callable[[Callable[[], object], object], None]
 
 DEADLINE = 4.0

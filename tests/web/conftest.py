@@ -16,9 +16,7 @@ from exporter.simulator import PROVIDERS, Simulator
 from exporter.web.application import Application, Options
 from exporter.web.runtime import Runtime
 from exporter.web.server import Server
-
-PATIENCE = 120.0
-"""Seconds after which a test stops waiting for what should have happened long ago, on the slowest of machines."""
+from tests.programs import PATIENCE
 
 UNHURRIED = "defaults: {timeout: 5m}\n"
 """What keeps calls from a timeout where no test is about it."""

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from exporter.web import server
+from tests.programs import PATIENCE
 
-PATIENCE = 120
 Eventually = Callable[[Callable[[], bool]], None]
 LINE = b"GET /-/healthy HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
 

@@ -15,8 +15,7 @@ from werkzeug.wrappers import Response
 from exporter.web import passwords
 from exporter.web.passwords import MAX_WAITING, Passwords, TooManyWaitingError
 from exporter.web.web_config import WebConfig
-
-PATIENCE = 120.0
+from tests.programs import PATIENCE
 
 
 def hashed(password: str, cost: int = 4) -> str:

@@ -9,9 +9,7 @@ from contextlib import ExitStack
 import pytest
 
 from exporter.web.watchdog import Watchdog
-
-PATIENCE = 120.0
-"""Seconds after which a test stops waiting for what should have happened long ago, on the slowest of machines."""
+from tests.programs import PATIENCE
 
 
 @pytest.fixture

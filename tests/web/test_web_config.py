@@ -23,12 +23,11 @@ from exporter.web.passwords import MAX_WAITING
 from exporter.web.runtime import Runtime
 from exporter.web.server import Server
 from exporter.web.web_config import WebConfig
+from tests.programs import PATIENCE
 
 PASSWORD = "open sesame"
 CANARY = "canary-7f3a"
 TLS = "tls_server_config: {cert_file: cert.pem, key_file: key.pem}"
-PATIENCE = 60.0
-"""Seconds after which what should have happened long ago has failed."""
 
 
 @pytest.fixture(scope="session")

@@ -3,11 +3,9 @@
 Time is the world's own: the night ends at END whenever the test runs, and passes as fast as it can be scraped.
 """
 
-import contextlib
 import json
 import re
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -17,23 +15,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import requests
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from exporter.simulator import Simulator
+from tests.programs import PATIENCE, exporter, fetch, prometheus
 
 END = 1768456800.0  # 2026-01-15 06:00 UTC: two hours of what is recorded are before midnight
 HOURS = 8
 STEP = 240
-DEADLINE = 600
-"""Seconds after which what should have happened long ago has failed."""
-PATIENCE = "60s"
+UNHURRIED = "10m"
 """What an answer of the simulated world may take: a failure that nobody asked for would be in every panel."""
 BOOKS = 14
 OTHERS = Path(__file__).with_name("others.txt").read_text(encoding="utf-8").splitlines()
 """What the same Prometheus holds of a target that is no exporter, and of a second exporter with another top-up page."""
 
+FOREVER = "--storage.tsdb.retention.time=100y"
 Json = dict[str, Any]
 Ask = Callable[..., list[Json]]
 Tool = Callable[[str], str]
@@ -81,7 +78,7 @@ def ledger(clock: Clock) -> ThreadingHTTPServer:
 def configuration(simulator: Simulator, ledger_port: int, definition: Path) -> str:
     """Add the ledger's accounts, some at each level, to those of the simulator."""
     config = yaml.safe_load(simulator.configuration())
-    config["defaults"] = {"timeout": PATIENCE}
+    config["defaults"] = {"timeout": UNHURRIED}
     config["provider_files"] = [str(definition)]
     levels: list[Json] = [
         {"critical": 900},
@@ -107,45 +104,6 @@ def configuration(simulator: Simulator, ledger_port: int, definition: Path) -> s
     return yaml.safe_dump(config)
 
 
-def fetch(method: str, url: str, **options: Any) -> requests.Response:
-    """Ask a program on loopback, whatever proxy the desk has."""
-    with requests.Session() as session:
-        session.trust_env = False
-        return session.request(method, url, timeout=DEADLINE, **options)
-
-
-@contextlib.contextmanager
-def running(command: list[str], log: Path, listens: str) -> Iterator[str]:
-    """Run a program until the block ends; gives the address that its log says, by a pattern."""
-
-    def address() -> re.Match[str] | None:
-        said = log.read_text()
-        assert process.poll() is None, said
-        return re.search(listens, said)
-
-    with log.open("w") as output, subprocess.Popen(command, stdout=output, stderr=output) as process:
-        try:
-            until(lambda: address() is not None, f"the start of {command[0]}")
-            found = address()
-            assert found
-            yield found[1]
-        finally:
-            process.terminate()
-            try:
-                process.wait(DEADLINE)
-            finally:
-                process.kill()
-
-
-def until(ready: Callable[[], bool], what: str) -> None:
-    """Wait for something that takes its time, at most DEADLINE seconds."""
-    begun = time.monotonic()
-    while not ready():
-        if time.monotonic() - begun > DEADLINE:
-            pytest.fail(f"{what} took longer than {DEADLINE} s")
-        time.sleep(0.05)
-
-
 def samples(page: str, moment: float) -> Iterator[str]:
     """Write a page as OpenMetrics lines of the world's time, with the labels that a scrape adds."""
     own_clock = (
@@ -169,7 +127,7 @@ def record(url: str, clock: Clock, simulator: Simulator, file: Path) -> None:
             if clock.now > END - 2400:
                 simulator.fail("smspubli", "unauthorized")
             begun = time.monotonic()
-            answer = fetch("GET", f"{url}/metrics")
+            answer = fetch(f"{url}/metrics")
             took = time.monotonic() - begun
             assert answer.status_code == 200
             of_the_scrape = f"up 1\nscrape_duration_seconds {took}\n"
@@ -191,28 +149,8 @@ def layers(rules: list[Json]) -> Iterator[list[Json]]:
         yield [pending.pop(name) for name in ready]
 
 
-@contextlib.contextmanager
-def prometheus(tool: Tool, folder: Path) -> Iterator[str]:
-    """Run a real server over the blocks in a folder; gives its URL."""
-    (folder / "prometheus.yml").write_text("{}")
-    command = [tool("prometheus"), f"--config.file={folder / 'prometheus.yml'}"]
-    command += ["--web.listen-address=127.0.0.1:0", f"--storage.tsdb.path={folder / 'data'}"]
-    command += ["--storage.tsdb.retention.time=100y"]
-    listens = r'msg="Listening on".* address=(\S+)\s'
-    with running(command, folder / "prometheus.log", listens) as address:
-        url = f"http://{address}"
-
-        def ready() -> bool:
-            with contextlib.suppress(requests.RequestException):
-                return fetch("GET", f"{url}/-/ready").status_code == 200
-            return False
-
-        until(ready, "the start of Prometheus")
-        yield url
-
-
 def run(*command: str) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=DEADLINE)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -225,12 +163,9 @@ def recorded_night(tmp_path_factory: pytest.TempPathFactory) -> Path:
     server = ledger(clock)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     with Simulator(speed=1, clock=clock) as simulator:
-        (folder / "prepaid.yml").write_text(configuration(simulator, server.server_port, definition))
-        command = [str(Path(sys.executable).with_name("prepaid-exporter")), "serve"]
-        command += [f"--config.file={folder / 'prepaid.yml'}", "--web.listen-address=127.0.0.1:0"]
-        command.append(f"--scrape.timeout={PATIENCE}")
+        accounts = configuration(simulator, server.server_port, definition)
         try:
-            with running(command, folder / "log", r"url=(\S+)\s") as url:
+            with exporter(folder, accounts, f"--scrape.timeout={UNHURRIED}") as url:
                 record(url, clock, simulator, folder / "night.om")
         finally:
             server.shutdown()
@@ -252,13 +187,13 @@ def ask(
         file = folder / "layer.yml"
         file.write_text(yaml.safe_dump({"groups": [{"name": "layer", "rules": layer}]}))
         span = [f"--start={END - HOURS * 3600:.0f}", f"--end={END:.0f}", "--eval-interval=1m"]
-        with prometheus(tool, folder) as url:
+        with prometheus(tool("prometheus"), folder, "{}", FOREVER) as url:
             command = [promtool, "tsdb", "create-blocks-from", "rules", *span]
             run(*command, f"--url={url}", f"--output-dir={data}", str(file))
-    with prometheus(tool, folder) as url:
+    with prometheus(tool("prometheus"), folder, "{}", FOREVER) as url:
 
         def query(kind: str, **parameters: str | float) -> list[Json]:
-            answer = fetch("POST", f"{url}/api/v1/{kind}", data=parameters).json()
+            answer = fetch(f"{url}/api/v1/{kind}", "POST", data=parameters).json()
             assert answer["status"] == "success", f"{answer.get('error')} in {parameters}"
             result: list[Json] = answer["data"]["result"]
             return result

@@ -24,6 +24,7 @@ from exporter.upstream.client import Client, ExchangeError
 from exporter.upstream.request import prepare
 from exporter.web.application import Application, Options
 from exporter.web.runtime import Runtime
+from tests.programs import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -32,9 +33,6 @@ if TYPE_CHECKING:
     from tests.laws.conftest import Seen, Upstream
 
     Leaks = Callable[[str], list[str]]
-
-PATIENCE = 300.0
-"""Seconds for what a slow machine, too, must have done by then."""
 
 ACCEPTS = (
     "text/plain;version=0.0.4",
