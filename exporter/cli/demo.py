@@ -9,10 +9,11 @@ import click
 
 from exporter import log
 from exporter.cli.options import end, explained, log_format_option, log_level_option, option
-from exporter.cli.serve import listen_address
+from exporter.cli.serve import ListenAddress
 from exporter.simulator import PROVIDERS, Simulator
 from exporter.web import process
 from exporter.web.application import Options
+from exporter.web.listeners import Address, listening
 from exporter.web.runtime import Runtime
 
 
@@ -23,16 +24,20 @@ from exporter.web.runtime import Runtime
     default=60.0,
     help="Simulated seconds in a second; 0 stands still.",
 )
-@option("--web.listen-address", default="127.0.0.1:10710", help="Address to listen on.")
+@option(
+    "--web.listen-address",
+    type=ListenAddress(),
+    default="127.0.0.1:10710",
+    help="Address to listen on.",
+)
 @log_level_option
 @log_format_option
-def command(speed: float, web_listen_address: str, log_level: str, log_format: Any) -> None:
+def command(speed: float, web_listen_address: Address, log_level: str, log_format: Any) -> None:
     """Run the exporter on simulated providers: no key, no configuration, nothing leaves this machine."""
     process.hold_signals()
     log.configure(log_level, log_format)
     if not math.isfinite(speed):
         raise click.BadParameter("must be a finite number", param_hint="--speed")
-    listen = listen_address(web_listen_address)
     with Simulator(speed=speed) as simulator, tempfile.TemporaryDirectory() as folder, explained(1):
         file = Path(folder, "prepaid.yml")
         file.write_text(simulator.configuration(), encoding="utf-8")
@@ -46,7 +51,8 @@ def command(speed: float, web_listen_address: str, log_level: str, log_format: A
                 click.echo(f"  {url + path:<54} {what}")
             click.echo("Stop with Ctrl-C.")
 
-        status = process.serve(Runtime(file), Options(enable_lifecycle=True), listen, ready)
+        with listening([web_listen_address]) as listeners:
+            status = process.serve(Runtime(file), Options(enable_lifecycle=True), listeners, ready)
     end(status)
 
 

@@ -1,6 +1,7 @@
 """`serve`: listen for scrapes."""
 
 import re
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -20,23 +21,36 @@ from exporter.cli.options import (
 )
 from exporter.web import process
 from exporter.web.application import PATHS, Options
+from exporter.web.listeners import Address, address, inherited, listening
 from exporter.web.runtime import Runtime
 from exporter.web.web_config import WebConfig
 
 _PATH = re.compile(r"(/[A-Za-z0-9._~-]+)+")
 
 
-def listen_address(text: str) -> tuple[str, int]:
-    """Return the host and port of `--web.listen-address`; raise `click.BadParameter` for what is no address."""
-    try:
-        return process.address(text)
-    except ValueError as error:
-        raise click.BadParameter(str(error), param_hint="--web.listen-address") from None
+class ListenAddress(click.ParamType):  # type: ignore[type-arg] # generic in its stubs alone
+    """An address to listen on."""
+
+    name = "address"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Address:
+        """Return the address."""
+        try:
+            return value if isinstance(value, Address) else address(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
 
 
 @click.command("serve")
 @config_file_option
-@option("--web.listen-address", default=":10710", help="Address to listen on.")
+@option(
+    "--web.listen-address",
+    type=ListenAddress(),
+    multiple=True,
+    default=[":10710"],
+    help="Address to listen on, or unix:PATH; may be given several times.",
+)
+@option("--web.systemd-socket", is_flag=True, help="Listen on the sockets that systemd hands over instead.")
 @option("--web.config.file", type=FILE, help="TLS and users of the web side.")
 @option("--web.telemetry-path", default="/metrics", help="Path of the page with every account.")
 @option("--web.enable-lifecycle", is_flag=True, help="Let POST /-/reload reload the configuration.")
@@ -47,7 +61,8 @@ def listen_address(text: str) -> tuple[str, int]:
 @log_format_option
 def command(  # noqa: PLR0913 - one argument a flag
     config_file: Path,
-    web_listen_address: str,
+    web_listen_address: tuple[Address, ...],
+    web_systemd_socket: bool,  # noqa: FBT001 - click passes it
     web_config_file: Path | None,
     web_telemetry_path: str,
     web_enable_lifecycle: bool,  # noqa: FBT001 - click passes it
@@ -73,10 +88,11 @@ def command(  # noqa: PLR0913 - one argument a flag
         scrape_timeout=scrape_timeout,
         timeout_offset=scrape_timeout_offset,
     )
-    listen = listen_address(web_listen_address)
     with explained(1):
         web_config = WebConfig(web_config_file) if web_config_file else None
-        status = process.serve(Runtime(config_file), options, listen, _log_ready, web_config)
+        runtime = Runtime(config_file)
+        with nullcontext(inherited()) if web_systemd_socket else listening(web_listen_address) as listeners:
+            status = process.serve(runtime, options, listeners, _log_ready, web_config)
     end(status)
 
 

@@ -97,20 +97,25 @@ class Page:
 
     def render(self, readings: Sequence[Reading], state: ExporterState | None, chosen: Format) -> bytes:
         """Render the readings, then what the exporter says of itself, where `state` is given."""
-        page = self._accounts(list(readings), chosen)
+        return b"".join(self.parts(readings, state, chosen))
+
+    def parts(
+        self, readings: Sequence[Reading], state: ExporterState | None, chosen: Format
+    ) -> tuple[bytes, bytes]:
+        """Render the readings, long and one object for all who ask at once; then the rest of the page."""
+        shared, own = self._accounts(list(readings), chosen), b""
         if state:
-            page += "".join(_lines(of_exporter(state), chosen)).encode() + _rendered(of_process(), chosen)
-        return page + _END if chosen.openmetrics else page
+            own = "".join(_lines(of_exporter(state), chosen)).encode() + _rendered(of_process(), chosen)
+        return shared, own + _END if chosen.openmetrics else own
 
     def _accounts(self, readings: list[Reading], chosen: Format) -> bytes:
+        # Under the lock: who comes meanwhile waits for this text, where each would render one of its own.
         with self._lock:
             kept, text = self._kept.get(chosen, ([], b""))
-        if len(kept) == len(readings) and all(map(_same, kept, readings)):
+            if len(kept) != len(readings) or not all(map(_same, kept, readings)):
+                text = "".join(_lines(of_accounts(readings), chosen)).encode()
+                self._kept[chosen] = (readings, text)
             return text
-        text = "".join(_lines(of_accounts(readings), chosen)).encode()
-        with self._lock:
-            self._kept[chosen] = (readings, text)
-        return text
 
 
 def _same(one: Reading, other: Reading) -> bool:

@@ -1,11 +1,11 @@
 """The routes, as a WSGI application. Answers from the scraper; asks providers only where a scrape is asked for."""
 
-import gzip
 import json
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 import structlog
 from werkzeug.exceptions import BadRequest, Forbidden, HTTPException, NotFound
@@ -18,6 +18,7 @@ from exporter.metrics.families import ExporterState
 from exporter.schema.problems import ConfigurationError
 from exporter.scrape import Reading
 from exporter.web import pages
+from exporter.web.packing import Packer
 from exporter.web.runtime import Runtime
 from exporter.web.trace import trace
 
@@ -54,6 +55,7 @@ class Application:
         self._runtime = runtime
         self._options = options
         self._page = Page()
+        self._packer = Packer()
         routes: Mapping[str, tuple[Callable[[Request], Response], tuple[str, ...]]] = {
             options.telemetry_path: (self._metrics, ("GET",)),
             "/probe": (self._probe, ("GET",)),
@@ -128,11 +130,13 @@ class Application:
         # The library sorts by how particular a media type is before it looks at which the client likes better.
         liked = sorted(request.accept_mimetypes, key=lambda pair: -pair[1])
         chosen = negotiate(parse_options_header(media.lower()) for media, quality in liked if quality)
-        response = Response(page.render(readings, state, chosen), content_type=chosen.content_type)
-        response.headers["Vary"] = "Accept, Accept-Encoding"
+        shared, own = page.parts(readings, state, chosen)
         # `*` allows gzip too, and yet only those who name it are sure to unpack it.
-        if any(coding.lower() == "gzip" and quality for coding, quality in request.accept_encodings):
-            response.data = gzip.compress(response.data, compresslevel=1)
+        packed = any(coding.lower() == "gzip" and quality for coding, quality in request.accept_encodings)
+        body = self._packer.gzip(shared, own) if packed else [shared, own]
+        response = Response(body, content_type=chosen.content_type)
+        response.headers["Vary"] = "Accept, Accept-Encoding"
+        if packed:
             response.headers["Content-Encoding"] = "gzip"
         return response
 
@@ -183,16 +187,25 @@ class Application:
     def _alive(self, _: Request) -> Response:
         return _plain("prepaid-exporter is up\n")
 
-    def _reload(self, _: Request) -> Response:
+    def _reload(self, request: Request) -> Response:
         if not self._options.enable_lifecycle:
             raise Forbidden(
                 "reloading over HTTP is off; --web.enable-lifecycle turns it on, and SIGHUP always works"
             )
+        if _foreign(request):
+            raise Forbidden("reloading is not for the pages of others")
         try:
             self._runtime.reload()
         except ConfigurationError as error:
             raise BadRequest(f"the configuration was not reloaded, the old one stays:\n{error}") from None
         return _plain("reloaded\n")
+
+
+def _foreign(request: Request) -> bool:
+    """Tell whether a browser sends the request for a page that is not the exporter's own."""
+    origin = request.headers.get("Origin")
+    other = origin is not None and urlsplit(origin).netloc != request.host
+    return other or request.headers.get("Sec-Fetch-Site") == "cross-site"
 
 
 def _plain(text: str, status: int = 200) -> Response:

@@ -3,7 +3,7 @@
 import resource
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from threading import Thread, main_thread
 from traceback import format_tb
@@ -12,6 +12,7 @@ import structlog
 
 from exporter.schema.problems import ConfigurationError
 from exporter.web.application import Application, Options
+from exporter.web.listeners import url
 from exporter.web.runtime import Runtime
 from exporter.web.server import Server
 from exporter.web.web_config import WebConfig
@@ -19,17 +20,6 @@ from exporter.web.web_config import WebConfig
 _SIGNALS = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
 
 _log = structlog.get_logger()
-
-
-def address(text: str) -> tuple[str, int]:
-    """Read `HOST:PORT`, `[IPV6]:PORT` or `:PORT` (every interface); raise ValueError."""
-    host, colon, port = text.rpartition(":")
-    if not colon or {"/", ","} & set(text) or not port.isascii() or not port.isdigit() or int(port) > 65535:  # noqa: PLR2004 - the last port
-        raise ValueError(f"{text!r} is not an address; write HOST:PORT or :PORT")
-    bare = host.strip("[]")
-    if ":" in bare and not host.startswith("["):
-        raise ValueError(f"{text!r} is not an address; write an IPv6 host in brackets")
-    return bare or ("::" if socket.has_dualstack_ipv6() else "0.0.0.0"), int(port)  # noqa: S104 - asked for
 
 
 def hold_signals() -> None:
@@ -50,28 +40,27 @@ def raise_file_limit() -> None:
 def serve(
     runtime: Runtime,
     options: Options,
-    listen: tuple[str, int],
+    listeners: Sequence[socket.socket],
     ready: Callable[[str], None],
     web_config: WebConfig | None = None,
 ) -> int:
-    """Listen, call `ready` with the exporter's URL, and run until SIGTERM or SIGINT; SIGHUP reloads.
+    """Serve on the listeners, call `ready` with the URL of each, and run until SIGTERM or SIGINT; SIGHUP reloads.
 
-    `hold_signals` must have been called. Gives the exit status, 1 where a bug ended it, when everything in flight is
-    answered; end the process then. Raises `ConfigurationError` when the address cannot be had.
+    `hold_signals` must have been called. Return the exit status, 1 where a bug ended it, when everything in flight is
+    answered; end the process then.
     """
-    server = Server(Application(runtime, options), listen, runtime.scraper.release, web_config)
     try:
+        server = Server(Application(runtime, options), listeners, runtime.scraper.release, web_config)
+        urls = [url(one, "https" if web_config and web_config.context else "http") for one in listeners]
         try:
-            host, port = server.listen()
             web = Thread(target=_served, args=[server], name="web", daemon=True)
             web.start()
-            ready(url(host, port, "https" if web_config and web_config.context else "http"))
+            for one in urls:
+                ready(one)
             _obey_signals(runtime)
             failed = not web.is_alive()
         finally:
             server.stop()
-    except ConfigurationError:
-        raise
     except Exception as error:  # noqa: BLE001 - the boundary: nothing may leave a process that serves no more
         _tell_bug(error)
         return 1
@@ -99,10 +88,3 @@ def _obey_signals(runtime: Runtime) -> None:
         except ConfigurationError:
             _log.warning("the old configuration stays")
     _log.info("stopping")
-
-
-def url(host: str, port: int, scheme: str = "http") -> str:
-    """Write the URL under which people on this machine reach the exporter."""
-    if host in ("::", "0.0.0.0"):  # noqa: S104 - compared, not bound
-        host = "localhost"
-    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"

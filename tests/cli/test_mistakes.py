@@ -56,12 +56,12 @@ def test_without_a_command_the_commands_are_shown(run: Any) -> None:
         (
             ["serve", "--web.listen-address", "10710"],
             2,
-            "'10710' is not an address; write HOST:PORT or :PORT",
+            "'10710' is not an address; write HOST:PORT, :PORT or unix:PATH",
         ),
         (
             ["serve", "--web.listen-address", ":99999"],
             2,
-            "':99999' is not an address; write HOST:PORT or :PORT",
+            "':99999' is not an address; write HOST:PORT, :PORT or unix:PATH",
         ),
         (["serve", "--web.listen-address", "::1:80"], 2, "write an IPv6 host in brackets"),
         (["demo", "--web.listen-address", "nonsense"], 2, "'nonsense' is not an address"),
@@ -128,7 +128,7 @@ def test_a_port_in_use_is_told(command: str, run: Any, prepaid: Any) -> None:
         result = run(command, "--web.listen-address", address)
     assert (result.status, result.out) == (1, "")
     assert result.err == (
-        f"--web.listen-address: cannot listen on {address}: Address already in use\n1 problem\n"
+        f"--web.listen-address: cannot listen on {address}: address already in use; another exporter?\n1 problem\n"
     )
 
 
@@ -137,7 +137,7 @@ def test_an_address_of_another_machine_is_told(run: Any, prepaid: Any) -> None:
     result = run("serve", "--web.listen-address", "192.0.2.1:0")
     assert (result.status, result.out) == (1, "")
     assert result.err == (
-        "--web.listen-address: cannot listen on 192.0.2.1:0: Cannot assign requested address\n1 problem\n"
+        "--web.listen-address: cannot listen on 192.0.2.1:0: this machine has no such address\n1 problem\n"
     )
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 SERVICES = ["prepaid-exporter.service", "prepaid-exporter-textfile.service"]
-UNITS = [*SERVICES, "prepaid-exporter-textfile.timer"]
+UNITS = [*SERVICES, "prepaid-exporter-textfile.timer", "prepaid-exporter.socket"]
 EXPOSURE = re.compile(r"Overall exposure level for \S+: (\d+\.\d+)")
 
 
@@ -110,3 +110,9 @@ def test_the_service_comes_back_after_a_failure_and_reloads_by_signal(root: Path
     unit = settings(root, "prepaid-exporter.service")
     assert unit["Restart"] == "on-failure"
     assert unit["ExecReload"] == "/bin/kill -HUP $MAINPID"
+
+
+def test_the_socket_listens_where_the_exporter_does_and_a_path_is_not_for_everybody(root: Path) -> None:
+    unit = settings(root, "prepaid-exporter.socket")
+    assert (unit["ListenStream"], unit["SocketMode"]) == ("10710", "0660")
+    assert unit["WantedBy"] == "sockets.target"

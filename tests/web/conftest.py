@@ -14,6 +14,7 @@ import pytest
 
 from exporter.simulator import PROVIDERS, Simulator
 from exporter.web.application import Application, Options
+from exporter.web.listeners import address, listening
 from exporter.web.runtime import Runtime
 from exporter.web.server import Server
 from tests.programs import PATIENCE
@@ -83,8 +84,9 @@ Start = Callable[..., Exporter]
 
 def begin(stack: ExitStack, simulator: Simulator, file: Path, options: Options) -> Exporter:
     runtime = Runtime(file)
-    server = Server(Application(runtime, options), ("127.0.0.1", 0), runtime.scraper.release, None)
-    _, port = server.listen()
+    listeners = stack.enter_context(listening([address("127.0.0.1:0")]))
+    port = listeners[0].getsockname()[1]
+    server = Server(Application(runtime, options), listeners, runtime.scraper.release, None)
     thread = threading.Thread(target=server.serve, daemon=True)
     thread.start()
     stack.callback(thread.join, PATIENCE)

@@ -19,6 +19,7 @@ from werkzeug.test import Client
 from werkzeug.wrappers import Response
 
 from exporter.web.application import Application, Options
+from exporter.web.listeners import address, listening
 from exporter.web.passwords import MAX_WAITING
 from exporter.web.runtime import Runtime
 from exporter.web.server import Server
@@ -71,20 +72,17 @@ def running(folder: Path, web: str) -> Iterator[int]:
     (folder / "web.yml").write_text(web)
     age(folder / "web.yml")
     runtime = Runtime(folder / "prepaid.yml")
-    server = Server(
-        Application(runtime, Options()),
-        ("127.0.0.1", 0),
-        runtime.scraper.release,
-        WebConfig(folder / "web.yml"),
-    )
-    _, port = server.listen()
-    thread = Thread(target=server.serve)
-    thread.start()
-    try:
-        yield port
-    finally:
-        server.stop()
-        thread.join()
+    web_config = WebConfig(folder / "web.yml")
+    with listening([address("127.0.0.1:0")]) as listeners:
+        port = listeners[0].getsockname()[1]
+        server = Server(Application(runtime, Options()), listeners, runtime.scraper.release, web_config)
+        thread = Thread(target=server.serve)
+        thread.start()
+        try:
+            yield port
+        finally:
+            server.stop()
+            thread.join()
 
 
 Get = Callable[..., requests.Response]
