@@ -1,5 +1,29 @@
-"""`python -m exporter` is `prepaid-exporter`."""
+"""The program: `prepaid-exporter`, and `python -m exporter`."""
 
-from exporter.cli import main
+import os
+import signal
+import sys
 
-main(prog_name="prepaid-exporter")
+_REFUSED = 3
+"""Exit status, as of a monitoring plugin that could not find out."""
+
+
+def main() -> None:
+    """Run the command line, on a system that has what it needs."""
+    if os.name != "posix":
+        sys.stderr.write(
+            "prepaid-exporter runs on POSIX systems, such as Linux, macOS and BSD; "
+            "on Windows use WSL or the container image\n"
+        )
+        sys.exit(_REFUSED)
+    # Until a command can tell of an interrupt, it just ends the process: libraries take a while to load.
+    # Where the shell has turned interrupts off, they stay off.
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    from exporter.cli import main as command_line  # noqa: PLC0415 - only now
+
+    command_line(prog_name="prepaid-exporter")
+
+
+if __name__ == "__main__":
+    main()

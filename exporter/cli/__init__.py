@@ -1,5 +1,7 @@
 """The command line. Every mistake of an operator's ends in a message and an exit status, never in a traceback."""
 
+import io
+import sys
 from importlib import import_module
 
 import click
@@ -39,3 +41,6 @@ class _Commands(click.Group):
 @click.version_option(__version__, prog_name="prepaid-exporter", message="%(prog)s %(version)s")
 def main() -> None:
     """Tell Prometheus what is left on prepaid accounts."""
+    # A letter that the terminal lacks is written as its number; it is no reason to fail.
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")

@@ -1,18 +1,30 @@
 """`check`: ask the providers now."""
 
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import NoReturn
 
 import click
 
 from exporter import config, log
-from exporter.cli import report
-from exporter.cli.options import UNKNOWN, CheckCommand, config_file_option, explained, option, printing, warn
+from exporter.cli import nagios, report
+from exporter.cli.options import (
+    UNKNOWN,
+    CheckCommand,
+    Duration,
+    config_file_option,
+    end,
+    explained,
+    option,
+    printing,
+    warn,
+)
 from exporter.metrics.exposition import TEXT_0, Page
-from exporter.schema.problems import together
+from exporter.schema.problems import ConfigurationError, together
 from exporter.schema.validation import did_you_mean
 from exporter.scrape import Reading, Scraper
 from exporter.web import process
@@ -21,54 +33,124 @@ _LISTED = 20
 """Most accounts that are listed where a name is not known."""
 
 
+def _families(readings: Sequence[Reading]) -> str:
+    return Page().render(list(readings), None, TEXT_0).decode()
+
+
+_FOR_PROGRAMS: Mapping[str, Callable[[Sequence[Reading]], str]] = {
+    "json": report.as_json,
+    "csv": report.as_csv,
+    "prometheus": _families,
+}
+
+
+class _RefusedError(Exception):
+    """Nobody can be asked, or what came of it cannot be kept; the text says why."""
+
+
 @click.command("check", cls=CheckCommand)
 @click.argument("account", nargs=-1)
 @config_file_option
+@option("--provider", multiple=True, help="Ask the accounts of this provider alone; may be given again.")
 @option(
-    "--output", type=click.Choice(["table", "json", "prometheus"]), default="table", help="What to print."
+    "--output", type=click.Choice(["table", "nagios", *_FOR_PROGRAMS]), default="table", help="What to print."
+)
+@option("--exact", is_flag=True, help="Show people every digit of an amount, as programs get it.")
+@option("--quiet", is_flag=True, help="Print errors alone; the exit status tells the rest.")
+@option(
+    "--timeout",
+    type=Duration(0.1),
+    help="Time for everything; without it 8s for nagios, else as long as the accounts may take.",
 )
 @option(
     "--textfile",
     type=click.Path(path_type=Path, dir_okay=False, readable=False),
     help="Also write the families to this file.",
 )
-def command(account: tuple[str, ...], config_file: Path, output: str, textfile: Path | None) -> NoReturn:
+def command(  # noqa: PLR0913 - one argument a flag
+    account: tuple[str, ...],
+    config_file: Path,
+    provider: tuple[str, ...],
+    output: str,
+    exact: bool,  # noqa: FBT001 - click passes it
+    quiet: bool,  # noqa: FBT001 - click passes it
+    timeout: float | None,
+    textfile: Path | None,
+) -> NoReturn:
     """Ask the providers now, for all accounts or the named ones.
 
     Exit status, as monitoring plugins have it: 0 fine, 1 a balance is under its warning threshold,
-    2 under its critical one or nothing is left, 3 an account could not be asked.
+    2 under its critical one or nothing is left, 3 an account could not be asked. With --textfile it
+    is 0 where the file was written, else 3.
     """
+    limit = timeout or (nagios.TIMEOUT if output == "nagios" else None)
+    latest = limit and time.monotonic() + limit
     process.raise_file_limit()
     log.configure("error", "logfmt")
-    with printing(UNKNOWN):
-        with explained(UNKNOWN):
-            loaded = config.load(config_file)
-        names = _chosen(account, [one.name for one in loaded.accounts])
-        _warn_of_configuration(loaded, names)
-        with report.progress(f"asking {len(names)} account{'' if len(names) == 1 else 's'}"):
-            readings = _asked(loaded, names)
-        _warn_of_notes(readings)
-        families = Page().render(readings, None, TEXT_0).decode()
+    with printing(UNKNOWN), _refusals(output):
+        loaded = config.load(config_file)
+        names = _chosen({one.name: one.provider.name for one in loaded.accounts}, account, provider)
+        if not quiet:
+            _warn_of_configuration(loaded, names)
+        text = f"asking {len(names)} account{'' if len(names) == 1 else 's'}"
+        with nullcontext() if quiet else report.progress(text):
+            readings = _asked(loaded, names, latest)
+        if not quiet:
+            _warn_of_notes(readings)
+        rows = report.rows(readings, exact=exact)
+        status = report.exit_status(rows)
         if textfile:
-            try:
-                report.replace(textfile, families)
-            except OSError as error:
-                _give_up(f"--textfile: {textfile} cannot be written: {error.strerror}")
-        if output == "table":
-            report.console(sys.stdout).print(report.table(readings))
+            _write(textfile, readings)
+        if not quiet:
+            _print(output, readings, rows, status)
+    # Not to wait for calls that outlive the time for everything.
+    end(0 if textfile else status)
+
+
+@contextmanager
+def _refusals(output: str) -> Iterator[None]:
+    """Say where the reader looks for it why nobody was asked, and end as unknown."""
+    try:
+        yield
+    except (ConfigurationError, _RefusedError) as error:
+        if output == "nagios":
+            _echo_utf_8(nagios.unknown(str(error)))
+        elif isinstance(error, ConfigurationError):
+            with explained(UNKNOWN):
+                raise
         else:
-            click.echo(report.as_json(readings) if output == "json" else families.rstrip("\n"))
-    sys.exit(report.exit_status(readings))
+            click.echo(error, err=True)
+        end(UNKNOWN)
 
 
-def _chosen(wanted: Sequence[str], known: list[str]) -> set[str]:
-    unknown = [name for name in wanted if name not in known]
-    if unknown:
-        there = f"; the accounts are {', '.join(known[:_LISTED])}{', ...' if len(known) > _LISTED else ''}"
-        hints = (did_you_mean(name, known) or (there if known else "") for name in unknown)
-        told = (f"no account {name!r} is configured{hint}" for name, hint in zip(unknown, hints, strict=True))
-        _give_up("\n".join(told))
-    return set(wanted or known)
+def _chosen(known: Mapping[str, str], wanted: Sequence[str], providers: Sequence[str]) -> set[str]:
+    """Return the accounts to ask out of the known ones, which are given with their providers."""
+    refusals = [
+        f"no account {name!r} is configured{_hint(name, 'accounts', known)}"
+        for name in wanted
+        if name not in known
+    ]
+    refusals += [
+        f"no account has the provider {name!r}{_hint(name, 'providers', known.values())}"
+        for name in providers
+        if name not in known.values()
+    ]
+    if refusals:
+        raise _RefusedError("\n".join(refusals))
+    names = {
+        name
+        for name, provider in known.items()
+        if (not wanted or name in wanted) and (not providers or provider in providers)
+    }
+    if known and not names:
+        raise _RefusedError(f"none of these accounts is of {' or '.join(providers)}")
+    return names
+
+
+def _hint(name: str, kind: str, known: Collection[str]) -> str:
+    there = list(dict.fromkeys(known))
+    listed = f"; the {kind} are {', '.join(there[:_LISTED])}{', ...' if len(there) > _LISTED else ''}"
+    return did_you_mean(name, there) or (listed if there else "")
 
 
 def _warn_of_configuration(loaded: config.Config, names: set[str]) -> None:
@@ -84,15 +166,34 @@ def _warn_of_notes(readings: Sequence[Reading]) -> None:
     warn([f"{name}: {'; '.join(notes)}" for name, notes in noted.items() if notes])
 
 
-def _give_up(message: str) -> NoReturn:
-    click.echo(message, err=True)
-    sys.exit(UNKNOWN)
-
-
-def _asked(loaded: config.Config, names: set[str]) -> list[Reading]:
-    longest = max((one.timeout for one in loaded.accounts if one.name in names), default=0.0)
-    asked = ThreadPoolExecutor(1).submit(Scraper(loaded).scrape, names, longest + 1)
+def _asked(loaded: config.Config, names: set[str], latest: float | None) -> list[Reading]:
+    """Ask the accounts, until `latest` on the monotonic clock at most."""
+    limit = max((one.timeout for one in loaded.accounts if one.name in names), default=0.0) + 1
+    if latest is not None:
+        limit = min(limit, latest - time.monotonic())
+    asked = ThreadPoolExecutor(1).submit(Scraper(loaded).scrape, names, max(limit, 0.0))
     # Python notices an interrupt that comes just as a wait begins at the end of that wait only.
     while not wait([asked], timeout=0.2).done:
         pass
     return asked.result()
+
+
+def _write(textfile: Path, readings: Sequence[Reading]) -> None:
+    try:
+        report.replace(textfile, _families(readings))
+    except OSError as error:
+        raise _RefusedError(f"--textfile: {textfile} cannot be written: {error.strerror}") from None
+
+
+def _print(output: str, readings: Sequence[Reading], rows: Sequence[report.Row], status: int) -> None:
+    if output == "table":
+        report.console(sys.stdout).print(report.table(rows))
+    elif output == "nagios":
+        _echo_utf_8(nagios.output(rows, status))
+    else:
+        _echo_utf_8(_FOR_PROGRAMS[output](readings).rstrip("\n"))
+
+
+def _echo_utf_8(text: str) -> None:
+    """Print what a program reads: in UTF-8, whatever a terminal would speak."""
+    click.echo(text.encode(errors="backslashreplace"))

@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -97,6 +98,8 @@ def warn(messages: Sequence[str]) -> None:
 @contextmanager
 def printing(status: int) -> Iterator[None]:
     """End with `status` and one line when a person interrupts the command, or what it prints has nowhere to go."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         # Python has no such file where the shell closed it.
         if sys.stdout is None:

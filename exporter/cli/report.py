@@ -1,11 +1,15 @@
 """What `check` and `providers` print: tables for people, JSON for programs, and the exit status of a check."""
 
+import csv
+import io
 import json
 import os
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import IO
 
@@ -13,16 +17,22 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from exporter.model import Level, Wallet
+from exporter.model import Level, Reason, Wallet
 from exporter.providers import Provider
 from exporter.schema.durations import text as duration_text
 from exporter.scrape import Reading
 from exporter.scrape.accounts_json import accounts_as_json
+from exporter.scrape.amounts import shown
 from exporter.scrape.thresholds import breached, effective_thresholds, exhausted
 
 FINE, WARNING, CRITICAL, UNKNOWN = 0, 1, 2, 3
 
 _WIDE = 1000
+_CSV = (
+    *("account", "provider", "wallet", "currency", "balance", "state"),
+    *(f"{level}_threshold" for level in reversed(Level)),
+    *("reason", "detail", "http_status", "last_success_timestamp_seconds"),
+)
 _COLOURS = {"ok": "green", "info": "blue", "warning": "yellow", "critical": "bold red", "down": "magenta"}
 
 
@@ -40,8 +50,11 @@ def console(file: IO[str]) -> Console:
 
 def progress(text: str) -> AbstractContextManager[object]:
     """Show `text` while something takes long; on a terminal alone."""
-    terminal = sys.stderr is not None and sys.stderr.isatty()
-    return console(sys.stderr).status(text) if terminal else nullcontext()
+    if sys.stderr is None or not sys.stderr.isatty():
+        return nullcontext()
+    # The usual one turns in letters that not every terminal has.
+    spinner = "dots" if sys.stderr.encoding.lower().startswith("utf") else "line"
+    return console(sys.stderr).status(text, spinner=spinner)
 
 
 def _columns(*names: str) -> Table:
@@ -52,9 +65,58 @@ def _columns(*names: str) -> Table:
     return drawn
 
 
-def exit_status(readings: Sequence[Reading]) -> int:
-    """Give the status of a monitoring plugin: critical before unknown before warning before fine."""
-    states = {state for reading in readings for state, _, _ in _rows(reading)}
+@dataclass(frozen=True)
+class Row:
+    """A wallet, or an account that has none to show: how urgent it is, and why."""
+
+    reading: Reading
+    state: str
+    text: str
+    wallet: Wallet | None = None
+    exact: bool = False
+
+    @property
+    def amount(self) -> str:
+        """Return the balance, with the digits that people want to see; empty without one."""
+        if self.wallet is None or self.wallet.balance is None:
+            return ""
+        return _amount(self.wallet.balance, exact=self.exact)
+
+    @property
+    def unit(self) -> str:
+        """Return the currency; empty without a wallet."""
+        return self.wallet.currency if self.wallet else ""
+
+
+def rows(readings: Iterable[Reading], *, exact: bool = False) -> list[Row]:
+    """Return a row for each wallet and for each account without any; `exact` shows every digit of amounts."""
+    return [row for reading in readings for row in _rows(reading, exact=exact)]
+
+
+def _rows(reading: Reading, *, exact: bool) -> Iterator[Row]:
+    outcome = reading.outcome
+    if outcome is None or not outcome.up:
+        words = [str(outcome.reason), outcome.detail, outcome.hint] if outcome else []
+        state = Level.CRITICAL if outcome and outcome.reason is Reason.EXHAUSTED else "down"
+        yield Row(reading, state, "; ".join(word for word in words if word))
+    elif not outcome.wallets:
+        yield Row(reading, "ok", "no wallets")
+    else:
+        for wallet in outcome.wallets:
+            levels = effective_thresholds(reading.account, wallet)
+            words = ["nothing left"] if exhausted(wallet) else []
+            words += ["from the provider's cache"] if wallet.cached else []
+            words += [f"{level} under {_amount(value, exact=exact)}" for level, value in levels.items()]
+            yield Row(reading, breached(reading.account, wallet) or "ok", ", ".join(words), wallet, exact)
+
+
+def _amount(amount: Decimal, *, exact: bool) -> str:
+    return f"{amount:f}" if exact else shown(amount)
+
+
+def exit_status(rows: Iterable[Row]) -> int:
+    """Return the status of a monitoring plugin: critical before unknown before warning before fine."""
+    states = {row.state for row in rows}
     if Level.CRITICAL in states:
         return CRITICAL
     if "down" in states:
@@ -62,33 +124,33 @@ def exit_status(readings: Sequence[Reading]) -> int:
     return WARNING if Level.WARNING in states else FINE
 
 
-def _rows(reading: Reading) -> Iterator[tuple[str, Wallet | None, str]]:
-    outcome = reading.outcome
-    if outcome is None or not outcome.up:
-        words = [str(outcome.reason), outcome.detail, outcome.hint] if outcome else []
-        yield "down", None, "; ".join(word for word in words if word)
-    elif not outcome.wallets:
-        yield "ok", None, "no wallets"
-    else:
-        for wallet in outcome.wallets:
-            levels = effective_thresholds(reading.account, wallet)
-            words = ["nothing left"] if exhausted(wallet) else []
-            words += ["from the provider's cache"] if wallet.cached else []
-            words += [f"{level} under {value}" for level, value in levels.items()]
-            yield breached(reading.account, wallet) or "ok", wallet, ", ".join(words)
-
-
-def table(readings: Sequence[Reading]) -> Table:
-    """Draw the readings as a table, a line for each wallet and each account that is down."""
+def table(rows: Iterable[Row]) -> Table:
+    """Draw the rows as a table."""
     drawn = _columns("STATE", "ACCOUNT", "PROVIDER", "WALLET", "BALANCE", "", "THRESHOLDS OR REASON")
     drawn.columns[4].justify = "right"
-    for reading in readings:
-        for state, wallet, text in _rows(reading):
-            amount = (wallet.id, f"{wallet.balance:f}", wallet.currency) if wallet else ("", "", "")
-            cells = (reading.account.name, reading.account.provider.name, *amount, text)
-            # Text is taken as it is; in a plain string the library would look for markup.
-            drawn.add_row(Text(str(state), style=_COLOURS[state]), *map(Text, cells))
+    # Part of a number is another number.
+    drawn.columns[4].no_wrap = True
+    for row in rows:
+        account = row.reading.account
+        wallet = row.wallet.id if row.wallet else ""
+        cells = (account.name, account.provider.name, wallet, row.amount, row.unit, row.text)
+        # Text is taken as it is; in a plain string the library would look for markup.
+        drawn.add_row(Text(row.state, style=_COLOURS[row.state]), *map(Text, cells))
     return drawn
+
+
+def as_csv(readings: Sequence[Reading]) -> str:
+    """Write a line for each wallet, and for each account without any, under a line of headings."""
+    file = io.StringIO()
+    writer = csv.DictWriter(file, _CSV, extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    for entry in accounts_as_json(readings):
+        for wallet in entry["wallets"] or [{}]:
+            thresholds = wallet.get("thresholds", {})
+            writer.writerow(
+                {**entry, **wallet, **{f"{level}_threshold": thresholds.get(level) for level in Level}}
+            )
+    return file.getvalue()
 
 
 def as_json(readings: Sequence[Reading]) -> str:

@@ -59,7 +59,8 @@ class AccountEntry(_Entry):
     provider_title: str = Field(description="Its provider's name for people.")
     up: bool = Field(description="Whether the provider answered with usable wallets.")
     state: AccountState = Field(
-        description="The most urgent of its wallets' states, `down`, or `unasked` before the first answer."
+        description="The most urgent of its wallets' states, `critical` where the provider refuses since nothing is "
+        "left, else `down`, or `unasked` before the first answer."
     )
     reason: Reason | None = Field(description="Why it is down: one of the list in docs/metrics.md.")
     detail: str | None = Field(description="The reason in more words.")
@@ -119,7 +120,8 @@ def _state(reading: Reading, wallets: Sequence[WalletEntry]) -> AccountState:
     if reading.outcome is None:
         return "unasked"
     if not reading.outcome.up:
-        return "down"
+        # Where nothing is left, what is wrong is known.
+        return "critical" if reading.outcome.reason is Reason.EXHAUSTED else "down"
     return min((wallet.state for wallet in wallets), key=_URGENT.index, default="ok")
 
 

@@ -1,5 +1,7 @@
 """The commands that end by themselves: check, validate and providers."""
 
+import csv
+import io
 import json
 import re
 import subprocess
@@ -49,7 +51,9 @@ class TestCheck:
         assert result.status == 3
         (mall,) = [line.split() for line in result.out.splitlines() if " mall " in line]
         assert mall[:3] == ["down", "mall", "apimall"]
-        assert " ".join(mall[3:]) == "auth; HTTP status 401; The key is wrong."
+        assert " ".join(mall[3:]) == (
+            "auth; the answer's error code says that the credentials are wrong; The key is wrong."
+        )
 
     def test_critical_counts_before_unknown(self, run: Any, simulator: Any) -> None:
         simulator.fail("apimall", "server_error")
@@ -116,7 +120,10 @@ class TestCheck:
         self, run: Any, simulator: Any, tmp_path: Path
     ) -> None:
         simulator.kill("apimall")
-        assert run("check", "--textfile", tmp_path / "prepaid.prom").status == 2
+        simulator.wallet("coldmailreseller").balance = "1"
+        result = run("check", "--textfile", tmp_path / "prepaid.prom")
+        assert (result.status, result.err) == (0, "")
+        assert {line.split()[0] for line in result.out.splitlines()} >= {"critical", "down"}
         text = (tmp_path / "prepaid.prom").read_text()
         assert 'prepaid_account_failure{provider="apimall",account="mall",reason="unreachable"} 1.0' in text
         assert 'prepaid_balance{provider="apimall"' not in text
@@ -168,9 +175,124 @@ class TestCheck:
 
     def test_no_key_is_ever_printed(self, run: Any, simulator: Any) -> None:
         simulator.fail("flexprice", "unauthorized")
-        printed = [run("check", "--output", output) for output in ("table", "json", "prometheus")]
+        outputs = ("table", "json", "prometheus", "csv", "nagios")
+        printed = [run("check", "--output", output) for output in outputs]
         text = "".join(result.out + result.err for result in printed)
         assert not [key for key in simulator.keys.values() if key in text]
+
+
+@pytest.mark.usefixtures("prepaid")
+class TestChoosing:
+    """Whom to ask."""
+
+    def test_a_provider_s_accounts_alone_are_asked(self, run: Any, simulator: Any) -> None:
+        result = run("check", "--provider", "smspubli", "--provider", "apimall")
+        assert [line.split()[1] for line in result.out.splitlines()[1:]] == ["sms", "sms-branch", "mall"]
+        assert simulator.requests("flexprice") == simulator.requests("coldmailreseller") == 0
+
+    def test_accounts_and_providers_must_both_fit(self, run: Any) -> None:
+        result = run("check", "sms", "mall", "--provider", "smspubli")
+        assert [line.split()[1] for line in result.out.splitlines()[1:]] == ["sms"]
+        result = run("check", "mall", "--provider", "smspubli")
+        assert (result.status, result.out) == (3, "")
+        assert result.err == "none of these accounts is of smspubli\n"
+
+    def test_an_unknown_provider_is_told(self, run: Any, simulator: Any) -> None:
+        result = run("check", "--provider", "apimal", "--provider", "zzz", "--provider", "apimall")
+        assert (result.status, result.out) == (3, "")
+        assert result.err.splitlines() == [
+            "no account has the provider 'apimal'; did you mean \"apimall\"?",
+            "no account has the provider 'zzz'; the providers are coldmailreseller, smspubli, flexprice, apimall",
+        ]
+        assert simulator.requests("apimall") == 0
+
+
+@pytest.mark.usefixtures("prepaid")
+class TestFormats:
+    """For other programs."""
+
+    def test_quiet_tells_by_the_status_alone(self, run: Any, simulator: Any) -> None:
+        simulator.wallet("apimall").balance = "24"
+        for output in ("table", "json", "csv", "prometheus", "nagios"):
+            result = run("check", "mall", "--quiet", "--output", output)
+            assert (result.status, result.out, result.err) == (2, "", "")
+        result = run("check", "nobody", "--quiet")
+        assert (result.status, result.out) == (3, "")
+        assert result.err.startswith("no account 'nobody' is configured")
+
+    def test_nagios_gets_one_line_first_and_says_what_is_wrong_there(
+        self, run: Any, simulator: Any, prepaid: Path
+    ) -> None:
+        simulator.wallet("coldmailreseller").balance = "1999.99"
+        result = run("check", "outreach", "mall", "--output", "nagios")
+        assert (result.status, result.err) == (1, "")
+        assert result.out.splitlines() == [
+            "PREPAID WARNING: outreach/main 1999.99 INR (warning under 2000, critical under 1000), 1 fine | "
+            "'outreach/main'=1999.99INR;2000:;1000: 'mall/main'=120CREDITS;;25:",
+            "warning: outreach/main 1999.99 INR (warning under 2000, critical under 1000)",
+            "ok: mall/main 120 CREDITS (critical under 25)",
+        ]
+        prepaid.write_text("accounts: 1\nx: 2\n")
+        result = run("check", "--output", "nagios")
+        assert (result.status, result.err) == (3, "")
+        assert result.out.splitlines() == [
+            "PREPAID UNKNOWN: prepaid.yml:1:11: accounts: must be a list",
+            "prepaid.yml:2:1: x: unknown key",
+        ]
+        prepaid.write_text("accounts: []\n")
+        assert (
+            run("check", "x", "--output", "nagios").out == "PREPAID UNKNOWN: no account 'x' is configured\n"
+        )
+        assert run("check", "--output", "nagios").out == "PREPAID OK: 0 fine\n"
+
+    def test_csv_has_a_line_for_each_wallet_and_each_account_that_is_down(
+        self, run: Any, simulator: Any
+    ) -> None:
+        simulator.fail("apimall", "forbidden")
+        result = run("check", "sms", "acme", "mall", "--output", "csv")
+        assert (result.status, result.err) == (3, "")
+        sms, *acme, mall = csv.DictReader(io.StringIO(result.out))
+        assert (sms["account"], sms["wallet"], sms["balance"], sms["currency"]) == (
+            "sms",
+            "main",
+            "0.6000",
+            "EUR",
+        )
+        assert {(row["account"], row["state"], row["warning_threshold"]) for row in acme} == {
+            ("acme", "ok", "25")
+        }
+        assert (mall["account"], mall["state"], mall["balance"], mall["reason"]) == (
+            "mall",
+            "down",
+            "",
+            "auth",
+        )
+        assert (mall["detail"], mall["http_status"]) == ("HTTP status 403", "403")
+
+    @pytest.mark.parametrize("output", ["table", "nagios"])
+    def test_the_time_for_everything_is_kept_whatever_an_account_may_take(
+        self, run: Any, simulator: Any, output: str
+    ) -> None:
+        """The account would wait for an hour."""
+        simulator.fail("apimall", "hang")
+        result = run("check", "mall", "sms", "--timeout", "1s", "--output", output)
+        assert result.status == 3
+        assert "timeout" in result.out
+        assert "0.6" in result.out
+
+    def test_nagios_has_eight_seconds_where_nobody_says_otherwise(self, run: Any, simulator: Any) -> None:
+        simulator.fail("apimall", "hang")
+        result = run("check", "mall", "--output", "nagios")
+        assert (result.status, result.out.splitlines()[0][:15]) == (3, "PREPAID UNKNOWN")
+        assert "timeout" in result.out
+
+    def test_people_see_the_digits_that_they_want(self, run: Any, simulator: Any) -> None:
+        simulator.wallet("coldmailreseller").balance = "3663.88794592221"
+        assert run("check", "outreach").out.splitlines()[1].split()[4] == "3663.88"
+        assert run("check", "outreach", "--exact").out.splitlines()[1].split()[4] == "3663.88794592221"
+        (entry,) = json.loads(run("check", "outreach", "--output", "json").out)
+        assert entry["wallets"][0]["balance"] == "3663.88794592221"
+        assert entry["wallets"][0]["balance_number"] == 3663.88794592221
 
 
 def test_markup_in_a_name_is_only_text(run: Any, prepaid: Path, simulator: Any) -> None:

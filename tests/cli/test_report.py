@@ -25,9 +25,9 @@ def reading(wallet: Wallet, **more: Any) -> Reading:
     return Reading(account, Outcome(1.0, 1.0, wallets=(wallet,), **more), 1.0)
 
 
-def printed(*readings: Reading) -> str:
+def printed(*readings: Reading, exact: bool = False) -> str:
     file = io.StringIO()
-    report.console(file).print(report.table(readings))
+    report.console(file).print(report.table(report.rows(readings, exact=exact)))
     return file.getvalue()
 
 
@@ -51,7 +51,7 @@ def test_an_exhausted_wallet_says_so_whether_it_has_thresholds_or_not() -> None:
     assert printed(plain).splitlines()[1].split()[0] == "critical"
     assert printed(plain).rstrip().endswith("  nothing left")
     assert printed(warned).rstrip().endswith("  nothing left, warning under 5")
-    assert report.exit_status([plain]) == 2
+    assert report.exit_status(report.rows([plain])) == 2
 
 
 def test_a_balance_out_of_the_provider_s_cache_says_so() -> None:
@@ -90,6 +90,30 @@ def test_a_narrow_terminal_folds_and_cuts_nothing(prepaid: Path, on_a_terminal: 
     left, right = lines[heading].index("ACCOUNT"), lines[heading].index("PROVIDER")
     name = "".join(line[left:right].strip() for line in lines[heading + 1 :])
     assert name == "abcdefghijklmnopqrstuvwxyz0123456789"
+
+
+def test_a_number_is_whole_on_a_terminal_of_eighty_columns(
+    prepaid: Path, simulator: Any, on_a_terminal: Any
+) -> None:
+    simulator.wallet("coldmailreseller").balance = "1663.88794592221"
+    for arguments, expected in (((), "1663.88"), (("--exact",), "1663.88794592221")):
+        _, shown = on_a_terminal("check", *arguments, columns=80)
+        words = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", shown).split()
+        assert expected in words
+    assert prepaid.exists()
+
+
+def test_digits_are_cut_for_people_and_not_for_who_asks_for_them() -> None:
+    wallet = Wallet("main", "EUR", Decimal("0.123456"), thresholds={Level.INFO: Decimal("7.999")})
+    assert printed(reading(wallet)).split()[-6:] == ["main", "0.1234", "EUR", "info", "under", "7.99"]
+    assert printed(reading(wallet), exact=True).split()[-6:] == [
+        "main",
+        "0.123456",
+        "EUR",
+        "info",
+        "under",
+        "7.999",
+    ]
 
 
 def test_an_unknown_account_is_told_with_those_that_there_are(

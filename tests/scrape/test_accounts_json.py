@@ -79,6 +79,11 @@ def test_an_account_that_is_down_says_why_and_shows_no_balance() -> None:
     assert told["last_success_timestamp_seconds"] == 3.0
 
 
+def test_a_provider_that_refuses_since_nothing_is_left_is_critical() -> None:
+    told = entry(Outcome(1.0, 0.5, reason=Reason.EXHAUSTED, status=402))
+    assert (told["up"], told["state"], told["reason"]) == (False, "critical", "exhausted")
+
+
 def test_an_account_that_nobody_asked_is_neither_up_nor_down() -> None:
     told = entry(None)
     assert (told["up"], told["state"], told["reason"], told["http_status"]) == (False, "unasked", None, None)
