@@ -6,7 +6,7 @@ of the process; the samples of the exporter's families, the same in each format,
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from threading import Lock
 
@@ -26,6 +26,7 @@ from exporter.metrics.families import (
     of_exporter,
     of_process,
 )
+from exporter.model import Outcome
 from exporter.scrape import Reading
 
 _END = b"# EOF\n"
@@ -119,11 +120,15 @@ class Page:
 
 
 def _same(one: Reading, other: Reading) -> bool:
-    return (
-        one.outcome is other.outcome
-        and one.account is other.account
-        and one.last_success == other.last_success
-    )
+    same = one.account is other.account and one.last_success == other.last_success
+    return same and (one.outcome is other.outcome or _same_failure(one.outcome, other.outcome))
+
+
+def _same_failure(one: Outcome | None, other: Outcome | None) -> bool:
+    """Tell failures alike whose details differ: of an account that is not asked meanwhile, they say until when."""
+    if one is None or other is None or one.up or other.up:
+        return False
+    return one == replace(other, detail=one.detail)
 
 
 def _lines(families: Iterable[Filled], chosen: Format) -> Iterator[str]:

@@ -91,7 +91,9 @@ class Application:
         _refuse_unknown(request, "account", "provider")
         names = self._restricted(request) if self._options.metrics_accounts else set()
         readings = self._runtime.scraper.scrape(names, self._time_limit(request))
-        return self._exposition(request, self._page, readings, self._state())
+        # A page of some accounts is rendered anew, and does not take the place of that of all.
+        page = self._page if names is None else Page()
+        return self._exposition(request, page, readings, self._state())
 
     def _restricted(self, request: Request) -> set[str] | None:
         """Give the accounts that `account` and `provider` in the query leave; None for all."""
@@ -133,7 +135,8 @@ class Application:
         shared, own = page.parts(readings, state, chosen)
         # `*` allows gzip too, and yet only those who name it are sure to unpack it.
         packed = any(coding.lower() == "gzip" and quality for coding, quality in request.accept_encodings)
-        body = self._packer.gzip(shared, own) if packed else [shared, own]
+        packer = self._packer if page is self._page else Packer()
+        body = packer.gzip(shared, own) if packed else [shared, own]
         response = Response(body, content_type=chosen.content_type)
         response.headers["Vary"] = "Accept, Accept-Encoding"
         if packed:

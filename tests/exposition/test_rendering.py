@@ -1,6 +1,8 @@
 """The lines that are written here are those that the client library would write."""
 
 import re
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -89,3 +91,18 @@ def test_any_text_comes_back_from_the_page_as_it_was(readings: list[Reading]) ->
     read = {family.name: family.samples for family in text_string_to_metric_families(page)}
     assert [sample.labels["wallet_name"] for sample in read["prepaid_wallet_info"]] == [HOSTILE]
     assert [sample.value for sample in read["prepaid_balance"]] == [float(WALLET.balance)]
+
+
+def test_who_asks_at_once_and_while_nothing_changes_shares_one_text(readings: list[Reading]) -> None:
+    page = Page()
+    with ThreadPoolExecutor(8) as threads:
+        shared = list(threads.map(lambda _: page.parts(readings, None, TEXT_0)[0], range(20)))
+    well, ill, new = readings
+    assert ill.outcome
+    # While it is not asked, an account that is down says until when: that is on no page of families.
+    waiting = replace(ill, outcome=replace(ill.outcome, detail="not asked for 3 s"))
+    shared.append(page.parts([well, waiting, new], None, TEXT_0)[0])
+    assert len({id(text) for text in shared}) == 1
+    slower = replace(ill, outcome=replace(ill.outcome, duration=2.0))
+    assert page.parts([well, slower, new], None, TEXT_0)[0] != shared[0]
+    assert page.parts([well, new], None, TEXT_0)[0] != shared[0]
