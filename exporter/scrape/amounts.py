@@ -8,14 +8,19 @@ _DIGITS = 2
 _DIGITS_BELOW_ONE = 4
 
 
-def shown(amount: Decimal) -> str:
+def cut(amount: Decimal) -> Decimal:
     """Return an amount with at most two digits after the point, four where it is below one.
 
-    It is cut so that nobody sees more money than there is, and what is not nothing is never shown as 0.
+    Nobody shall see more money than there is, and what is not nothing never becomes 0.
     """
     digits = _DIGITS
     if amount and abs(amount) < 1:
         digits = max(_DIGITS_BELOW_ONE, -amount.adjusted())
-    if -int(amount.as_tuple().exponent) > digits:
-        amount = amount.quantize(Decimal(1).scaleb(-digits), ROUND_FLOOR, UNROUNDED)
-    return f"{amount:f}"
+    if -int(amount.as_tuple().exponent) <= digits:
+        return amount
+    return amount.quantize(Decimal(1).scaleb(-digits), ROUND_FLOOR, UNROUNDED)
+
+
+def shown(amount: Decimal) -> str:
+    """Return an amount cut, as text."""
+    return f"{cut(amount):f}"

@@ -17,6 +17,7 @@ from exporter.schema.durations import text as duration_text
 from exporter.schema.fields import is_cleartext
 from exporter.schema.yaml_document import dump
 from exporter.scrape import Reading
+from exporter.scrape.amounts import cut
 from exporter.scrape.thresholds import breached, effective_thresholds
 
 _templates = Environment(
@@ -26,6 +27,7 @@ _templates = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
+_amount: Any = _templates.get_template("amount.html").module
 _ORDER = (Level.CRITICAL, Level.WARNING, Level.INFO)
 
 
@@ -84,8 +86,9 @@ def _rows(reading: Reading) -> Iterator[_Row]:
 
 
 def amount(value: Decimal) -> str:
-    """Write an amount with all the digits that the provider gave, in groups of three."""
-    return f"{value:,f}"
+    """Write an amount in groups of three, with the digits that people want to see and the others on hover."""
+    exact, short = f"{value:,f}", f"{cut(value):,f}"
+    return exact if exact == short else _amount.cut(short, exact)
 
 
 def age(seconds: float) -> str:

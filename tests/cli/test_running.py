@@ -3,8 +3,10 @@
 import json
 import re
 import signal
+import socket
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +51,20 @@ def test_a_signal_lets_a_waiting_scrape_have_its_answer_and_waits_for_no_call(
     assert (status, code) == (0, 200)
     assert 'prepaid_account_failure{provider="apimall",account="mall",reason="timeout"} 1.0' in page
     assert 'prepaid_balance{provider="coldmailreseller",account="outreach"' in page
+    assert "Traceback" not in serving.written
+
+
+def test_a_signal_does_not_wait_for_a_password_that_takes_long(begin: Any, prepaid: Path) -> None:
+    """The dearest hash that is taken: it is not computed at start, and takes many seconds when it is."""
+    web = prepaid.with_name("web.yml")
+    web.write_text(f"basic_auth_users: {{alice: $2y$18${'.' * 53}}}")
+    serving = begin("serve", *ANYWHERE, "--web.config.file", web)
+    with socket.create_connection(("127.0.0.1", serving.port), timeout=120) as client:
+        client.sendall(b"GET / HTTP/1.1\r\nHost: a\r\nAuthorization: Basic YWxpY2U6YQ==\r\n\r\n")
+        assert serving.ask("/-/healthy")[0] == 200
+        assert serving.end() == 0
+        with suppress(ConnectionError):
+            assert client.recv(100) == b"", "the hash was waited for"
     assert "Traceback" not in serving.written
 
 

@@ -370,3 +370,22 @@ def test_a_client_certificate_is_demanded_where_asked_for(folder: Path, ca: trus
         assert get(url, verify=trusted, cert=str(folder / "me.pem")).status_code == 200
         with pytest.raises(requests.ConnectionError):
             get(url, verify=trusted)
+
+
+def test_a_client_certificate_without_an_allowed_name_gets_no_answer(
+    folder: Path, ca: trustme.CA, get: Get, capsys: pytest.CaptureFixture[str]
+) -> None:
+    web = (
+        "tls_server_config: {cert_file: cert.pem, key_file: key.pem, client_ca_file: ca.pem, "
+        "client_auth_type: RequireAndVerifyClientCert, client_allowed_sans: [prometheus.example.org]}"
+    )
+    for name in ("prometheus.example.org", "another.example.org"):
+        ca.issue_cert(name).private_key_and_cert_chain_pem.write_to_path(str(folder / f"{name}.pem"))
+    with running(folder, web) as port:
+        url, trusted = f"https://127.0.0.1:{port}/-/healthy", str(folder / "ca.pem")
+        with pytest.raises(requests.ConnectionError):
+            get(url, verify=trusted, cert=str(folder / "another.example.org.pem"))
+        assert get(url, verify=trusted, cert=str(folder / "prometheus.example.org.pem")).status_code == 200
+    written = "".join(capsys.readouterr())
+    assert "Traceback" not in written
+    assert "[error" not in written
