@@ -43,12 +43,14 @@ docs: $(VENV)/development
 	$(BIN)/python helm/readme.py
 	$(BIN)/python -m grafana.source
 
-# requirements.lock is what the image installs, requirements-dev.lock what the tests run with.
+# requirements.lock is what the image installs, requirements-dev.lock what the tests run with, requirements-release.lock
+# what lists the contents of a release.
 COMPILE = $(UV) pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-emit-find-links \
-	--generate-hashes --custom-compile-command "make lock" pyproject.toml
+	--generate-hashes --custom-compile-command "make lock"
 lock: $(VENV)/development
-	$(COMPILE) --output-file requirements.lock
-	$(COMPILE) --group dev --output-file requirements-dev.lock
+	$(COMPILE) pyproject.toml --output-file requirements.lock
+	$(COMPILE) pyproject.toml --group dev --output-file requirements-dev.lock
+	$(COMPILE) --group release --output-file requirements-release.lock
 
 tools:
 	scripts/tools

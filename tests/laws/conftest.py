@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from decimal import Decimal
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
 from pathlib import Path
@@ -78,6 +79,7 @@ class Seen(NamedTuple):
     body: bytes
 
 
+@cache
 def cases(provider: str) -> list[Case]:
     """Read a provider's fixture. All scalars are text: expected amounts must not go through a float."""
     text = (FIXTURES / f"{provider}.yml").read_text(encoding="utf-8")
