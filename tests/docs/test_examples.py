@@ -66,8 +66,17 @@ def test_every_flag_shown_is_a_flag_of_its_subcommand(name: str, page: Callable[
 
 
 def test_the_web_configuration_shown_is_valid(page: Callable[[str], Any]) -> None:
-    (block,) = page("docs/security.md").blocks("yaml")
+    block, _ = page("docs/security.md").blocks("yaml")
     assert WebConfigSettings.model_validate(yaml.safe_load(block)).basic_auth_users.keys() == {"prometheus"}
+
+
+def test_the_scrape_configuration_shown_is_prometheus_own(
+    page: Callable[[str], Any], tool: Callable[[str], str], tmp_path: Path
+) -> None:
+    _, block = page("docs/security.md").blocks("yaml")
+    (tmp_path / "prometheus.yml").write_text(block)
+    command = [tool("promtool"), "check", "config", "--syntax-only", str(tmp_path / "prometheus.yml")]
+    assert "SUCCESS" in subprocess.run(command, capture_output=True, text=True, check=False).stdout
 
 
 def test_the_chart_would_take_the_values_shown(page: Callable[[str], Any]) -> None:
