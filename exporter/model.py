@@ -24,6 +24,7 @@ class Reason(StrEnum):
     MALFORMED = "malformed"
     MISCONFIGURED = "misconfigured"
     EXHAUSTED = "exhausted"
+    PROXY = "proxy"
     INTERNAL = "internal"
 
 
@@ -104,7 +105,7 @@ class Wallet:
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """One HTTP exchange as it may be shown: the URL and header names without any secret, no bodies."""
+    """One HTTP exchange as it may be shown: the URL, header names and proxy without any secret, no bodies."""
 
     method: str
     url: str
@@ -112,6 +113,7 @@ class Exchange:
     status: int | None = None
     seconds: float = 0.0
     size: int | None = None
+    proxy: str = ""
 
 
 @dataclass(frozen=True, slots=True)

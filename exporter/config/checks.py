@@ -195,8 +195,14 @@ class AccountCheck:
     def cleartext(self, raw: Mapping[str, Any], *, allowed: bool) -> None:
         """Refuse a key in clear over a network."""
         leave = raw.get("allow_http")
-        if (allowed if leave is None else leave) is False and is_cleartext(str(raw.get("base_url"))):
+        if (allowed if leave is None else leave) is not False:
+            return
+        base_url, proxy_url = str(raw.get("base_url")), raw.get("proxy_url")
+        if is_cleartext(base_url):
             self._complain("base_url", "http would send the key in clear; use https, or say allow_http: true")
+        elif isinstance(proxy_url, str) and is_cleartext(base_url, proxy_url):
+            told = "the key would go to the proxy in clear; use https or a proxy on this machine"
+            self._complain("proxy_url", f"{told}, or say allow_http: true")
 
     def authorities(self, raw: Mapping[str, Any]) -> None:
         """Refuse authorities that cannot be read."""

@@ -31,13 +31,16 @@ def is_loopback(host: str | None) -> bool:
     return (getattr(address, "ipv4_mapped", None) or address).is_loopback
 
 
-def is_cleartext(url: str) -> bool:
-    """Tell whether what is sent to a URL travels unencrypted to another host; of what is no URL it is not said."""
+def is_cleartext(url: str, proxy_url: str | None = None) -> bool:
+    """Tell whether what is sent to a URL travels unencrypted to another host, be it the proxy.
+
+    Of what is no URL it is not said.
+    """
     try:
-        parts = urlsplit(url)
+        hosts = [urlsplit(one).hostname for one in (url, proxy_url) if one]
+        return urlsplit(url).scheme == "http" and not all(map(is_loopback, hosts))
     except ValueError:
         return False
-    return parts.scheme == "http" and not is_loopback(parts.hostname)
 
 
 class Strict(BaseModel):

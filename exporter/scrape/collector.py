@@ -3,6 +3,7 @@
 import time
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -14,7 +15,8 @@ from exporter.extract.extractor import extractor
 from exporter.files import file_signature
 from exporter.model import Bug, Exchange, Failure, Outcome, Reason, Wallet
 from exporter.schema.validation import did_you_mean
-from exporter.upstream.client import Answer, Client, ExchangeError, Sender, StaleError
+from exporter.upstream.answer import Answer
+from exporter.upstream.client import Client, Sender, StaleError
 from exporter.upstream.request import prepare
 
 MAX_RETRY_AFTER = 3600.0
@@ -77,6 +79,20 @@ class Collector:
         self, exchanges: list[Exchange], facts: dict[str, Any]
     ) -> tuple[tuple[Wallet, ...], tuple[str, ...]]:
         sender = self._ready()
+        try:
+            answer = self._answer(sender, exchanges, facts)
+            if answer.failure:
+                self._extractor.check_status(answer.status)
+                raise answer.failure
+            found = self._extractor.document(
+                answer.status, answer.body, answer.headers.get("content-type", "")
+            )
+        except Failure as failure:
+            raise sender.explained(failure) from None
+        wallets, notes = self._extractor.wallets(found, self.account.currency, sender.prepared.secrets)
+        return wallets, (*notes, *self._unmatched(wallets))
+
+    def _answer(self, sender: Sender, exchanges: list[Exchange], facts: dict[str, Any]) -> Answer:
         end = time.monotonic() + self.account.timeout
         try:
             answer = self._exchange(sender, end, exchanges, facts)
@@ -84,10 +100,8 @@ class Collector:
             # Not a second chance for the provider: the first request went into a connection that had ended.
             answer = self._exchange(sender, end, exchanges, facts)
         if answer.status in _HOLDING_STATUSES:
-            facts["retry_after"] = retry_after(answer.headers.get("Retry-After"), datetime.now(UTC))
-        found = self._extractor.document(answer.status, answer.body, answer.headers.get("Content-Type", ""))
-        wallets, notes = self._extractor.wallets(found, self.account.currency, sender.prepared.secrets)
-        return wallets, (*notes, *self._unmatched(wallets))
+            facts["retry_after"] = retry_after(answer.headers.get("retry-after"), datetime.now(UTC))
+        return answer
 
     @staticmethod
     def _exchange(sender: Sender, end: float, exchanges: list[Exchange], facts: dict[str, Any]) -> Answer:
@@ -97,16 +111,11 @@ class Collector:
         size: int | None = None
         try:
             answer = sender.send(end - begun)
-            status, size = answer.status, len(answer.body)
-        except ExchangeError as error:
-            status = error.status
-            raise
+            status, size = answer.status, None if answer.failure else len(answer.body)
         finally:
             facts["status"] = status
-            shown = sender.prepared.shown
-            exchanges.append(
-                Exchange(shown.method, shown.url, shown.headers, status, time.monotonic() - begun, size)
-            )
+            taken = time.monotonic() - begun
+            exchanges.append(replace(sender.shown, status=status, seconds=taken, size=size))
         return answer
 
     def _unmatched(self, wallets: tuple[Wallet, ...]) -> list[str]:

@@ -1,131 +1,201 @@
-"""Connections that are kept, notice when they went stale, and read a whole answer inside one limit of time and size."""
+"""A connection to a server, opened by the way that leads there: its addresses in turn, a proxy, TLS."""
 
-import http.client
-import io
+import os
+import select
 import socket
+import ssl
 import time
+from concurrent.futures import Future
+from dataclasses import dataclass
+from itertools import zip_longest
+from threading import Lock, Thread
 from typing import Any
 
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+import h11
 
-MAX_WIRE_SIZE = 2 * 1024 * 1024
-"""Longest answer, in bytes as they come, headers and all."""
+from exporter.model import Failure, Reason
+from exporter.upstream.answer import Reader
+from exporter.upstream.proxies import Proxy, bracketed
+from exporter.upstream.stream import Stream, failure, plain, secured
 
+_STAGGER = 0.25
+"""Seconds after which a host's next address is tried beside those before (RFC 8305)."""
 
-OFTEN_CLOSED_AFTER = 4.0
-"""Seconds without a request after which servers begin to close connections that are kept."""
+_KEEP_ALIVE = {"TCP_KEEPIDLE": 20, "TCP_KEEPALIVE": 20, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3}
+"""After how many seconds, how often and how many times the system asks whether the other machine is there."""
 
-
-class StaleConnectionError(ConnectionError):
-    """A connection that was kept for long was closed just as it was used again."""
-
-
-class BegunError(ConnectionError):
-    """A connection was cut after an answer had begun: the server saw the request."""
+_SUCCESSES = range(200, 300)
 
 
-class TooLargeError(OSError):
-    """An answer is over `MAX_WIRE_SIZE`: some lengths make the library read on until the memory is full."""
+@dataclass(frozen=True)
+class Route:
+    """The way to a server. Connections that went the same way and trust the same are as good as each other."""
+
+    scheme: str
+    host: str
+    port: int
+    proxy: Proxy | None
+    trust: ssl.SSLContext
+
+    @property
+    def forwarding(self) -> Proxy | None:
+        """Give the proxy that reads the request and passes it on, rather than carry bytes that it cannot read."""
+        return self.proxy if self.scheme == "http" else None
 
 
-class _Kept:
-    """A connection that knows whether it was used before, and reads answers inside one time limit."""
+def opened(route: Route, end: float) -> Stream:
+    """Open a connection before `end`; raise `Failure`, its reason `proxy` where that is as far as it comes."""
+    proxy = route.proxy
+    stream = _reached_proxy(proxy, end) if proxy else _reached(route.host, route.port, end)
+    try:
+        if proxy:
+            stream = _through(proxy, stream, route, end)
+        if route.scheme == "https":
+            stream = secured(stream, route.trust, route.host.rstrip("."), end)
+    except OSError as error:
+        stream.close()
+        raise failure(error) from None
+    except Failure:
+        stream.close()
+        raise
+    return stream
 
-    _answered = 0.0
-    _idle = 0.0
-    _end = 0.0
-    sock: socket.socket
 
-    def connect(self) -> None:
-        self._answered = 0.0
-        super().connect()  # type: ignore[misc]
+def _reached(host: str, port: int, end: float) -> Stream:
+    try:
+        return plain(_connected(_names.addresses(host, port, end), end))
+    except OSError as error:
+        raise failure(error) from None
 
-    def _new_conn(self) -> socket.socket:
-        begun = time.monotonic()
-        sock: socket.socket = super()._new_conn()  # type: ignore[misc]
-        self._end = begun + (sock.gettimeout() or 0.0)
-        self._shorten(sock)
-        return sock
 
-    def _tunnel(self) -> None:
-        super()._tunnel()  # type: ignore[misc]
-        self._shorten(self.sock)
+def _reached_proxy(proxy: Proxy, end: float) -> Stream:
+    try:
+        return _reached(proxy.host, proxy.port, end)
+    except Failure as cause:
+        raise Failure(Reason.PROXY, f"the proxy {proxy} cannot be reached: {cause.detail}") from None
 
-    def _shorten(self, sock: socket.socket) -> None:
-        """Leave to the proxy's answer and the handshake what is left of the time to connect; else each has it anew."""
-        sock.settimeout(max(self._end - time.monotonic(), 0.001))
 
-    def putrequest(self, *args: Any, **options: Any) -> None:
-        self._idle = time.monotonic() - self._answered if self._answered else 0.0
-        super().putrequest(*args, **options)  # type: ignore[misc]
+def _through(proxy: Proxy, stream: Stream, route: Route, end: float) -> Stream:
+    """Do what a proxy needs before a request, or the server's TLS, may follow."""
+    try:
+        if proxy.scheme == "https":
+            stream = secured(stream, route.trust, proxy.host.rstrip("."), end)
+        if route.forwarding is None:
+            _ask_for_tunnel(stream, route, proxy, end)
+    except OSError as error:
+        cause = failure(error)
+        reason = cause.reason if cause.reason in (Reason.TIMEOUT, Reason.TLS) else Reason.PROXY
+        raise Failure(reason, f"{cause.detail}, by the proxy {proxy}") from None
+    return stream
 
-    def getresponse(self) -> Any:
+
+def _ask_for_tunnel(stream: Stream, route: Route, proxy: Proxy, end: float) -> None:
+    target = f"{bracketed(route.host.rstrip('.'))}:{route.port}"
+    headers = {"Host": target, **proxy.headers}
+    request = h11.Request(method="CONNECT", target=target, headers=list(headers.items()))
+    stream.send(h11.Connection(h11.CLIENT).send(request) or b"", end)
+    reader = Reader(stream, "CONNECT", end)
+    try:
+        answer = reader.read()
+    except Failure as cause:
+        raise Failure(Reason.PROXY, f"{cause.detail}, by the proxy {proxy}") from None
+    if answer.status not in _SUCCESSES:
+        raise Failure(Reason.PROXY, f"the proxy {proxy} refuses the connection: HTTP status {answer.status}")
+    if not reader.switched:
+        raise Failure(Reason.PROXY, f"the proxy {proxy} says more than that there is a connection")
+
+
+def _connected(addresses: list[Any], end: float) -> socket.socket:
+    """Connect to the first address that takes it, trying the next when one refuses or is silent for a while."""
+    attempts: dict[int, socket.socket] = {}
+    poller = select.poll()
+    trouble = OSError()
+    try:
+        while addresses or attempts:
+            if addresses:
+                try:
+                    attempt = _begun(*addresses.pop(0))
+                except OSError as error:
+                    trouble = error
+                    continue
+                attempts[attempt.fileno()] = attempt
+                poller.register(attempt, select.POLLOUT)
+            left = end - time.monotonic()
+            if left <= 0:
+                raise TimeoutError
+            for number, _ in poller.poll(1000 * min(left, _STAGGER if addresses else left)):
+                attempt = attempts.pop(number)
+                poller.unregister(number)
+                code = attempt.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+                if not code:
+                    return attempt
+                attempt.close()
+                trouble = OSError(code, os.strerror(code))
+        raise trouble
+    finally:
+        for attempt in attempts.values():
+            attempt.close()
+
+
+def _begun(family: int, kind: int, protocol: int, _name: str, address: Any) -> socket.socket:
+    attempt = socket.socket(family, kind, protocol)
+    try:
+        attempt.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        attempt.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for name, value in _KEEP_ALIVE.items():
+            if option := getattr(socket, name, None):
+                attempt.setsockopt(socket.IPPROTO_TCP, option, value)
+        attempt.settimeout(0)
+        attempt.connect(address)
+    except BlockingIOError:
+        pass
+    except OSError:
+        attempt.close()
+        raise
+    return attempt
+
+
+class _Names:
+    """Looks hosts up, each once at a time however many ask, in threads that nobody has to wait for to the end."""
+
+    def __init__(self) -> None:
+        self._under_way: dict[tuple[str, int], Future[list[Any]]] = {}
+        self._lock = Lock()
+
+    def addresses(self, host: str, port: int, end: float) -> list[Any]:
+        """Find a host's addresses, its families by turns; raise OSError, TimeoutError at `end` among them."""
         try:
-            response = super().getresponse()  # type: ignore[misc]
-        except ConnectionError as error:
-            if self._idle > OFTEN_CLOSED_AFTER and not isinstance(error, BegunError):
-                raise StaleConnectionError from error
-            raise
-        self._answered = time.monotonic()
-        return response
+            # No need to ask anybody what an address means.
+            return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
+        except (socket.gaierror, UnicodeError):
+            found = self._begin(host, port).result(max(end - time.monotonic(), 0))
+        preferred = [one for one in found if one[0] == found[0][0]]
+        others = [one for one in found if one[0] != found[0][0]]
+        return [one for pair in zip_longest(preferred, others) for one in pair if one]
 
-
-class _LimitedResponse(http.client.HTTPResponse):
-    """Headers and body together within the time that the socket is set to; else each read has that time anew."""
-
-    def __init__(self, sock: socket.socket, *args: Any, **options: Any) -> None:
-        super().__init__(sock, *args, **options)
-        limit = sock.gettimeout()
-        if limit is not None:
-            self.fp = io.BufferedReader(_LimitedReader(self.fp.detach(), sock, time.monotonic() + limit))
-
-
-class _LimitedReader(io.RawIOBase):
-    def __init__(self, raw: Any, sock: socket.socket, end: float) -> None:
-        self._raw = raw
-        self._sock = sock
-        self._end = end
-        self._room = MAX_WIRE_SIZE
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int | None:
-        left = self._end - time.monotonic()
-        if left <= 0:
-            raise TimeoutError
-        self._sock.settimeout(left)
+    def _begin(self, host: str, port: int) -> Future[list[Any]]:
+        with self._lock:
+            answer = self._under_way.get((host, port))
+            if answer:
+                return answer
+            answer = self._under_way[host, port] = Future()
         try:
-            size: int | None = self._raw.readinto(buffer)
-        except ConnectionError as error:
-            if self._room < MAX_WIRE_SIZE:
-                raise BegunError from error
-            raise
-        self._room -= size or 0
-        if self._room < 0:
-            raise TooLargeError
-        return size
+            Thread(target=self._look_up, args=(host, port, answer), name="look-up", daemon=True).start()
+        except RuntimeError:
+            # The machine gives no further thread.
+            self._look_up(host, port, answer)
+        return answer
 
-    def close(self) -> None:
-        self._raw.close()
-        super().close()
-
-
-class _Connection(_Kept, HTTPConnection):
-    response_class = _LimitedResponse
-
-
-class _TLSConnection(_Kept, HTTPSConnection):
-    response_class = _LimitedResponse
+    def _look_up(self, host: str, port: int, answer: Future[list[Any]]) -> None:
+        try:
+            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError) as error:
+            answer.set_exception(error if isinstance(error, OSError) else socket.gaierror())
+        else:
+            answer.set_result(found)
+        finally:
+            with self._lock:
+                del self._under_way[host, port]
 
 
-class _Pool(HTTPConnectionPool):
-    ConnectionCls = _Connection
-
-
-class _TLSPool(HTTPSConnectionPool):
-    ConnectionCls = _TLSConnection
-
-
-POOLS = {"http": _Pool, "https": _TLSPool}
+_names = _Names()

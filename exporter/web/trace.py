@@ -22,6 +22,8 @@ def _lines(reading: Reading) -> Iterator[str]:
     for exchange in outcome.exchanges:
         yield f"request   {exchange.method} {exchange.url}"
         yield f"headers   {', '.join(exchange.headers)}"
+        if exchange.proxy:
+            yield f"proxy     {exchange.proxy}"
         answer = "none" if exchange.status is None else f"HTTP status {exchange.status}"
         size = "" if exchange.size is None else f", {exchange.size} bytes"
         yield f"answer    {answer}{size}, after {exchange.seconds:.3f} s"

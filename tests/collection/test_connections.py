@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import gc
 from typing import TYPE_CHECKING
 
 import pytest
 
 from exporter.schema.problems import ConfigurationError
-from exporter.upstream import connection
+from exporter.upstream import client
 
 if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Callable
     from pathlib import Path
 
     from tests.collection.conftest import Asked, Eventually, MakeDesk, MakeUpstream, Peer, Upstream
@@ -167,7 +170,7 @@ def tired(request: pytest.FixtureRequest, upstream: MakeUpstream) -> Upstream:
 def test_a_connection_that_idled_and_closes_just_as_it_is_used_again_costs_no_failure(
     tired: Upstream, desk: MakeDesk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connection, "OFTEN_CLOSED_AFTER", 0.0)
+    monkeypatch.setattr(client, "OFTEN_CLOSED_AFTER", 0.0)
     running = desk(tired.url)
     pages = [running.metrics() for _ in range(6)]
     assert [page.up() for page in pages] == [1] * 6
@@ -179,7 +182,7 @@ def test_a_request_that_is_cut_on_a_busy_connection_is_not_sent_again(
     tired: Upstream, desk: MakeDesk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """There are no retries: the next scrape is the retry."""
-    monkeypatch.setattr(connection, "OFTEN_CLOSED_AFTER", 3600.0)
+    monkeypatch.setattr(client, "OFTEN_CLOSED_AFTER", 3600.0)
     running = desk(tired.url)
     pages = [running.metrics() for _ in range(6)]
     assert [page.up() for page in pages] == [1, 0] * 3
@@ -191,7 +194,7 @@ def test_an_answer_that_is_cut_when_it_has_begun_is_not_asked_for_again(
     upstream: MakeUpstream, desk: MakeDesk, eventually: Eventually, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The server saw the request, however long the connection idled before."""
-    monkeypatch.setattr(connection, "OFTEN_CLOSED_AFTER", 0.0)
+    monkeypatch.setattr(client, "OFTEN_CLOSED_AFTER", 0.0)
 
     def answer(peer: Peer, _: Asked) -> None:
         if len(server.requests) == 1:
@@ -214,27 +217,102 @@ def test_a_new_connection_that_is_cut_is_not_tried_again(upstream: MakeUpstream,
     assert (server.connections, len(server.requests)) == (1, 1)
 
 
+def good(amount: int) -> bytes:
+    body = b'{"success": true, "data": {"credits": %d, "api_credits": %d}}' % (amount, amount)
+    return b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
+
+
+UNASKED = b"HTTP/1.1 408 Request Time-out\r\nConnection: close\r\n\r\n"
+
+
 @pytest.mark.parametrize("at_once", [True, False])
-def test_what_is_left_of_a_bad_answer_is_not_read_as_the_next_one(
-    upstream: MakeUpstream, desk: MakeDesk, eventually: Eventually, at_once: bool
+@pytest.mark.parametrize("rest", [good(999), b"\r\n", b"x", UNASKED])
+def test_what_follows_an_answer_is_not_read_as_the_next_one(
+    upstream: MakeUpstream, desk: MakeDesk, eventually: Eventually, at_once: bool, rest: bytes
 ) -> None:
-    """Two answers to one request, in one piece or one after the other, and before the next request in any case."""
-    body = b'{"success": true, "data": {"credits": 120, "api_credits": 120}}'
-    good = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
-    poison = good.replace(b"120", b"999")
+    """More than was asked for, in one piece or one after the other, and before the next request in any case."""
     peers: list[Peer] = []
 
     def answer(peer: Peer, _: Asked) -> None:
         peers.append(peer)
-        peer.send(good + poison if at_once and len(peers) == 1 else good)
+        peer.send(good(120) + rest if at_once and len(peers) == 1 else good(120))
 
     server = upstream(answer)
     running = desk(server.url)
     assert running.metrics().balance() == 120
     if not at_once:
-        peers[0].send(poison)
+        peers[0].send(rest)
         eventually(peers[0].arrived)
     assert [running.metrics().balance() for _ in range(3)] == [120] * 3
+    assert server.connections == 2, "what came to its end in order is used on"
+
+
+@pytest.mark.parametrize("secure", [False, True])
+def test_interim_answers_and_their_answer_stay_with_their_account(
+    upstream: MakeUpstream,
+    desk: MakeDesk,
+    tls: Callable[..., ssl.SSLContext],
+    ca_file: str,
+    secure: bool,
+) -> None:
+    """Two accounts of one host: a reader that takes 103 for an answer gives the first one's money to the second."""
+    money = {"one": 111, "two": 222}
+
+    def answer(peer: Peer, asked: Asked) -> None:
+        amount = next(amount for name, amount in money.items() if f"/{name}/" in asked.line)
+        peer.send(b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n" + good(amount))
+
+    server = upstream(answer, tls() if secure else None)
+    settings = {"ca_file": ca_file} if secure else {}
+    running = desk(**{name: {"base_url": f"{server.url}/{name}", **settings} for name in money})
+    for _ in range(10):
+        page = running.metrics()
+        assert {name: page.balance(name) for name in money} == money
+    assert server.connections <= 2, "each answer was understood to its last byte"
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        pytest.param(b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n", id="two lengths"),
+        pytest.param(b"Connection: close\r\nTransfer-Encoding: chunked\r\n", id="a promise to close"),
+    ],
+)
+def test_a_connection_is_not_used_after(upstream: MakeUpstream, desk: MakeDesk, head: bytes) -> None:
+    body = good(120).partition(b"\r\n\r\n")[2]
+    chunks = b"HTTP/1.1 200 OK\r\n%b\r\n%x\r\n%b\r\n0\r\n\r\n" % (head, len(body), body)
+    server = upstream(lambda peer, _: peer.send(chunks))
+    running = desk(server.url)
+    assert [running.metrics().balance() for _ in range(3)] == [120] * 3
+    assert server.connections == 3
+
+
+def test_a_connection_is_used_on_after_a_refusal_that_was_read_to_its_end(
+    upstream: MakeUpstream, desk: MakeDesk
+) -> None:
+    server = upstream(lambda peer, _: peer.answer(b"{}", status="500 X"))
+    running = desk(server.url)
+    assert [running.metrics().reason() for _ in range(3)] == ["http_status"] * 3
+    assert (server.connections, len(server.requests)) == (1, 3)
+
+
+def test_what_is_not_used_on_is_closed_at_once(
+    upstream: MakeUpstream, desk: MakeDesk, eventually: Eventually
+) -> None:
+    ended: list[bytes] = []
+
+    def answer(peer: Peer, _: Asked) -> None:
+        peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 99999999\r\n\r\n")
+        ended.append(peer.socket.recv(1024))
+
+    running = desk(upstream(answer).url)
+    # A socket is closed too when somebody collects it, sooner or later.
+    gc.disable()
+    try:
+        assert running.metrics().reason() == "too_large"
+        eventually(lambda: ended == [b""])
+    finally:
+        gc.enable()
 
 
 def test_a_provider_that_comes_back_is_up_at_the_next_scrape(

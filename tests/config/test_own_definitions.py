@@ -325,7 +325,7 @@ def test_wallets_of_two_currencies_or_two_places_may_share_an_id(problems: Probl
 
 REASONS = (
     "auth, rate_limited, timeout, unreachable, tls, http_status, redirect, api_error, too_large, malformed, "
-    "misconfigured, exhausted, internal"
+    "misconfigured, exhausted, proxy, internal"
 )
 
 

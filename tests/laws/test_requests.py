@@ -1,6 +1,5 @@
 """A definition that loads makes a request that can be sent, to its own host, whatever the account's values are."""
 
-import http.client
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -15,10 +14,12 @@ from exporter.model import Failure, Reason
 from exporter.providers import Provider
 from exporter.providers.consistency import consistency
 from exporter.providers.definition import Definition
+from exporter.upstream.client import Client
 from exporter.upstream.request import Prepared, prepare
 
 LAW = settings(deadline=None, database=None, max_examples=300)
 TEXT = st.text(max_size=12)
+CLIENT = Client()
 ODD = st.text(alphabet="/.@:?#%&=\\[]{}$ \n\tAé€", max_size=8)
 
 
@@ -54,14 +55,11 @@ def sent(made: Definition, value: str) -> Prepared | None:
 
 
 def travels(request: Prepared, base_url: str) -> None:
-    """Go as far as the libraries go before a socket is opened."""
+    """Go as far as it goes before a socket is opened."""
     ready = requests.Request(
         request.method, request.url, headers=dict(request.headers), data=request.body
     ).prepare()
-    connection = http.client.HTTPConnection("api.example.com")
-    connection.putrequest(request.method, ready.path_url, skip_host=True, skip_accept_encoding=True)
-    for name, value in ready.headers.items():
-        connection.putheader(name, value)
+    CLIENT.sender(request, None, None)
     assert urlsplit(str(ready.url))[:2] == urlsplit(base_url)[:2]
     assert str(ready.url).startswith(base_url)
 

@@ -17,10 +17,10 @@ from werkzeug.test import Client as Browser
 from exporter import cli, log
 from exporter.config import load
 from exporter.extract.extractor import Extractor
-from exporter.model import Reason
+from exporter.model import Failure, Reason
 from exporter.schema.problems import ConfigurationError
 from exporter.scrape.collector import Collector
-from exporter.upstream.client import Client, ExchangeError
+from exporter.upstream.client import Client
 from exporter.upstream.request import prepare
 from exporter.web.application import Application, Options
 from exporter.web.runtime import Runtime
@@ -158,7 +158,7 @@ def test_no_object_shows_it_when_it_is_printed(nest: "Nest", leaks: "Leaks") -> 
         printed += [account, dict(account.secrets), prepared, sender, collector, outcome]
         try:
             printed.append(sender.send(5))
-        except ExchangeError as error:
+        except Failure as error:
             printed += [error, *traceback.format_exception(error)]
     printed += [*runtime.scraper.known(), *runtime.scraper.scrape(None, PATIENCE)]
     client.close()
