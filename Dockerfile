@@ -15,6 +15,8 @@ RUN --mount=type=secret,id=pip,target=/etc/pip.conf \
         --no-cache --require-hashes --no-build requirements.lock
 COPY pyproject.toml README.md LICENSE ./
 COPY exporter exporter/
+COPY grafana grafana/
+COPY systemd systemd/
 # The check refuses a lock that no longer fits the program. The byte code is never compared with the source again, so
 # that a read-only root starts as fast as any.
 RUN --mount=type=secret,id=pip,target=/etc/pip.conf \

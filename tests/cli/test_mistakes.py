@@ -11,7 +11,7 @@ import pytest
 from exporter import __version__
 from exporter.cli.check import command as check
 
-COMMANDS = ["serve", "check", "validate", "providers", "demo"]
+COMMANDS = ["serve", "check", "validate", "providers", "export", "demo"]
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["-h"], *([command, "--help"] for command in COMMANDS)])

@@ -131,7 +131,10 @@ def test_many_accounts_share_one_secret_each_with_its_own_entry(mount: Mount) ->
 def test_a_missing_entry_is_told_with_its_secret_and_its_name(mount: Mount) -> None:
     other = {**ACCOUNT, "name": "other", "secrets": {"api_key": {"name": "gateway", "key": "token"}}}
     with pytest.raises(ConfigurationError) as refusal:
-        load(mount(values_of(ACCOUNT, other), frozenset({"prepaid-keys/mall", "gateway/token"})))
+        load(
+            mount(values_of(ACCOUNT, other), frozenset({"prepaid-keys/mall", "gateway/token"})),
+            secrets_must_be_there=True,
+        )
     message = str(refusal.value)
     assert re.search(r"accounts\[0\]\.api_key_file: .*/secrets/prepaid-keys/mall cannot be read", message)
     assert re.search(r"accounts\[1\]\.api_key_file: .*/secrets/gateway/token cannot be read", message)
@@ -160,6 +163,8 @@ def test_every_key_of_an_account_that_the_exporter_knows_can_be_written(
         "currency": "CREDITS",
         "thresholds": {"critical": 1},
         "wallet_thresholds": {"main": {"critical": 1}},
+        "ignore_wallets": ["USD"],
+        "runway": {"warning": "7d", "critical": "2d"},
         "timeout": "3s",
         "min_interval": "1m",
         "base_url": "http://gateway.test/v1",

@@ -66,6 +66,21 @@ EXPECTED: dict[str, tuple[Any, str, Any]] = {
     "enableLifecycle": (True, "Deployment", {"args": ["--web.enable-lifecycle"]}),
     "extraArgs": (["--more"], "Deployment", {"args": ["--more"]}),
     "extraEnv": ([{"name": "A", "value": "b"}], "Deployment", {"env": [{"name": "A", "value": "b"}]}),
+    "envFrom": (
+        [{"secretRef": {"name": "keys"}}],
+        "Deployment",
+        {"envFrom": [{"secretRef": {"name": "keys"}}]},
+    ),
+    "extraContainers": (
+        [{"name": "beside", "image": "i"}],
+        "Deployment",
+        {"containers": [{"name": "beside", "image": "i"}]},
+    ),
+    "initContainers": (
+        [{"name": "before", "image": "i"}],
+        "Deployment",
+        {"initContainers": [{"name": "before", "image": "i"}]},
+    ),
     "extraVolumes": (
         [{"name": "v", "emptyDir": {}}],
         "Deployment",
@@ -110,6 +125,7 @@ EXPECTED: dict[str, tuple[Any, str, Any]] = {
     "topologySpreadConstraints": (SPREAD, "Deployment", {"topologySpreadConstraints": SPREAD}),
     "podDisruptionBudget.maxUnavailable": (47, "PodDisruptionBudget", {"maxUnavailable": 47}),
     "networkPolicy.ingressFrom": (PEER, "NetworkPolicy", {"ingress": [{"from": PEER}]}),
+    "networkPolicy.dnsPorts": ([5353], "NetworkPolicy", {"egress": [{"ports": [{"port": 5353}]}]}),
     "networkPolicy.egressPorts": ([4747], "NetworkPolicy", {"egress": [{"ports": [{"port": 4747}]}]}),
     "networkPolicy.extraEgress": (RULE, "NetworkPolicy", {"egress": RULE}),
     "ingress.className": ("nginx", "Ingress", {"ingressClassName": "nginx"}),

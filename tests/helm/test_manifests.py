@@ -134,6 +134,26 @@ def test_extra_manifests_are_rendered_whether_mapping_or_text(render: Render) ->
     assert added == ["demo-mapping", "demo-text"]
 
 
+def test_templates_of_others_stay_in_extra_manifests(render: Render) -> None:
+    data = {
+        "config": '{{ .password }} {{"{{"}} {{ $labels.account | quote }}',
+        "ours": '{{ include "prepaid-exporter.fullname" . }}',
+        "theirs": "{{- range .items }}{{ . }}{{ end }}",
+    }
+    mapping = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "own"}, "stringData": data}
+    (secret,) = [m for m in render({"extraManifests": [mapping]}) if m["kind"] == "Secret"]
+    assert secret["stringData"] == {**data, "ours": "demo-prepaid-exporter"}
+
+
+def test_defaults_carry_no_user_into_a_config_map(render: Render) -> None:
+    proxy = {"config": {"defaults": {"proxy_url": "http://user:canary@proxy.test:3128"}}}
+    with pytest.raises(helm.HelmError, match=r"config\.defaults\.proxy_url: refused") as refusal:
+        render(proxy)
+    assert "canary" not in str(refusal.value)
+    with pytest.raises(helm.HelmError, match=r"config\.defaults\.ca_file: must be the absolute path"):
+        render({"config": {"defaults": {"ca_file": "ca.pem"}}})
+
+
 @pytest.mark.parametrize(
     ("values", "where", "key"),
     [

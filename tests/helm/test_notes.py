@@ -67,6 +67,40 @@ def test_probing_alone_leaves_the_exporter_itself_unwatched(notes: Notes) -> Non
     assert "set serviceMonitor.enabled=true as well" in text
 
 
+def test_monitors_that_no_label_leads_to_are_told(notes: Notes) -> None:
+    monitors = {"serviceMonitor": {"enabled": True}, "prometheusRule": {"enabled": True}}
+    text = notes({**ACCOUNTS, **monitors})
+    assert "No label of yours is on: serviceMonitor, prometheusRule." in text
+    assert "labels: {release: NAME_OF_ITS_RELEASE}" in text
+    labelled = {section: {**on, "labels": {"release": "kube"}} for section, on in monitors.items()}
+    assert "No label of yours" not in notes({**ACCOUNTS, **labelled})
+    assert "No label of yours" not in notes(ACCOUNTS)
+
+
+def test_ports_that_the_network_policy_keeps_shut_are_told(notes: Notes) -> None:
+    mall = {"name": "mall", "provider": "apimall"}
+    accounts = [
+        {**mall, "base_url": "https://gateway.test/v1"},
+        {**mall, "name": "a", "base_url": "https://gateway.test:8443/v1"},
+        {**mall, "name": "b", "proxy_url": "http://[2001:db8::1]:3128"},
+        {**mall, "name": "c", "base_url": "http://gateway.test", "allow_http": True},
+    ]
+    values: dict[str, Any] = {
+        "existingSecret": "keys",
+        "networkPolicy": {"enabled": True},
+        "config": {"accounts": accounts, "defaults": {"proxy_url": "http://proxy.test:8080"}},
+    }
+    told = [line.strip() for line in notes(values).splitlines() if "egressPorts" in line]
+    assert told == [
+        "- port 8443 of config.accounts[1].base_url; add it to networkPolicy.egressPorts",
+        "- port 3128 of config.accounts[2].proxy_url; add it to networkPolicy.egressPorts",
+        "- port 80 of config.accounts[3].base_url; add it to networkPolicy.egressPorts",
+        "- port 8080 of config.defaults.proxy_url; add it to networkPolicy.egressPorts",
+    ]
+    values["networkPolicy"]["egressPorts"] = [443, 80, 8443, 3128, 8080]
+    assert "does not let" not in notes(values)
+
+
 def test_the_demo_says_that_its_balances_are_invented(notes: Notes) -> None:
     assert "every balance is invented" in notes({"demo": {"enabled": True}})
 

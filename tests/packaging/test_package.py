@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+import exporter
 from tests import packages
 
 
@@ -58,7 +59,10 @@ def test_the_wheel_has_the_whole_program_and_nothing_else(root: Path, wheel: Pat
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
     assert "exporter/py.typed" in files
-    assert {name for name in names if ".dist-info/" not in name} == files
+    shipped = {name for name in names if name.startswith("exporter/shipped/")}
+    assert {name for name in names if ".dist-info/" not in name} - shipped == files
+    beside = {file.name for file in (*root.glob("grafana/*/*.yml"), *root.glob("systemd/*"))}
+    assert {Path(name).name for name in shipped} >= beside
     assert any(name.endswith(".dist-info/licenses/LICENSE") for name in names)
 
 
@@ -92,6 +96,21 @@ def test_the_installed_program_knows_its_providers(root: Path, program: Callable
     listed = program("providers")
     for definition in (root / "exporter/providers").glob("*.yml"):
         assert definition.stem in listed
+
+
+def test_the_installed_program_brings_its_rules_dashboards_and_units(
+    root: Path, program: Callable[..., str], tmp_path: Path, tool: Callable[[str], str]
+) -> None:
+    printed = program("export", str(tmp_path / "out"))
+    for part, count in (("grafana/rules", 2), ("grafana/dashboards", 3), ("systemd", 3)):
+        names = {file.name for file in (root / part).iterdir() if file.name[0] != "."}
+        assert len(names) >= count
+        assert {file.name for file in (tmp_path / "out" / part).iterdir()} == names
+        assert all(f"{tmp_path}/out/{part}/{name}" in printed for name in names)
+    rules = sorted((tmp_path / "out/grafana/rules").iterdir())
+    assert f"/blob/v{exporter.__version__}/docs/runbooks.md#" in rules[0].read_text()
+    assert "/blob/main/" not in rules[0].read_text()
+    subprocess.run([tool("promtool"), "check", "rules", *rules], check=True, capture_output=True)
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

@@ -8,7 +8,7 @@ Input: path, account, values. */ -}}
 {{- range (index . 2).extraEnv -}}
   {{- $variables = append $variables .name -}}
 {{- end -}}
-{{- $known := list "name" "provider" "secrets" "currency" "params" "thresholds" "wallet_thresholds" "base_url" "timeout" "min_interval" "allow_http" "ca_file" "proxy_url" "dashboard_url" "topup_url" -}}
+{{- $known := list "name" "provider" "secrets" "currency" "params" "thresholds" "wallet_thresholds" "ignore_wallets" "runway" "base_url" "timeout" "min_interval" "allow_http" "ca_file" "proxy_url" "dashboard_url" "topup_url" -}}
 {{- range $key, $value := $account -}}
   {{- $here := printf "%s.%s" $path $key -}}
   {{- if not (or (has $key $known) (regexMatch "^[a-z][a-z0-9_]*_(file|env)$" $key)) -}}

@@ -1,7 +1,7 @@
 {{- /* The exporter's configuration as JSON: `config` (the file's content) and `secrets` (entries to mount, by secret).
 A key never passes through here: an account's `secrets` become paths of mounted files. */ -}}
 {{- define "prepaid-exporter.config" -}}
-{{- include "prepaid-exporter.checkTimeout" (list "config.defaults.timeout" .Values.config.defaults.timeout) -}}
+{{- include "prepaid-exporter.checkDefaults" .Values.config.defaults -}}
 {{- $accounts := list -}}
 {{- $secrets := dict -}}
 {{- $names := dict -}}
@@ -27,6 +27,47 @@ A key never passes through here: an account's `secrets` become paths of mounted 
   {{- $_ := set $config "provider_files" (list "/etc/prepaid-exporter/providers/*.yml") -}}
 {{- end -}}
 {{- dict "config" $config "secrets" $secrets | toJson -}}
+{{- end -}}
+
+{{- /* Refuse in the defaults what is refused in an account. */ -}}
+{{- define "prepaid-exporter.checkDefaults" -}}
+{{- include "prepaid-exporter.checkTimeout" (list "config.defaults.timeout" .timeout) -}}
+{{- with .proxy_url -}}
+  {{- include "prepaid-exporter.checkUrl" (list "config.defaults.proxy_url" "proxy_url" (toString .)) -}}
+{{- end -}}
+{{- with .ca_file -}}
+  {{- if not (regexMatch "^/[^\\pC]+$" (toString .)) -}}
+    {{- fail "config.defaults.ca_file: must be the absolute path of a file" -}}
+  {{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- /* Ports of addresses of the configuration that the network policy does not let out to, with the path of each, as JSON. */ -}}
+{{- define "prepaid-exporter.blockedPorts" -}}
+{{- $urls := dict -}}
+{{- with .Values.config.defaults.proxy_url -}}
+  {{- $_ := set $urls "config.defaults.proxy_url" . -}}
+{{- end -}}
+{{- range $index, $account := .Values.config.accounts -}}
+  {{- range $key := list "base_url" "proxy_url" -}}
+    {{- with get $account $key -}}
+      {{- $_ := set $urls (printf "config.accounts[%d].%s" $index $key) . -}}
+    {{- end -}}
+  {{- end -}}
+{{- end -}}
+{{- $blocked := dict -}}
+{{- range $path, $url := $urls -}}
+  {{- $usual := ternary "443" "80" (hasPrefix "https:" (lower $url)) -}}
+  {{- $port := regexFind ":[0-9]+$" (regexFind "^[^/]*//[^/?#]*" $url) | trimPrefix ":" | default $usual | int -}}
+  {{- $open := false -}}
+  {{- range $.Values.networkPolicy.egressPorts -}}
+    {{- if eq (int .) $port -}}{{- $open = true -}}{{- end -}}
+  {{- end -}}
+  {{- if not $open -}}
+    {{- $_ := set $blocked $path $port -}}
+  {{- end -}}
+{{- end -}}
+{{- toJson $blocked -}}
 {{- end -}}
 
 {{- /* The credentials that an account's provider declares, as JSON. Every built-in one has `api_key` and no other; of a

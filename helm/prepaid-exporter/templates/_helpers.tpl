@@ -107,3 +107,17 @@ some ways of copying the chart do not follow. Input: root, pattern, the section 
 {{- end -}}
 {{- toJson $paths -}}
 {{- end -}}
+
+{{- /* An extra manifest as a template. Text is one; in a mapping only what names the chart's own things is rendered, since
+others, such as rules and external secrets, have templates of their own. */ -}}
+{{- define "prepaid-exporter.manifest" -}}
+{{- if kindIs "string" . -}}
+{{- . -}}
+{{- else -}}
+{{- $text := toYaml . | replace "{{" "\u0001" | replace "}}" "\u0002" -}}
+{{- $ours := "\u0001([^\u0001\u0002]*(\\.(Release|Values|Chart|Capabilities|Template)\\b|\\binclude\\b)[^\u0001\u0002]*)\u0002" -}}
+{{- $text = regexReplaceAll $ours $text "{{${1}}}" -}}
+{{- $text = $text | replace "\u0001" "{{ \"{{\" }}" | replace "\u0002" "{{ \"}}\" }}" -}}
+{{- $text -}}
+{{- end -}}
+{{- end -}}

@@ -16,7 +16,7 @@
         {{- $change = get $.Values.prometheusRule.alerts .alert | default dict -}}
       {{- end -}}
       {{- if ne (get $change "enabled" | toString) "false" -}}
-        {{- $rules = append $rules (include "prepaid-exporter.rule" (list $.Values.prometheusRule . $change) | fromJson) -}}
+        {{- $rules = append $rules (include "prepaid-exporter.rule" (list $.Values.prometheusRule . $change $.Chart.AppVersion) | fromJson) -}}
       {{- end -}}
     {{- end -}}
     {{- if $rules -}}
@@ -32,7 +32,7 @@
 {{- dict "groups" $groups | toJson -}}
 {{- end -}}
 
-{{- /* One rule with its change, as JSON. Input: prometheusRule, rule, change. */ -}}
+{{- /* One rule with its change, as JSON; its runbook is that of the version. Input: prometheusRule, rule, change, version. */ -}}
 {{- define "prepaid-exporter.rule" -}}
 {{- $settings := index . 0 -}}
 {{- $rule := index . 1 -}}
@@ -51,7 +51,9 @@
     {{- end -}}
   {{- end -}}
   {{- $texts = merge (pick $change "expr") ($change.annotations | default dict) $texts -}}
+  {{- $runbooks := printf "/blob/v%s/" (index . 3) -}}
   {{- range $name, $text := $texts -}}
+    {{- $text = replace "/blob/main/" $runbooks $text -}}
     {{- $_ := set $texts $name ($text | replace "https://grafana.example.com" $settings.grafanaUrl) -}}
   {{- end -}}
   {{- $rule = merge (pick $texts "expr") (pick $change "for" "keep_firing_for") (dict "labels" $labels "annotations" (omit $texts "expr")) $rule -}}

@@ -1,0 +1,36 @@
+"""`export` writes what belongs to the version, and nothing over what somebody changed."""
+
+from pathlib import Path
+from typing import Any
+
+
+def test_everything_is_written_and_written_again(run: Any, tmp_path: Path) -> None:
+    first = run("export", "out")
+    assert (first.status, first.err) == (0, "")
+    written = sorted(str(file.relative_to(tmp_path)) for file in tmp_path.rglob("*") if file.is_file())
+    assert sorted(first.out.splitlines()) == written
+    assert "out/grafana/rules/alerts.yml" in written
+    assert run("export", "out") == first
+
+
+def test_what_somebody_changed_is_kept_unless_it_is_forced(run: Any, tmp_path: Path) -> None:
+    run("export", "out")
+    alerts = tmp_path / "out/grafana/rules/alerts.yml"
+    before = alerts.read_text()
+    alerts.write_text("mine")
+    (tmp_path / "out/systemd/prepaid-exporter.service").unlink()
+    result = run("export", "out")
+    assert (result.status, result.out) == (1, "")
+    assert result.err.startswith("out/grafana/rules/alerts.yml: is there and differs\nnothing is written")
+    assert alerts.read_text() == "mine"
+    assert not (tmp_path / "out/systemd/prepaid-exporter.service").exists()
+    assert run("export", "out", "--force").status == 0
+    assert alerts.read_text() == before
+
+
+def test_a_place_that_cannot_be_written_is_told(run: Any, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/grafana").write_text("")
+    result = run("export", "out")
+    assert (result.status, result.out) == (1, "")
+    assert result.err.startswith("out: cannot be written: ")
