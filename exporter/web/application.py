@@ -4,6 +4,7 @@ import json
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from threading import Lock
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,6 +18,7 @@ from exporter.metrics.exposition import Page, negotiate
 from exporter.metrics.families import ExporterState
 from exporter.schema.problems import ConfigurationError
 from exporter.scrape import Reading
+from exporter.scrape.accounts_json import accounts_as_json
 from exporter.web import pages
 from exporter.web.packing import Packer
 from exporter.web.runtime import Runtime
@@ -24,7 +26,7 @@ from exporter.web.trace import trace
 
 _log = structlog.get_logger()
 
-PATHS = ("/", "/probe", "/sd", "/config", "/-/healthy", "/-/ready", "/-/reload")
+PATHS = ("/", "/probe", "/sd", "/config", "/api/v1/accounts", "/-/healthy", "/-/ready", "/-/reload")
 """The paths that are taken, whatever the telemetry path is."""
 
 TIMEOUT_HEADER = "X-Prometheus-Scrape-Timeout-Seconds"
@@ -56,12 +58,15 @@ class Application:
         self._options = options
         self._page = Page()
         self._packer = Packer()
+        # Pages of many accounts are made one after the other: each is large while it is made.
+        self._building = Lock()
         routes: Mapping[str, tuple[Callable[[Request], Response], tuple[str, ...]]] = {
             options.telemetry_path: (self._metrics, ("GET",)),
             "/probe": (self._probe, ("GET",)),
             "/sd": (self._service_discovery, ("GET",)),
             "/": (self._status, ("GET",)),
             "/config": (self._config, ("GET",)),
+            "/api/v1/accounts": (self._accounts, ("GET",)),
             "/-/healthy": (self._alive, ("GET",)),
             "/-/ready": (self._alive, ("GET",)),
             "/-/reload": (self._reload, ("POST", "PUT")),
@@ -178,14 +183,19 @@ class Application:
             }
             for account in self._runtime.scraper.config.accounts
         ]
-        return Response(json.dumps(entries, indent=2) + "\n", content_type="application/json")
+        return _json(entries)
 
     def _status(self, _: Request) -> Response:
-        page = pages.status(self._runtime.scraper.known(), self._options.telemetry_path)
+        with self._building:
+            page = pages.status(self._runtime.scraper.known(), self._options.telemetry_path)
         return Response(page, content_type="text/html; charset=utf-8")
 
     def _config(self, _: Request) -> Response:
         return _plain(pages.configuration(self._runtime.scraper.config))
+
+    def _accounts(self, _: Request) -> Response:
+        with self._building:
+            return _json(accounts_as_json(self._runtime.scraper.known()))
 
     def _alive(self, _: Request) -> Response:
         return _plain("prepaid-exporter is up\n")
@@ -209,6 +219,11 @@ def _foreign(request: Request) -> bool:
     origin = request.headers.get("Origin")
     other = origin is not None and urlsplit(origin).netloc != request.host
     return other or request.headers.get("Sec-Fetch-Site") == "cross-site"
+
+
+def _json(data: Any) -> Response:
+    text = json.dumps(data, indent=2, ensure_ascii=False)
+    return Response(f"{text}\n", content_type="application/json")
 
 
 def _plain(text: str, status: int = 200) -> Response:
