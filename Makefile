@@ -1,10 +1,11 @@
-# make demo   the exporter on simulated providers; no key needed
+# make demo   the exporter on simulated providers; no key needed. SPEED=60: simulated seconds in a second; PORT=10710
 # make test   every check and every test
 # make setup  the development environment in .venv, as it is locked
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 SPEED ?= 60
+PORT ?= 10710
 # Nothing is installed but what a lock names, by its hash, and nothing is built but this program, with locked tools:
 # what is published tomorrow changes no environment of today.
 UV := $(BIN)/python scripts/uv.py
@@ -17,7 +18,7 @@ help:
 	@grep '^# make' Makefile | cut -c3-
 
 demo: $(VENV)/product
-	$(BIN)/prepaid-exporter demo --speed $(SPEED)
+	$(BIN)/prepaid-exporter demo --speed $(SPEED) --web.listen-address 127.0.0.1:$(PORT)
 
 test: lint unit
 

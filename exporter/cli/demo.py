@@ -2,7 +2,9 @@
 
 import math
 import tempfile
+import time
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import click
@@ -10,6 +12,7 @@ import click
 from exporter import log
 from exporter.cli.options import end, explained, log_format_option, log_level_option, option
 from exporter.cli.serve import ListenAddress
+from exporter.scrape import Scraper
 from exporter.simulator import PROVIDERS, Simulator
 from exporter.web import process
 from exporter.web.application import Options
@@ -52,14 +55,26 @@ def command(speed: float, web_listen_address: Address, log_level: str, log_forma
             click.echo("Stop with Ctrl-C.")
 
         with listening([web_listen_address]) as listeners:
-            status = process.serve(Runtime(file), Options(enable_lifecycle=True), listeners, ready)
+            runtime = Runtime(file)
+            Thread(target=_scrape, args=[runtime.scraper], daemon=True).start()
+            status = process.serve(runtime, Options(enable_lifecycle=True), listeners, ready)
     end(status)
 
+
+def _scrape(scraper: Scraper) -> None:
+    """Do what Prometheus does elsewhere, so that the first page that somebody opens has something to show."""
+    while True:
+        scraper.scrape(None, _SCRAPE_INTERVAL)
+        time.sleep(_SCRAPE_INTERVAL)
+
+
+_SCRAPE_INTERVAL = 15.0
 
 _DEMO_PAGES = (
     ("/metrics", "what Prometheus scrapes; asks every provider"),
     ("/", "status page; shows the last readings"),
     ("/probe?target=mall&debug=true", "how one account is asked"),
+    ("/api/v1/accounts", "the same as JSON"),
     ("/config", "the configuration, keys masked"),
     ("/sd", "service discovery for Prometheus"),
 )

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from threading import Lock
 
 from exporter.config import Account
-from exporter.model import Outcome, Reason
+from exporter.model import Outcome, Reason, Wallet
 from exporter.scrape.account_log import AccountLog
 from exporter.scrape.collector import Collector
 from exporter.scrape.schedule import Schedule
@@ -28,11 +28,15 @@ Clock = Callable[[], float]
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """An account and what is known of it: the last outcome (None before the first) and the last success (Unix time)."""
+    """An account and what is known of it: the last outcome (None before the first) and the last success (Unix time).
+
+    `last_wallets` are those of the last success. They are for people, with their age beside them: never a sample.
+    """
 
     account: Account
     outcome: Outcome | None
     last_success: float | None
+    last_wallets: tuple[Wallet, ...] = ()
 
 
 class CachingCollector:
@@ -60,6 +64,7 @@ class CachingCollector:
         self._served = True
         self._log = AccountLog()
         self._last_success: float | None = None
+        self._last_wallets: tuple[Wallet, ...] = ()
 
     @property
     def account(self) -> Account:
@@ -176,7 +181,7 @@ class CachingCollector:
         self._ended = self._clock()
         self._served = False
         if outcome.up:
-            self._last_success = outcome.at
+            self._last_success, self._last_wallets = outcome.at, outcome.wallets
         # What is misconfigured is looked at anew in every scrape, and changes nothing of when the provider is asked.
         if outcome.exchanges:
             self._call_outcome = outcome
@@ -207,7 +212,7 @@ class CachingCollector:
             # A hurried scrape does not know more than the call that it did not wait for will say.
             if self._shown is None:
                 self._shown = outcome
-            return Reading(account, outcome, self._last_success)
+            return Reading(account, outcome, self._last_success, self._last_wallets)
 
     def known(self) -> Reading:
         """Return what is known, without asking."""
@@ -215,7 +220,7 @@ class CachingCollector:
             shown = self._shown
             if shown is not None and shown is self._call_outcome:
                 shown = self._backing_off(shown, self._clock()) or shown
-            return Reading(self.account, shown, self._last_success)
+            return Reading(self.account, shown, self._last_success, self._last_wallets)
 
     def release(self) -> None:
         """Let every scrape that waits for the account answer at once."""

@@ -34,7 +34,9 @@ _LONGEST = 3600.0
 
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'"
+    ),
     "Referrer-Policy": "no-referrer",
 }
 
@@ -185,9 +187,14 @@ class Application:
         ]
         return _json(entries)
 
-    def _status(self, _: Request) -> Response:
+    def _status(self, request: Request) -> Response:
+        view = pages.View(request.args.get("search", "").strip(), request.args.get("state", ""))
+        if view.state and view.state not in pages.STATES:
+            raise BadRequest(f"no row is {view.state!r}; there are {', '.join(pages.STATES)}")
+        runtime, path = self._runtime, self._options.telemetry_path
+        refused = not runtime.reload_successful
         with self._building:
-            page = pages.status(self._runtime.scraper.known(), self._options.telemetry_path)
+            page = pages.status(runtime.scraper.known(), path, view, reload_refused=refused)
         return Response(page, content_type="text/html; charset=utf-8")
 
     def _config(self, _: Request) -> Response:

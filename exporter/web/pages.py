@@ -3,22 +3,23 @@
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from exporter import __version__
 from exporter.config import Account, Config
 from exporter.config.secret import MASK
-from exporter.model import Level, Wallet
+from exporter.model import Level, Reason, Wallet
 from exporter.schema.durations import text as duration_text
 from exporter.schema.fields import is_cleartext
 from exporter.schema.yaml_document import dump
 from exporter.scrape import Reading
 from exporter.scrape.amounts import cut
-from exporter.scrape.thresholds import breached, effective_thresholds
+from exporter.scrape.thresholds import breached, effective_thresholds, exhausted
 
 _templates = Environment(
     loader=PackageLoader("exporter.web"),
@@ -28,7 +29,24 @@ _templates = Environment(
     lstrip_blocks=True,
 )
 _amount: Any = _templates.get_template("amount.html").module
-_ORDER = (Level.CRITICAL, Level.WARNING, Level.INFO)
+_LEVELS = (Level.CRITICAL, Level.WARNING, Level.INFO)
+STATES = {
+    "down": "down",
+    "empty": "empty",
+    **{level.value: f"under {level}" for level in _LEVELS},
+    "unasked": "not asked yet",
+    "open": "without a threshold",
+    "ok": "ok",
+}
+"""What rows are counted and filtered by, most urgent first, and how it is told."""
+
+
+@dataclass(frozen=True)
+class View:
+    """What a reader of the status page looks for: a text that a row holds, and a state; both may be empty."""
+
+    search: str = ""
+    state: str = ""
 
 
 @dataclass(frozen=True)
@@ -50,37 +68,69 @@ class _Row:
         if outcome is None:
             return "unasked"
         if not outcome.up:
-            return "down"
-        return (self.wallet and breached(self.account, self.wallet)) or "ok"
+            return "empty" if outcome.reason is Reason.EXHAUSTED else "down"
+        if self.wallet is None:
+            return "ok"
+        if exhausted(self.wallet) and not self.thresholds:
+            return "empty"
+        level = breached(self.account, self.wallet)
+        return level.value if level else "ok" if self.thresholds else "open"
+
+    @property
+    def up(self) -> bool:
+        return bool(self.reading.outcome and self.reading.outcome.up)
 
     @property
     def thresholds(self) -> list[tuple[Level, Decimal]]:
         return list(effective_thresholds(self.account, self.wallet).items()) if self.wallet else []
 
+    @property
+    def debug(self) -> str:
+        """Return the link to the trace of the account, relative to the page."""
+        return "probe?" + urlencode({"target": self.account.name, "debug": "true"})
 
-def status(readings: Sequence[Reading], telemetry_path: str) -> str:
+    def holds(self, text: str) -> bool:
+        """Tell whether the names of the row hold a text, whatever its case."""
+        names = [self.account.name, self.account.provider.name, self.account.provider.definition.title]
+        names += [self.wallet.id, self.wallet.name, self.wallet.currency] if self.wallet else []
+        return any(text.casefold() in name.casefold() for name in names)
+
+
+def status(
+    readings: Sequence[Reading],
+    telemetry_path: str,
+    view: View = View(),
+    *,
+    reload_refused: bool = False,
+) -> str:
     """Draw the status page, most urgent rows first."""
     rows = [row for reading in readings for row in _rows(reading)]
-    order = ["down", *_ORDER, "unasked", "ok"]
+    order = list(STATES)
     rows.sort(key=lambda row: order.index(row.state))
-    counts = {state: sum(row.state == state for row in rows) for state in order}
+    shown_rows = [row for row in rows if row.holds(view.search) and view.state in ("", row.state)]
     return _templates.get_template("status.html").render(
-        rows=rows,
+        rows=shown_rows,
+        all_rows=len(rows),
         accounts=len(readings),
-        down=sum(bool(reading.outcome and not reading.outcome.up) for reading in readings),
-        counts=counts,
-        levels=_ORDER,
+        counts={state: len({row.account.name for row in rows if row.state == state}) for state in order},
+        states=STATES,
+        view=view,
+        reload_refused=reload_refused,
         now=time.time(),
         telemetry_path=telemetry_path,
         version=__version__,
         amount=amount,
         age=age,
+        moment=moment,
     )
 
 
 def _rows(reading: Reading) -> Iterator[_Row]:
-    first, *others = (reading.outcome and reading.outcome.wallets) or (None,)
-    yield _Row(reading, first, reading.outcome.notes if reading.outcome else ())
+    outcome = reading.outcome
+    # Of an account that is down the last wallets are shown, as what they are.
+    wallets = outcome.wallets if outcome and outcome.up else reading.last_wallets
+    first, *others = wallets or (None,)
+    yield _Row(reading, first, outcome.notes if outcome else ())
     for wallet in others:
         yield _Row(reading, wallet)
 
@@ -89,6 +139,11 @@ def amount(value: Decimal) -> str:
     """Write an amount in groups of three, with the digits that people want to see and the others on hover."""
     exact, short = f"{value:,f}", f"{cut(value):,f}"
     return exact if exact == short else _amount.cut(short, exact)
+
+
+def moment(timestamp: float) -> str:
+    """Write a Unix time for people."""
+    return datetime.fromtimestamp(timestamp, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
 def age(seconds: float) -> str:

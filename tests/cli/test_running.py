@@ -148,14 +148,23 @@ def test_debugging_logs_no_key(begin: Any, prepaid: Path, simulator: Any) -> Non
     assert not [key for key in simulator.keys.values() if key in running.written]
 
 
+def test_the_demo_scrapes_itself_so_that_the_first_page_is_full(
+    begin: Any, eventually: Callable[[Callable[[], bool]], None]
+) -> None:
+    demo = begin("demo", *ANYWHERE)
+    demo.wait_for("Stop with Ctrl-C")
+    eventually(lambda: "not asked" not in re.sub("<option.*", "", demo.ask("/")[1]))
+    assert demo.end(signal.SIGINT) == 0
+
+
 def test_the_demo_prints_addresses_that_answer_and_ends_with_ctrl_c(begin: Any) -> None:
     demo = begin("demo", "--speed", "600", *ANYWHERE)
     demo.wait_for("Stop with Ctrl-C")
     paths = [
         found[1] for line in demo.out if (found := re.search(r"http://127\.0\.0\.1:\d+(/\S*) {2,}\S", line))
     ]
-    assert paths == ["/metrics", "/", "/probe?target=mall&debug=true", "/config", "/sd"]
-    assert [demo.ask(path)[0] for path in paths] == [200] * 5
+    assert paths == ["/metrics", "/", "/probe?target=mall&debug=true", "/api/v1/accounts", "/config", "/sd"]
+    assert [demo.ask(path)[0] for path in paths] == [200] * 6
     assert demo.ask("/metrics")[1].count("\nprepaid_account_up{") == 6
     assert demo.end(signal.SIGINT) == 0
     assert "Traceback" not in demo.written

@@ -4,13 +4,16 @@ import json
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 import yaml
 
 from exporter.web.pages import status
 
+UNHURRIED = "defaults: {timeout: 5m}\n"
 AGE = r"\b\d+ (s|min) ago"
 
 
@@ -93,36 +96,134 @@ def test_the_most_urgent_accounts_stand_first(start: Any) -> None:
     exporter.simulator.wallet("coldmailreseller").balance = "1500"
     exporter.ask("/metrics")
     shown = page(exporter)
-    assert "6 accounts · 1 down · 1 under critical · 1 under warning . " in shown.visible
+    assert (
+        "6 accounts · 1 down · 1 under critical · 1 under warning · 1 without a threshold . " in shown.visible
+    )
     assert [row.split()[0] for row in shown.rows[1:]] == [
         "down",
         "critical",
         "warning",
-        "ok",
+        "no",
         "ok",
         "ok",
         "ok",
     ]
-    assert "mall API Mall · dashboard auth HTTP status 403 API access is not approved" in shown.rows[1]
+    assert (
+        "mall API Mall · dashboard · debug auth HTTP status 403 API access is not approved" in shown.rows[1]
+    )
 
 
-def test_an_account_that_went_down_shows_no_old_balance(start: Any) -> None:
+def test_an_account_that_went_down_shows_its_last_balance_as_what_it_is(start: Any) -> None:
     exporter = start()
     exporter.ask("/metrics")
     exporter.simulator.kill("apimall")
+    metrics = exporter.ask("/metrics")
+    (mall,) = [row for row in page(exporter).rows if "mall " in row]
+    assert mall.startswith("down mall ")
+    assert "unreachable" in mall
+    assert "120 CREDITS · when it was last read" in mall
+    assert re.search(AGE, mall)
+    assert not metrics.samples('prepaid_balance{provider="apimall"')
+    known = json.loads(exporter.ask("/api/v1/accounts").text)
+    assert [one["wallets"] for one in known if one["account"] == "mall"] == [[]]
+
+
+def test_an_account_that_was_never_read_shows_no_balance(start: Any) -> None:
+    exporter = start()
+    exporter.simulator.kill("apimall")
     exporter.ask("/metrics")
     (mall,) = [row for row in page(exporter).rows if "mall " in row]
-    assert "down " in mall
-    assert "unreachable" in mall
-    assert "120" not in mall
-    assert re.search(AGE, mall)  # when it was last read
+    assert "It has never been read. never" in mall
+
+
+@pytest.mark.parametrize(
+    ("balance", "thresholds", "state"),
+    [
+        ("0.42", None, "no threshold"),
+        ("0", None, "empty"),
+        ("0", "{critical: 25}", "critical"),
+        ("30", "{critical: 25}", "ok"),
+    ],
+)
+def test_a_wallet_is_only_called_what_somebody_said(
+    balance: str, thresholds: str | None, state: str, start: Any, simulator: Any
+) -> None:
+    text = simulator.configuration()
+    own = f"thresholds: {thresholds}" if thresholds else "ignore_wallets: []"
+    exporter = start(UNHURRIED + re.sub(r"thresholds: \{critical: 25\}", own, text))
+    exporter.simulator.wallet("apimall").balance = balance
+    exporter.ask("/metrics?account=mall")
+    (mall,) = [row for row in page(exporter).rows if "mall " in row]
+    assert mall.startswith(f"{state} mall ")
+
+
+def test_a_refused_reload_is_told_on_top_until_one_is_taken(start: Any) -> None:
+    exporter = start(enable_lifecycle=True)
+    told = "The last reload was refused"
+    assert told not in page(exporter).visible
+    good = exporter.file.read_text()
+    exporter.file.write_text("accounts: canary-7f3a")
+    assert exporter.ask("/-/reload", "POST").status == 400
+    assert told in page(exporter).visible
+    exporter.file.write_text(good)
+    assert exporter.ask("/-/reload", "POST").status == 200
+    assert told not in page(exporter).visible
+
+
+@pytest.mark.parametrize(
+    ("query", "accounts"),
+    [
+        ("?search=MALL", ["mall"]),
+        ("?search=flexprice", ["acme", "globex", "globex"]),
+        ("?search=inr", ["outreach"]),
+        ("?state=down", ["mall"]),
+        ("?search=mall&state=ok", []),
+        ("?search=&state=", ["acme", "globex", "globex", "mall", "outreach", "sms", "sms-branch"]),
+    ],
+)
+def test_rows_are_searched_and_filtered_without_a_script(query: str, accounts: list[str], start: Any) -> None:
+    exporter = start()
+    exporter.simulator.fail("apimall", "forbidden")
+    exporter.ask("/metrics")
+    shown = Page(exporter.ask(f"/{query}").text)
+    names = [re.sub(r"^(no threshold|\S+) ", "", row).split()[0] for row in shown.rows[1:]]
+    assert sorted(names) == (accounts or ["row"])
+    assert "6 accounts" in shown.visible
+
+
+def test_a_state_that_no_row_has_is_refused(exporter: Any) -> None:
+    answer = exporter.ask("/?state=broken")
+    assert (answer.status, answer.text.startswith("no row is 'broken'; there are down, ")) == (400, True)
+
+
+def test_each_row_links_to_its_trace(exporter: Any) -> None:
+    links = [link for link in page(exporter).links if link.startswith("probe?")]
+    assert len(links) == 6
+    assert exporter.ask(f"/{links[0]}").text.startswith("account   ")
+
+
+def test_what_is_known_of_the_accounts_is_told_to_programs_and_nobody_is_asked(
+    start: Any, root: Path
+) -> None:
+    exporter = start()
+    exporter.ask("/metrics?account=mall")
+    asked = exporter.upstream_requests()
+    answer = exporter.ask("/api/v1/accounts")
+    assert (answer.status, answer.headers["Content-Type"]) == (200, "application/json")
+    known = json.loads(answer.text)
+    jsonschema.validate(known, json.loads((root / "docs/accounts.schema.json").read_text()))
+    by_name = {entry["account"]: entry for entry in known}
+    assert len(known) == 6
+    assert by_name["mall"]["wallets"][0]["balance_number"] == 120
+    assert by_name["acme"]["state"] == "unasked"
+    assert exporter.upstream_requests() == asked
 
 
 def test_the_status_page_needs_no_script_and_nothing_from_elsewhere(start: Any) -> None:
     exporter = start()
     exporter.ask("/metrics")
     shown = page(exporter)
-    assert not shown.elements & {"script", "link", "img", "iframe", "object", "form", "base"}
+    assert not shown.elements & {"script", "link", "img", "iframe", "object", "base"}
     assert not {name for name in shown.attributes if name.startswith("on")}
     assert "@import" not in exporter.ask("/").text
     assert "prefers-color-scheme: dark" in exporter.ask("/").text
@@ -143,7 +244,7 @@ def test_names_cannot_smuggle_markup_into_the_status_page(start: Any, simulator:
     assert "script" not in shown.elements
     assert name in shown.rows[1]
     assert "https://pay.example.com/a'b" in shown.links
-    assert all(re.match(r"https://|[a-z]+$", link) for link in shown.links)
+    assert all(re.match(r"https://|[a-z]+$|api/|probe[?]|[?]", link) for link in shown.links)
 
 
 def test_the_status_page_speaks_of_an_exporter_without_accounts(start: Any) -> None:

@@ -8,7 +8,16 @@ from urllib.parse import urlencode
 import pytest
 
 ACCOUNTS = ["outreach", "sms", "sms-branch", "acme", "globex", "mall"]
-PATHS = ["/metrics", "/probe?target=mall", "/sd", "/", "/config", "/-/healthy", "/-/ready"]
+PATHS = [
+    "/metrics",
+    "/probe?target=mall",
+    "/sd",
+    "/",
+    "/config",
+    "/api/v1/accounts",
+    "/-/healthy",
+    "/-/ready",
+]
 
 
 def label(samples: list[str], name: str) -> list[str]:
@@ -63,7 +72,7 @@ def test_the_telemetry_path_can_be_another(start: Any) -> None:
     assert 'href="prepaid/balances"' in exporter.ask("/").text
 
 
-@pytest.mark.parametrize("path", ["/-/healthy", "/-/ready", "/sd", "/", "/config"])
+@pytest.mark.parametrize("path", ["/-/healthy", "/-/ready", "/sd", "/", "/config", "/api/v1/accounts"])
 def test_only_a_scrape_asks_providers(path: str, exporter: Any) -> None:
     assert exporter.ask(path).status == 200
     assert exporter.upstream_requests() == 0
