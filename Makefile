@@ -1,18 +1,22 @@
 # make demo   the exporter on simulated providers; no key needed. SPEED=60: simulated seconds in a second; PORT=10710
 # make test   every check and every test
+# make quick  the tests that need no companion program and no package index, in under a minute
 # make setup  the development environment in .venv, as it is locked
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 SPEED ?= 60
 PORT ?= 10710
+# More than there are cores: the tests of real programs wait for most of their time.
+WORKERS ?= 4
+STEP := @scripts/step
 # Nothing is installed but what a lock names, by its hash, and nothing is built but this program, with locked tools:
 # what is published tomorrow changes no environment of today.
 UV := $(BIN)/python scripts/uv.py
 LOCKED := --quiet --require-hashes --no-build
 EDITABLE := $(UV) pip install --quiet --no-deps --build-constraints requirements-dev.lock --require-build-hashes --editable .
 
-.PHONY: demo test setup lint unit bench docs lock tools clean help
+.PHONY: demo test quick setup lint unit bench docs lock tools clean help
 
 help:
 	@grep '^# make' Makefile | cut -c3-
@@ -20,20 +24,30 @@ help:
 demo: $(VENV)/product
 	$(BIN)/prepaid-exporter demo --speed $(SPEED) --web.listen-address 127.0.0.1:$(PORT)
 
-test: lint unit
+test:
+	$(STEP) "The development environment" $(MAKE) --no-print-directory setup
+	$(STEP) "Programs that the tests run" $(MAKE) --no-print-directory tools
+	$(STEP) "Everything that reads the code" $(MAKE) --no-print-directory lint
+	$(STEP) "Every test" $(MAKE) --no-print-directory unit
 
 setup: $(VENV)/development
 
 lint: $(VENV)/development
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(BIN)/mypy
-	$(BIN)/lint-imports
-	$(BIN)/python docs/generate.py --check
+	$(STEP) "Style and mistakes (ruff)" $(BIN)/ruff check .
+	$(STEP) "Layout (ruff)" $(BIN)/ruff format --check .
+	$(STEP) "Types (mypy)" $(BIN)/mypy
+	$(STEP) "Who imports whom (import-linter)" $(BIN)/lint-imports
+	$(STEP) "Documentation that the code prints" $(BIN)/python docs/generate.py --check
+
+# A file's tests stay together: what they share is started once. The slowest ones are told at the end.
+PYTEST = $(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 # Coverage is of the whole run: the laws, the command line and the real programs reach different parts.
 unit: $(VENV)/development tools
-	$(BIN)/pytest --cov --cov-report=term
+	$(PYTEST) --cov --cov-report=term --durations=15
+
+quick: $(VENV)/development
+	$(STEP) "The tests that need Python alone" $(PYTEST) -m "not companion" --durations=5
 
 bench: $(VENV)/development tools
 	$(BIN)/python benchmarks/run.py

@@ -18,6 +18,8 @@ import requests
 from exporter.simulator import Simulator
 from tests.programs import PATIENCE
 
+pytestmark = pytest.mark.companion
+
 BLOCK = re.compile(r"```(\w+)\n(.*?)```", re.DOTALL)
 
 

@@ -14,9 +14,13 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread
+from typing import NoReturn
 
 import pytest
+import structlog
+from click.testing import CliRunner
 
+from exporter.cli import main
 from exporter.simulator import Simulator
 from tests.programs import PATIENCE
 
@@ -64,6 +68,29 @@ def run(tmp_path: Path) -> Run:
         return Result(done.returncode, done.stdout, done.stderr)
 
     return finished
+
+
+@pytest.fixture
+def invoke(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
+    """Run the command line as `run` does, but within this process: for what ends before anything is begun."""
+
+    def leave(status: int) -> NoReturn:
+        raise SystemExit(status)
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("os._exit", leave)
+    for name in os.environ.keys() - environment().keys():
+        monkeypatch.delenv(name)
+
+    def finished(*arguments: object, env: Mapping[str, str] | None = None) -> Result:
+        runner = CliRunner(env=env)
+        done = runner.invoke(
+            main, [*map(str, arguments)], prog_name="prepaid-exporter", catch_exceptions=False
+        )
+        return Result(done.exit_code, done.stdout, done.stderr)
+
+    yield finished
+    structlog.reset_defaults()
 
 
 class Running:

@@ -15,16 +15,16 @@ COMMANDS = ["serve", "check", "validate", "providers", "export", "demo"]
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["-h"], *([command, "--help"] for command in COMMANDS)])
-def test_help_is_given_everywhere(arguments: list[str], run: Any) -> None:
-    result = run(*arguments)
+def test_help_is_given_everywhere(arguments: list[str], invoke: Any) -> None:
+    result = invoke(*arguments)
     assert (result.status, result.err) == (0, "")
     assert result.out.startswith("Usage: prepaid-exporter ")
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_help_names_an_environment_variable_for_each_flag(command: str, run: Any) -> None:
-    text = "".join(run(command, "--help").out.split("Options:")[1].split())
-    flags = set(re.findall(r"^  (--[a-z.-]+)", run(command, "--help").out, re.MULTILINE))
+def test_help_names_an_environment_variable_for_each_flag(command: str, invoke: Any) -> None:
+    text = "".join(invoke(command, "--help").out.split("Options:")[1].split())
+    flags = set(re.findall(r"^  (--[a-z.-]+)", invoke(command, "--help").out, re.MULTILINE))
     assert bool(flags) == (command != "providers")
     for flag in flags:
         assert f"[envvar:PREPAID_EXPORTER_{flag[2:].upper().replace('.', '_').replace('-', '_')}" in text
@@ -71,15 +71,21 @@ def test_without_a_command_the_commands_are_shown(run: Any) -> None:
         (["demo", "--speed", "-1"], 2, "-1.0 is not in the range x>=0."),
         (["demo", "--speed", "nan"], 2, "must be a finite number"),
         (["demo", "--speed", "fast"], 2, "'fast' is not a valid float"),
-        (["check", "--output", "xml"], 3, "'xml' is not one of 'table', 'json', 'prometheus'."),
+        (
+            ["check", "--output", "xml"],
+            3,
+            "'xml' is not one of 'table', 'nagios', 'json', 'csv', 'prometheus'.",
+        ),
         (["check", "--nope"], 3, "No such option '--nope'."),
         (["providers", "apimal"], 1, "no provider 'apimal' is built in; did you mean \"apimall\"?"),
         (["providers", "stripe"], 1, "no provider 'stripe' is built in"),
         (["providers", "a", "b"], 2, "Got unexpected extra argument (b)"),
     ],
 )
-def test_a_wrong_flag_or_argument_is_told(arguments: list[str], status: int, message: str, run: Any) -> None:
-    result = run(*arguments)
+def test_a_wrong_flag_or_argument_is_told(
+    arguments: list[str], status: int, message: str, invoke: Any
+) -> None:
+    result = invoke(*arguments)
     assert (result.status, result.out) == (status, "")
     assert message in result.err
 
@@ -94,10 +100,10 @@ def test_a_missing_configuration_is_told(command: str, status: int, run: Any, tm
 
 @pytest.mark.parametrize(("command", "status"), [("serve", 1), ("validate", 1), ("check", 3)])
 def test_every_error_of_a_bad_configuration_is_told_at_once(
-    command: str, status: int, run: Any, tmp_path: Any
+    command: str, status: int, invoke: Any, tmp_path: Any
 ) -> None:
     (tmp_path / "own.yml").write_text("acounts: []\ndefaults: {timeout: soon}\n")
-    result = run(command, "--config.file", "own.yml")
+    result = invoke(command, "--config.file", "own.yml")
     assert (result.status, result.out) == (status, "")
     assert result.err.splitlines() == [
         "own.yml:1:1: accounts: is missing",
@@ -107,14 +113,14 @@ def test_every_error_of_a_bad_configuration_is_told_at_once(
     ]
 
 
-def test_environment_variables_stand_for_flags_and_flags_win(run: Any) -> None:
+def test_environment_variables_stand_for_flags_and_flags_win(invoke: Any) -> None:
     env = {"PREPAID_EXPORTER_CONFIG_FILE": "from-the-environment.yml"}
-    assert run("validate", env=env).err.startswith("from-the-environment.yml: cannot be read")
-    assert run("validate", "--config.file", "flag.yml", env=env).err.startswith("flag.yml: cannot be read")
+    assert invoke("validate", env=env).err.startswith("from-the-environment.yml: cannot be read")
+    assert invoke("validate", "--config.file", "flag.yml", env=env).err.startswith("flag.yml: cannot be read")
 
 
-def test_a_wrong_environment_variable_is_named(run: Any) -> None:
-    result = run("serve", env={"PREPAID_EXPORTER_LOG_LEVEL": "loud"})
+def test_a_wrong_environment_variable_is_named(invoke: Any) -> None:
+    result = invoke("serve", env={"PREPAID_EXPORTER_LOG_LEVEL": "loud"})
     assert result.status == 2
     assert "PREPAID_EXPORTER_LOG_LEVEL" in result.err
     assert "'loud' is not one of" in result.err

@@ -21,6 +21,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.companion
+
 PROJECT = """
 [build-system]
 requires = ["builder>=1"]
