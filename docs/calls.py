@@ -30,7 +30,7 @@ class _Provider:
     def asks_as_before(self) -> bool:
         return True
 
-    def collect(self) -> Outcome:
+    def collect(self, _: object) -> Outcome:
         self.calls += 1
         return Outcome(time.time(), 0.0, reason=next(self._answers), exchanges=(Exchange("GET", "", ()),))
 

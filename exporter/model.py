@@ -66,6 +66,10 @@ class State:
     known: tuple[str, ...]
 
 
+WalletKey = tuple[str, str]
+"""What tells the wallets of an account apart: id and currency."""
+
+
 @dataclass(frozen=True, slots=True)
 class Wallet:
     """What an account holds in one currency; every amount that the provider did not give is None.
@@ -101,6 +105,24 @@ class Wallet:
     postpaid: bool = False
     status: State | None = None
     alert_state: State | None = None
+
+    @property
+    def key(self) -> WalletKey:
+        """Return what no other wallet of the account shares."""
+        return self.id, self.currency
+
+
+@dataclass(slots=True)
+class FieldAnswers:
+    """Which optional fields of its wallets an answer gave, as definitions name them: `status`, `thresholds.critical`.
+
+    `before` has those that earlier answers gave, `given` those of this one, each with the number of the path that found
+    it; `lost` names which of those before this one lacks or spoils.
+    """
+
+    before: Mapping[WalletKey, Mapping[str, int]] = field(default_factory=dict)
+    given: dict[WalletKey, Mapping[str, int]] = field(default_factory=dict)
+    lost: dict[WalletKey, frozenset[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

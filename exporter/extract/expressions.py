@@ -8,6 +8,7 @@ from typing import Any
 import jmespath
 from jmespath import exceptions, functions, visitor
 
+from exporter.extract.absence import Nothing, why_nothing
 from exporter.model import UNROUNDED, Failure, Reason
 from exporter.schema.fields import NUMBER
 
@@ -54,6 +55,10 @@ def _with_decimal(names: Iterable[str]) -> tuple[str, ...]:
 
 
 _FUNCTIONS = _Functions()
+
+
+_MISMATCHES = (exceptions.JMESPathError, ArithmeticError, RecursionError, TypeError, ValueError)
+"""What the library raises where a document has another shape than an expression wants."""
 
 
 class Interpreter(visitor.TreeInterpreter):
@@ -132,8 +137,16 @@ class Expression:
         """
         try:
             return interpreter.visit(self._tree, document)
-        except (exceptions.JMESPathError, ArithmeticError, RecursionError, TypeError, ValueError):
+        except _MISMATCHES:
             raise ValueError("does not fit the answer") from None
+
+    def why_nothing(self, document: Any, interpreter: Interpreter) -> Nothing | None:
+        """Return why the expression finds nothing, None where it finds something; raise `Failure` (timeout)."""
+        try:
+            found = interpreter.visit(self._tree, document)
+            return why_nothing(self._tree, document, interpreter.visit) if found is None else None
+        except _MISMATCHES:
+            return Nothing.ABSENT
 
 
 def _exact(node: Any) -> Any:

@@ -5,17 +5,18 @@ malformed; an optional value that cannot be read is left out and named in the no
 """
 
 import time
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
 from exporter.extract import documents
+from exporter.extract.absence import Nothing
 from exporter.extract.echoes import contains_secret
 from exporter.extract.expressions import Expression, Interpreter
 from exporter.extract.values import READERS, amount, product, total
-from exporter.model import Credit, Failure, Level, Reason, Wallet
+from exporter.model import Credit, Failure, FieldAnswers, Level, Reason, Wallet
 from exporter.providers import Provider
 from exporter.providers.definition import Definition, Errors, Success
 from exporter.providers.mapping import Number, Part, WalletMapping
@@ -76,19 +77,25 @@ class Extractor:
             raise Failure(self.definition.errors.statuses.get(status, usual), f"HTTP status {status}")
 
     def wallets(
-        self, document: Any, currency: str | None, secrets: Collection[str] = ()
+        self,
+        document: Any,
+        currency: str | None,
+        secrets: Collection[str] = (),
+        answers: FieldAnswers | None = None,
     ) -> tuple[tuple[Wallet, ...], tuple[str, ...]]:
         """Return the wallets of a document, and notes on what was left out of them.
 
         `currency` counts where the answer gives none. A text that contains one of `secrets` is never taken
-        over. Raise `Failure`: malformed, or timeout where the definition is too slow for this document.
+        over. Which optional fields were given and which are lost is noted in `answers`.
+        Raise `Failure`: malformed, or timeout where the definition is too slow for this document.
         """
         notes: list[str] = []
         found: list[Wallet] = []
         interpreter = Interpreter()
         for mapping in self._mappings:
             for where, item in mapping.items(document, interpreter):
-                found.append(mapping.wallet(_Reading(item, where, secrets, notes, interpreter), currency))
+                reading = _Reading(item, where, secrets, notes, interpreter)
+                found.append(mapping.wallet(reading, currency, answers or FieldAnswers()))
         _refuse_doubles(found)
         return tuple(found), tuple(notes)
 
@@ -155,12 +162,12 @@ class _UnreadableError(Exception):
     def __init__(self, problem: str, found: str, paths: Iterable[Expression]) -> None:
         self.problem = problem
         self.found = found
-        self.paths = [_shown(path) for path in paths]
+        self.paths = [*paths]
         super().__init__(problem)
 
     def __str__(self) -> str:
         """Put the mistake into words; what the provider wrote is not among them."""
-        return f"{self.problem}: {self.found} at {' or '.join(self.paths)}"
+        return f"{self.problem}: {self.found} at {' or '.join(map(_shown, self.paths))}"
 
 
 class _MissingError(_UnreadableError):
@@ -180,13 +187,13 @@ class _Reading:
     notes: list[str]
     interpreter: Interpreter
 
-    def at(self, paths: Sequence[Expression], reader: Callable[[Any], Any]) -> Any:
+    def at(self, paths: Sequence[Expression], reader: Callable[[Any], Any]) -> tuple[Any, int]:
         """Return what a reader makes of the first value that is there and not null: APIs rename and omit fields.
 
-        Raise `_UnreadableError`, or `Failure` (timeout).
+        With it comes the number of the path that found it. Raise `_UnreadableError`, or `Failure` (timeout).
         """
-        found = None
-        for path in paths:
+        found, number = None, 0
+        for number, path in enumerate(paths):  # noqa: B007 - the last one counts
             try:
                 found = path.search(self.item, self.interpreter)
             except ValueError:
@@ -196,7 +203,7 @@ class _Reading:
                 break
         begun = time.thread_time()
         try:
-            return reader(found)
+            return reader(found), number
         except ValueError as error:
             raise _UnreadableError(str(error), _kind(found), paths) from None
         except TooSlowError:
@@ -209,9 +216,10 @@ class _Reading:
     def strictly(self, name: str, field: "_Field") -> Any:
         """Return the value of a field, None where it is not given; raise `Failure` (malformed)."""
         try:
-            return field.read(self)
+            value, _ = field.read(self)
         except _UnreadableError as error:
             raise self.malformed(name, error) from None
+        return value
 
     def required(self, name: str, field: "_Field") -> Any:
         """Return the value of a field; raise `Failure` (malformed) where there is none."""
@@ -220,21 +228,51 @@ class _Reading:
             raise self.malformed(name, _MissingError(field.paths))
         return value
 
-    def optional(self, name: str, field: "_Field") -> Any:
-        """Return the value of a field; None, and a note where it is there but cannot be read."""
-        if getattr(field.spec, "required", False):
-            return self.required(name, field)
-        try:
-            return field.read(self)
-        except _MissingError:
-            return None
-        except _UnreadableError as error:
-            self.notes.append(f"{self.where}.{name} {error}; left out")
-            return None
+    def lacks(self, paths: Sequence[Expression], number: int) -> bool:
+        """Return whether what the path of that number found before is not there; a null in its place is there.
+
+        Raise `Failure` (timeout).
+        """
+        reasons = [path.why_nothing(self.item, self.interpreter) for path in paths]
+        return reasons[number] is Nothing.ABSENT and Nothing.NULL not in reasons
 
     def malformed(self, name: str, error: _UnreadableError) -> Failure:
         """Return the failure of an answer whose field `name` is needed and not there."""
         return Failure(Reason.MALFORMED, f"{self.where}.{name} {error}")
+
+
+class _Optional:
+    """Reads the optional fields of a wallet; `given` have a value, `lost` had one in an earlier answer."""
+
+    def __init__(self, reading: _Reading, before: Mapping[str, int]) -> None:
+        self._reading = reading
+        self._before = before
+        self.given: dict[str, int] = {}
+        self.lost: set[str] = set()
+
+    def read(self, name: str, field: "_Field") -> Any:
+        """Return the value of a field; None, and a note where it is there but cannot be read."""
+        reading = self._reading
+        if getattr(field.spec, "required", False):
+            return reading.required(name, field)
+        try:
+            value, number = field.read(reading)
+        except _MissingError as error:
+            self._miss(name, error.paths, 0)
+            return None
+        except _UnreadableError as error:
+            reading.notes.append(f"{reading.where}.{name} {error}; left out")
+            self._miss(name, (), 0)
+            return None
+        if value is None:
+            self._miss(name, field.paths, self._before.get(name, 0))
+        else:
+            self.given[name] = number
+        return value
+
+    def _miss(self, name: str, paths: Sequence[Expression], number: int) -> None:
+        if name in self._before and (not paths or self._reading.lacks(paths, number)):
+            self.lost.add(name)
 
 
 class _Field:
@@ -245,14 +283,17 @@ class _Field:
         self.paths = [Expression(path) for path in spec.path or ()]
         self._reader = READERS[type(spec)]
 
-    def read(self, reading: _Reading) -> Any:
-        """Return the value, None where it is not given; raise `_UnreadableError`, or `Failure` (timeout)."""
+    def read(self, reading: _Reading) -> tuple[Any, int]:
+        """Return the value, None where it is not given, and the number of the path that found it.
+
+        Raise `_UnreadableError`, or `Failure` (timeout).
+        """
         if not self.paths:
-            return self.spec.literal
-        value = reading.at(self.paths, lambda found: self._reader(found, self.spec))
+            return self.spec.literal, 0
+        value, number = reading.at(self.paths, lambda found: self._reader(found, self.spec))
         if isinstance(value, str) and contains_secret(value, reading.secrets):
             raise _UnreadableError("repeats a credential", _kind(value), self.paths)
-        return value
+        return value, number
 
 
 class _Amount(_Field):
@@ -263,16 +304,16 @@ class _Amount(_Field):
         self._plus = _parts(spec.plus)
         self._minus = _parts(spec.minus)
 
-    def read(self, reading: _Reading) -> Any:
+    def read(self, reading: _Reading) -> tuple[Any, int]:
         """Return the amount: sign, scale and path, then what is added and taken off."""
-        first = super().read(reading)
+        first, number = super().read(reading)
         if first is None or not (self._plus or self._minus):
-            return first
+            return first, number
         plus, minus = (
             [self._part(part, paths, reading) for part, paths in parts] for parts in (self._plus, self._minus)
         )
         try:
-            return total(first, plus, minus)
+            return total(first, plus, minus), number
         except ValueError as error:
             raise _UnreadableError(str(error), "a sum", self.paths) from None
 
@@ -283,7 +324,8 @@ class _Amount(_Field):
             read = amount(found, self.spec)
             return None if read is None else product(read, factor)
 
-        value: Decimal | None = reading.at(paths, scaled)
+        value: Decimal | None
+        value, _ = reading.at(paths, scaled)
         if value is None:
             raise _MissingError(paths)
         return value
@@ -338,20 +380,30 @@ class _Mapping:
             named.append((where, {**item, "$": document} if listed else item))
         return named
 
-    def wallet(self, reading: _Reading, operators_currency: str | None) -> Wallet:
-        """Return the wallet that an item holds."""
+    def wallet(
+        self,
+        reading: _Reading,
+        operators_currency: str | None,
+        answers: FieldAnswers,
+    ) -> Wallet:
+        """Return the wallet that an item holds, and note in `answers` which optional fields it gives."""
         unit = self._unit(reading, operators_currency)
         credit_unit = self._mapping.credit_unit or unit
-        values = {name: reading.optional(name, field) for name, field in self._fields.items()}
+        wallet_id = reading.required("id", self._id)
+        key = wallet_id, unit
+        optional = _Optional(reading, answers.before.get(key, {}))
+        values = {name: optional.read(name, field) for name, field in self._fields.items()}
         thresholds: dict[Level, Any] = {
-            level: reading.optional(f"thresholds.{level}", field) for level, field in self._thresholds.items()
+            level: optional.read(f"thresholds.{level}", field) for level, field in self._thresholds.items()
         }
         parts = {
-            kind: reading.optional(f"credit_breakdown.{kind}", field)
-            for kind, field in self._breakdown.items()
+            kind: optional.read(f"credit_breakdown.{kind}", field) for kind, field in self._breakdown.items()
         }
+        answers.given[key] = _shared(tuple(optional.given.items()))
+        if optional.lost:
+            answers.lost[key] = frozenset(optional.lost)
         return Wallet(
-            id=reading.required("id", self._id),
+            id=wallet_id,
             currency=unit,
             balance=reading.required("balance", self._balance),
             credit_unit=credit_unit,
@@ -370,6 +422,12 @@ class _Mapping:
         if unit is None:
             raise reading.malformed("currency", _MissingError(self._currency.paths if self._currency else ()))
         return unit
+
+
+@lru_cache(maxsize=256)
+def _shared(given: tuple[tuple[str, int], ...]) -> Mapping[str, int]:
+    """Return one and the same mapping for the many wallets that give the same fields."""
+    return dict(given)
 
 
 def _shown(path: Expression) -> str:

@@ -121,6 +121,7 @@ class Page:
 
 def _same(one: Reading, other: Reading) -> bool:
     same = one.account is other.account and one.last_success == other.last_success
+    same = same and one.missing == other.missing
     return same and (one.outcome is other.outcome or _same_failure(one.outcome, other.outcome))
 
 

@@ -175,6 +175,13 @@ WALLET_FAMILIES = (
     _wallet("quota_reset_timestamp", "When the plan renews.", suffix="_seconds"),
     _wallet("expiry_timestamp", "When credit expires.", suffix="_seconds"),
     Family(
+        "prepaid_wallet_field_missing",
+        "1 for an optional field that an earlier answer gave and the last one lacks, for a day.",
+        (*_WALLET, "field"),
+        "gauge",
+        lambda reading, wallet: [((name,), 1.0) for name in reading.missing.get(wallet.key, ())],
+    ),
+    Family(
         "prepaid_wallet_info",
         "Texts on the wallet, always 1.",
         (*_WALLET, "wallet_name", "wallet_type", "customer"),

@@ -30,11 +30,11 @@ class AccountLog:
         self._told_notes: tuple[str, ...] = ()
         self._quiet_until = -inf
 
-    def note(self, outcome: Outcome) -> None:
-        """Take over what became of the account."""
+    def note(self, outcome: Outcome, notes: tuple[str, ...]) -> None:
+        """Take over what became of the account; `notes` say what is not right with a good answer."""
         with self._lock:
             self._newest = outcome
-            self._notes = outcome.notes if outcome.up else self._told_notes
+            self._notes = notes if outcome.up else self._told_notes
 
     def is_due(self, now: float) -> bool:
         """Return whether there is something to log, and enough time has passed; in monotonic seconds."""

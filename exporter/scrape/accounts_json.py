@@ -72,7 +72,7 @@ class AccountEntry(_Entry):
     dashboard_url: str | None = Field(description="The provider's page for the account.")
     topup_url: str | None = Field(description="The provider's page for paying.")
     wallets: list[WalletEntry] = Field(description="Its wallets; empty while it is down.")
-    notes: list[str] = Field(description="What was left out of the answer, and why.")
+    notes: list[str] = Field(description="What was left out of the answer and why, and what it lacks.")
 
 
 _entries = TypeAdapter(list[AccountEntry])
@@ -112,7 +112,7 @@ def _account(reading: Reading) -> AccountEntry:
         dashboard_url=account.dashboard_url or None,
         topup_url=account.topup_url or None,
         wallets=wallets,
-        notes=list(outcome.notes) if outcome else [],
+        notes=list(reading.notes),
     )
 
 

@@ -4,13 +4,15 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from math import ceil
 from threading import Lock
 
 from exporter.config import Account
-from exporter.model import Outcome, Reason, Wallet
+from exporter.model import FieldAnswers, Outcome, Reason, Wallet
 from exporter.scrape.account_log import AccountLog
 from exporter.scrape.collector import Collector
+from exporter.scrape.field_memory import FieldMemory, Missing, missing_notes
 from exporter.scrape.schedule import Schedule
 
 LATE_ANSWER_AGE = 300.0
@@ -31,12 +33,21 @@ class Reading:
     """An account and what is known of it: the last outcome (None before the first) and the last success (Unix time).
 
     `last_wallets` are those of the last success. They are for people, with their age beside them: never a sample.
+    `missing` names the optional fields that an earlier answer gave and the last good one lacks.
     """
 
     account: Account
     outcome: Outcome | None
     last_success: float | None
     last_wallets: tuple[Wallet, ...] = ()
+    missing: Missing = field(default_factory=dict)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Return what is not right with a good answer."""
+        if self.outcome is None:
+            return ()
+        return *self.outcome.notes, *missing_notes(self.outcome.wallets, self.missing)
 
 
 class CachingCollector:
@@ -62,6 +73,7 @@ class CachingCollector:
         self._call_outcome: Outcome | None = None
         self._shown: Outcome | None = None
         self._served = True
+        self._fields = FieldMemory()
         self._log = AccountLog()
         self._last_success: float | None = None
         self._last_wallets: tuple[Wallet, ...] = ()
@@ -78,6 +90,7 @@ class CachingCollector:
         with self._lock:
             self._collector.account = account
             self._schedule.begin_anew()
+            self._fields.begin_anew()
             self._served = self._served or not (self._outcome and self._outcome.up)
         return True
 
@@ -146,7 +159,7 @@ class CachingCollector:
         if not seconds:
             return None
         told = "the provider asked not to be called" if self._schedule.retry_after(now) else "not asked again"
-        return replace(last, detail=f"{last.detail}; {told} for {seconds:.0f} s more")
+        return replace(last, detail=f"{last.detail}; {told} for {ceil(seconds)} s more")
 
     def _call(self, future: Future[Outcome]) -> None:
         with self._lock:
@@ -158,30 +171,32 @@ class CachingCollector:
             with self._lock:
                 self._served = True
                 self._shown = self._call_outcome
-            self._log.note(failure)
+            self._log.note(failure, ())
             self._finish(future, failure)
             self._write_log()
             return
         revision = self._collector.revision
         with self._lock:
             self._schedule.begin(self._clock())
-        outcome = self._collector.collect()
+        answers = FieldAnswers(self._fields.given)
+        outcome = self._collector.collect(answers)
         self._count(self.account, outcome)
         with self._lock:
-            self._keep(outcome, changed=revision != self._collector.revision)
-        self._log.note(outcome)
+            self._keep(outcome, answers, changed=revision != self._collector.revision)
         if outcome.bug:
             # Who sees the bug on a page looks into the log at once.
             self._write_log()
         self._finish(future, outcome)
         self._write_log()
 
-    def _keep(self, outcome: Outcome, *, changed: bool) -> None:
+    def _keep(self, outcome: Outcome, answers: FieldAnswers, *, changed: bool) -> None:
         self._outcome = self._shown = outcome
         self._ended = self._clock()
         self._served = False
         if outcome.up:
             self._last_success, self._last_wallets = outcome.at, outcome.wallets
+            self._fields.note(answers, self._ended)
+        self._log.note(outcome, self._reading(self.account, outcome).notes)
         # What is misconfigured is looked at anew in every scrape, and changes nothing of when the provider is asked.
         if outcome.exchanges:
             self._call_outcome = outcome
@@ -212,7 +227,7 @@ class CachingCollector:
             # A hurried scrape does not know more than the call that it did not wait for will say.
             if self._shown is None:
                 self._shown = outcome
-            return Reading(account, outcome, self._last_success, self._last_wallets)
+            return self._reading(account, outcome)
 
     def known(self) -> Reading:
         """Return what is known, without asking."""
@@ -220,7 +235,11 @@ class CachingCollector:
             shown = self._shown
             if shown is not None and shown is self._call_outcome:
                 shown = self._backing_off(shown, self._clock()) or shown
-            return Reading(self.account, shown, self._last_success, self._last_wallets)
+            return self._reading(self.account, shown)
+
+    def _reading(self, account: Account, outcome: Outcome | None) -> Reading:
+        missing = self._fields.missing(self._clock()) if outcome and outcome.up else {}
+        return Reading(account, outcome, self._last_success, self._last_wallets, missing)
 
     def release(self) -> None:
         """Let every scrape that waits for the account answer at once."""

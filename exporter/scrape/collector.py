@@ -13,7 +13,7 @@ from exporter import log
 from exporter.config import Account
 from exporter.extract.extractor import extractor
 from exporter.files import file_signature
-from exporter.model import Bug, Exchange, Failure, Outcome, Reason, Wallet
+from exporter.model import Bug, Exchange, Failure, FieldAnswers, Outcome, Reason, Wallet
 from exporter.schema.validation import did_you_mean
 from exporter.upstream.answer import Answer
 from exporter.upstream.client import Client, Sender, StaleError
@@ -51,13 +51,13 @@ class Collector:
             return self._now() == self._state
         return False
 
-    def collect(self) -> Outcome:
-        """Ask the account once, within its timeout; never raises."""
+    def collect(self, answers: FieldAnswers | None = None) -> Outcome:
+        """Ask the account once, within its timeout, and note in `answers` which fields were given; never raises."""
         begun = time.monotonic()
         exchanges: list[Exchange] = []
         facts: dict[str, Any] = {}
         try:
-            wallets, facts["notes"] = self._wallets(exchanges, facts)
+            wallets, facts["notes"] = self._wallets(exchanges, facts, answers)
             facts["wallets"] = tuple(wallet for wallet in wallets if not self.account.ignores(wallet))
         except Failure as failure:
             facts |= {"reason": failure.reason, "detail": failure.detail}
@@ -76,7 +76,10 @@ class Collector:
         )
 
     def _wallets(
-        self, exchanges: list[Exchange], facts: dict[str, Any]
+        self,
+        exchanges: list[Exchange],
+        facts: dict[str, Any],
+        answers: FieldAnswers | None,
     ) -> tuple[tuple[Wallet, ...], tuple[str, ...]]:
         sender = self._ready()
         try:
@@ -89,7 +92,8 @@ class Collector:
             )
         except Failure as failure:
             raise sender.explained(failure) from None
-        wallets, notes = self._extractor.wallets(found, self.account.currency, sender.prepared.secrets)
+        secrets = sender.prepared.secrets
+        wallets, notes = self._extractor.wallets(found, self.account.currency, secrets, answers)
         return wallets, (*notes, *self._unmatched(wallets))
 
     def _answer(self, sender: Sender, exchanges: list[Exchange], facts: dict[str, Any]) -> Answer:

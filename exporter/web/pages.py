@@ -130,7 +130,7 @@ def _rows(reading: Reading) -> Iterator[_Row]:
     # Of an account that is down the last wallets are shown, as what they are.
     wallets = outcome.wallets if outcome and outcome.up else reading.last_wallets
     first, *others = wallets or (None,)
-    yield _Row(reading, first, outcome.notes if outcome else ())
+    yield _Row(reading, first, reading.notes)
     for wallet in others:
         yield _Row(reading, wallet)
 

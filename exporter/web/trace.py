@@ -38,7 +38,7 @@ def _lines(reading: Reading) -> Iterator[str]:
         yield f"wallet    {wallet.id}: {wallet.balance} {wallet.currency}"
         for level, value in effective_thresholds(account, wallet).items():
             yield f"          {level} under {value}"
-    for note in outcome.notes:
+    for note in reading.notes:
         yield f"note      {note}"
 
 

@@ -58,6 +58,7 @@ CONTRACT = {
     "prepaid_quota_used": W,
     "prepaid_quota_reset_timestamp_seconds": W,
     "prepaid_expiry_timestamp_seconds": W,
+    "prepaid_wallet_field_missing": f"{W} field",
     "prepaid_wallet_info": f"{W} wallet_name wallet_type customer",
     "prepaid_wallet_status": f"{W} prepaid_wallet_status",
     "prepaid_alert_state": f"{W} prepaid_alert_state",

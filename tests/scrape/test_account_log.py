@@ -43,7 +43,7 @@ def lines(form: str, capsys: pytest.CaptureFixture[str]) -> Callable[[], list[st
 
 
 def heard(written: AccountLog, at: float, outcome: Outcome) -> None:
-    written.note(outcome)
+    written.note(outcome, outcome.notes)
     written.write(ACCOUNT, at)
 
 
