@@ -165,20 +165,39 @@ class Accounts:
         ]
 
 
+class LargeAccounts(Accounts):
+    """Accounts of a thousand wallets each: two of them make a page of five megabytes."""
+
+    def configuration(self, min_interval: str) -> str:
+        """Write the accounts as the exporter reads them."""
+        accounts = [
+            {
+                "name": f"large-{number}",
+                "provider": "flexprice",
+                "api_key": KEY,
+                "params": {"id": "cust_01"},
+                "base_url": f"http://127.0.0.1:{self.upstream.port}/{self.delay}/large-{number}",
+            }
+            for number in range(self.count)
+        ]
+        return json.dumps({"defaults": {"min_interval": min_interval}, "accounts": accounts})
+
+
 @contextmanager
-def exporter(folder: Path, accounts: Accounts, min_interval: str = "0s") -> Iterator[Program]:
+def exporter(folder: Path, accounts: Accounts, min_interval: str = "0s", *flags: str) -> Iterator[Program]:
     """Run the installed exporter."""
     file = folder / "prepaid.yml"
     file.write_text(accounts.configuration(min_interval), encoding="utf-8")
     command = str(Path(sys.executable).with_name("prepaid-exporter"))
     process = _started(
-        [command, "serve", "--config.file", str(file), "--web.listen-address", "127.0.0.1:0"],
+        [command, "serve", "--config.file", str(file), "--web.listen-address", "127.0.0.1:0", *flags],
         stderr=subprocess.PIPE,
     )
-    line = process.stderr.readline() if process.stderr else ""
-    found = re.search(r"url=(\S+)", line)
-    if not found:
-        raise SystemExit(f"the exporter did not start: {line}")
+    lines: list[str] = []
+    while not (found := re.search(r"msg=listening url=(\S+)", lines[-1] if lines else "")):
+        lines.append(process.stderr.readline() if process.stderr else "")
+        if not lines[-1]:
+            raise SystemExit(f"the exporter did not start: {lines}")
     with Program(process, urlsplit(found[1]).port or 0) as running:
         yield running
 

@@ -5,6 +5,7 @@ upstream, in turns, so that whatever else the machine does weighs on both.
 """
 
 import gzip
+import ssl
 import sys
 import tempfile
 import time
@@ -18,14 +19,16 @@ from statistics import median
 from threading import Barrier
 from typing import NamedTuple, TypeVar
 
+import clients
 import trustme
-from peers import Accounts, Program, Upstream, blackbox, exporter, upstream
+from peers import Accounts, LargeAccounts, Program, Upstream, blackbox, exporter, upstream
 
 _DELAY = 200
 _ROUNDS = 12
 _COMPARED = 100
 _MANY = 1000
 _SCRAPES = 50
+_DRIPPING = 15
 
 _Work = TypeVar("_Work")
 
@@ -178,6 +181,48 @@ def shared_calls(bench: Bench) -> Iterator[Row]:
     )
 
 
+def unfair_clients(bench: Bench) -> Iterator[Row]:
+    """Show what others get beside clients that do not play fair, and when those are thrown out (g)."""
+    accounts = bench.accounts(4, 0)
+    web, context = bench.folder / "web.yml", ssl.create_default_context(cafile=bench.authority)
+    web.write_text("tls_server_config: {cert_file: server.pem, key_file: server.pem}\n", encoding="utf-8")
+    with exporter(bench.folder, accounts) as ours:
+        with clients.silent(ours, 1000, clients.ONE_BYTE) as connections:
+            yield _at_most("Slowest answer beside 1,000 connections of one byte", clients.slowest(ours), 1)
+            yield _at_most("These are closed", clients.until_closed(connections), 12)
+        with clients.dripping(ours, 500):
+            time.sleep(_DRIPPING)
+            yield _at_most(
+                "Slowest answer beside 500 that drip headers and come again", clients.slowest(ours), 1
+            )
+    with (
+        exporter(bench.folder, accounts, "0s", "--web.config.file", str(web)) as ours,
+        clients.silent(ours, 400, clients.HALF_HELLO),
+    ):
+        taken = clients.slowest(ours, context)
+        yield _at_most("Slowest answer over TLS beside 400 halves of a hello", taken, 1)
+
+
+def memory_of_readers(bench: Bench) -> Iterator[Row]:
+    """Show what memory many readers of a large page take, and that slow ones do not hold up the end (h)."""
+    with exporter(bench.folder, LargeAccounts(2, 0, bench.provider, bench.authority), "1h") as ours:
+        clients.fetch(ours, "/metrics")
+        clients.scrape_at_once(ours, _SCRAPES)
+        highest = ours.megabytes("VmHWM")
+        yield _at_most("Memory with 50 scrapers of a page of 5 MB at once", highest, 200, "MB")
+        with clients.slow_readers(ours, 70):
+            taken = clients.slowest(ours)
+            highest = ours.megabytes("VmHWM")
+            yield _at_most("Memory with 70 slow readers of it", highest, 200, "MB")
+            yield _at_most("Slowest answer beside them", taken, 1)
+            yield _at_most("From SIGTERM to the end, with them", clients.seconds_to_end(ours), 2)
+
+
+def _at_most(what: str, measured: float, most: float, unit: str = "s") -> Row:
+    shown = f"{measured:.0f}" if unit == "MB" else f"{measured:.2f}"
+    return Row(what, f"at most {most} {unit}", f"{shown} {unit}", measured <= most)
+
+
 def start(bench: Bench) -> Iterator[Row]:
     """Time the way from the command to an answer of /-/ready (f)."""
     moments = []
@@ -204,9 +249,18 @@ def _bench() -> Iterator[Bench]:
 def main() -> int:
     """Print the table and give the exit status."""
     met = True
+    clients.allow_files()
     sys.stdout.write("| what | target | measured | verdict |\n|---|---|---|---|\n")
     with _bench() as bench:
-        for measure in (one_scrape, processor_time, thousand, shared_calls, start):
+        for measure in (
+            one_scrape,
+            processor_time,
+            thousand,
+            shared_calls,
+            unfair_clients,
+            memory_of_readers,
+            start,
+        ):
             for row in measure(bench):
                 met = met and row.met
                 verdict = "met" if row.met else "**missed**"

@@ -13,8 +13,9 @@ import sys
 from collections import Counter
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
-_ANSWERS = {
+_ANSWERS: dict[str, Any] = {
     "wallet/get-balance": {
         "status": 200,
         "message": "OK",
@@ -65,6 +66,9 @@ def _announced(answer: bytes) -> bytes:
 
 
 _PACKED = {path: _packed(document) for path, document in _ANSWERS.items()}
+_WALLETS = _ANSWERS["customers/wallets"]
+_LARGE = _packed([{**_WALLETS[0], "id": f"wallet_{number}"} for number in range(1000)])
+"""What an account gets whose name begins so."""
 
 
 @dataclass
@@ -101,11 +105,12 @@ class _Connection(asyncio.Protocol):
             return
         account, endpoint = rest
         self._counters.requests[account] += 1
+        answer = _LARGE if account.startswith("large") else _PACKED[endpoint]
         if delay == "0":
-            self._write(_PACKED[endpoint])
+            self._write(answer)
         else:
             loop = asyncio.get_running_loop()
-            loop.call_later(int(delay) / 1000, self._answer, _PACKED[endpoint], loop.time())
+            loop.call_later(int(delay) / 1000, self._answer, answer, loop.time())
 
     def _answer(self, answer: bytes, received: float) -> None:
         self._write(answer)
