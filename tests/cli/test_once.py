@@ -29,25 +29,25 @@ class TestCheck:
         assert [line[:2] for line in lines[1:]] == [["ok", name] for name in FINE]
         assert lines[1][2:6] == ["coldmailreseller", "main", "3334.95", "INR"]
 
-    def test_a_balance_under_its_warning_threshold_is_a_warning(self, run: Any, simulator: Any) -> None:
+    def test_a_balance_under_its_warning_threshold_is_a_warning(self, invoke: Any, simulator: Any) -> None:
         simulator.wallet("coldmailreseller").balance = "1999.99"
-        result = run("check", *FINE)
+        result = invoke("check", *FINE)
         assert result.status == 1
         assert result.out.splitlines()[1].split()[:2] == ["warning", "outreach"]
 
-    def test_a_balance_at_its_threshold_is_fine(self, run: Any, simulator: Any) -> None:
+    def test_a_balance_at_its_threshold_is_fine(self, invoke: Any, simulator: Any) -> None:
         simulator.wallet("coldmailreseller").balance = "2000"
-        assert run("check", "outreach").status == 0
+        assert invoke("check", "outreach").status == 0
 
-    def test_a_balance_under_its_critical_threshold_is_critical(self, run: Any, simulator: Any) -> None:
+    def test_a_balance_under_its_critical_threshold_is_critical(self, invoke: Any, simulator: Any) -> None:
         simulator.wallet("apimall").balance = "24"
         simulator.wallet("coldmailreseller").balance = "1500"
-        assert run("check").status == 2
+        assert invoke("check").status == 2
 
-    def test_an_account_that_cannot_be_asked_is_unknown(self, run: Any, simulator: Any) -> None:
+    def test_an_account_that_cannot_be_asked_is_unknown(self, invoke: Any, simulator: Any) -> None:
         simulator.fail("apimall", "unauthorized")
         simulator.wallet("coldmailreseller").balance = "1500"
-        result = run("check", *FINE)
+        result = invoke("check", *FINE)
         assert result.status == 3
         (mall,) = [line.split() for line in result.out.splitlines() if " mall " in line]
         assert mall[:3] == ["down", "mall", "apimall"]
@@ -55,18 +55,18 @@ class TestCheck:
             "auth; the answer's error code says that the credentials are wrong; The key is wrong."
         )
 
-    def test_critical_counts_before_unknown(self, run: Any, simulator: Any) -> None:
+    def test_critical_counts_before_unknown(self, invoke: Any, simulator: Any) -> None:
         simulator.fail("apimall", "server_error")
         simulator.wallet("coldmailreseller").balance = "1"
-        assert run("check").status == 2
+        assert invoke("check").status == 2
 
-    def test_only_the_named_accounts_are_asked(self, run: Any, simulator: Any) -> None:
-        assert run("check", "mall").status == 0
+    def test_only_the_named_accounts_are_asked(self, invoke: Any, simulator: Any) -> None:
+        assert invoke("check", "mall").status == 0
         assert simulator.requests("apimall") == 1
         assert simulator.requests("flexprice") == simulator.requests("smspubli") == 0
 
-    def test_all_unknown_accounts_are_told_and_nobody_is_asked(self, run: Any, simulator: Any) -> None:
-        result = run("check", "mal", "mall", "nobody")
+    def test_all_unknown_accounts_are_told_and_nobody_is_asked(self, invoke: Any, simulator: Any) -> None:
+        result = invoke("check", "mal", "mall", "nobody")
         assert (result.status, result.out) == (3, "")
         assert result.err.splitlines() == [
             "no account 'mal' is configured; did you mean \"mall\"?",
@@ -75,9 +75,9 @@ class TestCheck:
         ]
         assert simulator.requests("apimall") == 0
 
-    def test_json_keeps_every_digit_and_says_why(self, run: Any, simulator: Any) -> None:
+    def test_json_keeps_every_digit_and_says_why(self, invoke: Any, simulator: Any) -> None:
         simulator.fail("apimall", "forbidden")
-        result = run("check", "--output", "json", "sms", "acme", "mall")
+        result = invoke("check", "--output", "json", "sms", "acme", "mall")
         sms, acme, mall = json.loads(result.out)
         assert (result.status, result.err) == (3, "")
         assert (sms["up"], sms["wallets"][0]["balance"], sms["wallets"][0]["currency"]) == (
@@ -89,8 +89,8 @@ class TestCheck:
         assert acme["wallets"][0]["auto_recharge"] == {"enabled": True, "threshold": "20", "amount": "100"}
         assert (mall["up"], mall["reason"], mall["http_status"], mall["wallets"]) == (False, "auth", 403, [])
 
-    def test_prometheus_output_is_that_of_a_probe(self, run: Any, tool: Any) -> None:
-        result = run("check", "--output", "prometheus", "mall")
+    def test_prometheus_output_is_that_of_a_probe(self, invoke: Any, tool: Any) -> None:
+        result = invoke("check", "--output", "prometheus", "mall")
         assert (result.status, result.err) == (0, "")
         families = {family.name: family for family in text_string_to_metric_families(result.out)}
         assert [sample.value for sample in families["prepaid_balance"].samples] == [120]
@@ -117,11 +117,11 @@ class TestCheck:
         assert list(file.parent.iterdir()) == [file]
 
     def test_a_textfile_is_written_when_an_account_is_down_too(
-        self, run: Any, simulator: Any, tmp_path: Path
+        self, invoke: Any, simulator: Any, tmp_path: Path
     ) -> None:
         simulator.kill("apimall")
         simulator.wallet("coldmailreseller").balance = "1"
-        result = run("check", "--textfile", tmp_path / "prepaid.prom")
+        result = invoke("check", "--textfile", tmp_path / "prepaid.prom")
         assert (result.status, result.err) == (0, "")
         assert {line.split()[0] for line in result.out.splitlines()} >= {"critical", "down"}
         text = (tmp_path / "prepaid.prom").read_text()
@@ -133,18 +133,18 @@ class TestCheck:
         [("nowhere/prepaid.prom", "No such file or directory"), ("prepaid.yml/x", "Not a directory")],
     )
     def test_a_textfile_that_cannot_be_written_is_told_and_leaves_nothing(
-        self, place: str, cause: str, run: Any, tmp_path: Path
+        self, place: str, cause: str, invoke: Any, tmp_path: Path
     ) -> None:
         before = sorted(tmp_path.rglob("*"))
-        result = run("check", "--textfile", place, "mall")
+        result = invoke("check", "--textfile", place, "mall")
         assert (result.status, result.err) == (3, f"--textfile: {place} cannot be written: {cause}\n")
         assert sorted(tmp_path.rglob("*")) == before
 
     def test_a_folder_for_a_textfile_is_told_before_anybody_is_asked(
-        self, run: Any, simulator: Any, tmp_path: Path
+        self, invoke: Any, simulator: Any, tmp_path: Path
     ) -> None:
         (tmp_path / "folder").mkdir()
-        result = run("check", "--textfile", "folder", "mall")
+        result = invoke("check", "--textfile", "folder", "mall")
         assert (result.status, result.out) == (3, "")
         assert (
             "'--textfile' (env var: 'PREPAID_EXPORTER_TEXTFILE'): File 'folder' is a directory." in result.err
@@ -185,20 +185,20 @@ class TestCheck:
 class TestChoosing:
     """Whom to ask."""
 
-    def test_a_provider_s_accounts_alone_are_asked(self, run: Any, simulator: Any) -> None:
-        result = run("check", "--provider", "smspubli", "--provider", "apimall")
+    def test_a_provider_s_accounts_alone_are_asked(self, invoke: Any, simulator: Any) -> None:
+        result = invoke("check", "--provider", "smspubli", "--provider", "apimall")
         assert [line.split()[1] for line in result.out.splitlines()[1:]] == ["sms", "sms-branch", "mall"]
         assert simulator.requests("flexprice") == simulator.requests("coldmailreseller") == 0
 
-    def test_accounts_and_providers_must_both_fit(self, run: Any) -> None:
-        result = run("check", "sms", "mall", "--provider", "smspubli")
+    def test_accounts_and_providers_must_both_fit(self, invoke: Any) -> None:
+        result = invoke("check", "sms", "mall", "--provider", "smspubli")
         assert [line.split()[1] for line in result.out.splitlines()[1:]] == ["sms"]
-        result = run("check", "mall", "--provider", "smspubli")
+        result = invoke("check", "mall", "--provider", "smspubli")
         assert (result.status, result.out) == (3, "")
         assert result.err == "none of these accounts is of smspubli\n"
 
-    def test_an_unknown_provider_is_told(self, run: Any, simulator: Any) -> None:
-        result = run("check", "--provider", "apimal", "--provider", "zzz", "--provider", "apimall")
+    def test_an_unknown_provider_is_told(self, invoke: Any, simulator: Any) -> None:
+        result = invoke("check", "--provider", "apimal", "--provider", "zzz", "--provider", "apimall")
         assert (result.status, result.out) == (3, "")
         assert result.err.splitlines() == [
             "no account has the provider 'apimal'; did you mean \"apimall\"?",
@@ -221,10 +221,10 @@ class TestFormats:
         assert result.err.startswith("no account 'nobody' is configured")
 
     def test_nagios_gets_one_line_first_and_says_what_is_wrong_there(
-        self, run: Any, simulator: Any, prepaid: Path
+        self, invoke: Any, simulator: Any, prepaid: Path
     ) -> None:
         simulator.wallet("coldmailreseller").balance = "1999.99"
-        result = run("check", "outreach", "mall", "--output", "nagios")
+        result = invoke("check", "outreach", "mall", "--output", "nagios")
         assert (result.status, result.err) == (1, "")
         assert result.out.splitlines() == [
             "PREPAID WARNING: outreach/main 1999.99 INR (warning under 2000, critical under 1000), 1 fine | "
@@ -233,7 +233,7 @@ class TestFormats:
             "ok: mall/main 120 CREDITS (critical under 25)",
         ]
         prepaid.write_text("accounts: 1\nx: 2\n")
-        result = run("check", "--output", "nagios")
+        result = invoke("check", "--output", "nagios")
         assert (result.status, result.err) == (3, "")
         assert result.out.splitlines() == [
             "PREPAID UNKNOWN: prepaid.yml:1:11: accounts: must be a list",
@@ -241,15 +241,16 @@ class TestFormats:
         ]
         prepaid.write_text("accounts: []\n")
         assert (
-            run("check", "x", "--output", "nagios").out == "PREPAID UNKNOWN: no account 'x' is configured\n"
+            invoke("check", "x", "--output", "nagios").out
+            == "PREPAID UNKNOWN: no account 'x' is configured\n"
         )
-        assert run("check", "--output", "nagios").out == "PREPAID OK: 0 fine\n"
+        assert invoke("check", "--output", "nagios").out == "PREPAID OK: 0 fine\n"
 
     def test_csv_has_a_line_for_each_wallet_and_each_account_that_is_down(
-        self, run: Any, simulator: Any
+        self, invoke: Any, simulator: Any
     ) -> None:
         simulator.fail("apimall", "forbidden")
-        result = run("check", "sms", "acme", "mall", "--output", "csv")
+        result = invoke("check", "sms", "acme", "mall", "--output", "csv")
         assert (result.status, result.err) == (3, "")
         sms, *acme, mall = csv.DictReader(io.StringIO(result.out))
         assert (sms["account"], sms["wallet"], sms["balance"], sms["currency"]) == (
@@ -286,18 +287,18 @@ class TestFormats:
         assert (result.status, result.out.splitlines()[0][:15]) == (3, "PREPAID UNKNOWN")
         assert "timeout" in result.out
 
-    def test_people_see_the_digits_that_they_want(self, run: Any, simulator: Any) -> None:
+    def test_people_see_the_digits_that_they_want(self, invoke: Any, simulator: Any) -> None:
         simulator.wallet("coldmailreseller").balance = "3663.88794592221"
-        assert run("check", "outreach").out.splitlines()[1].split()[4] == "3663.88"
-        assert run("check", "outreach", "--exact").out.splitlines()[1].split()[4] == "3663.88794592221"
-        (entry,) = json.loads(run("check", "outreach", "--output", "json").out)
+        assert invoke("check", "outreach").out.splitlines()[1].split()[4] == "3663.88"
+        assert invoke("check", "outreach", "--exact").out.splitlines()[1].split()[4] == "3663.88794592221"
+        (entry,) = json.loads(invoke("check", "outreach", "--output", "json").out)
         assert entry["wallets"][0]["balance"] == "3663.88794592221"
         assert entry["wallets"][0]["balance_number"] == 3663.88794592221
 
 
-def test_markup_in_a_name_is_only_text(run: Any, prepaid: Path, simulator: Any) -> None:
+def test_markup_in_a_name_is_only_text(invoke: Any, prepaid: Path, simulator: Any) -> None:
     prepaid.write_text(prepaid.read_text().replace("name: mall", 'name: "[red]mall[/red] [/]"'))
-    result = run("check", "[red]mall[/red] [/]")
+    result = invoke("check", "[red]mall[/red] [/]")
     assert result.status == 0
     assert "[red]mall[/red] [/]" in result.out
     assert simulator.requests("apimall") == 1
@@ -349,21 +350,21 @@ MISSING = [
 class TestMissingKeys:
     """A key that is not there costs its account, and only `validate` fails for it."""
 
-    def test_validate_names_every_one(self, run: Any) -> None:
-        result = run("validate")
+    def test_validate_names_every_one(self, invoke: Any) -> None:
+        result = invoke("validate")
         assert (result.status, result.out) == (1, "")
         *lines, count = result.err.splitlines()
         assert [re.sub(r"^prepaid\.yml:\d+:\d+: ", "", line) for line in lines] == MISSING
         assert count == "2 problems"
 
-    def test_validate_leaves_them_out_where_that_is_asked_for(self, run: Any) -> None:
-        result = run("validate", "--no-secrets")
+    def test_validate_leaves_them_out_where_that_is_asked_for(self, invoke: Any) -> None:
+        result = invoke("validate", "--no-secrets")
         assert (result.status, result.err) == (0, "")
         assert result.out.splitlines()[-1] == "prepaid.yml: 6 accounts, no problems"
 
-    def test_validate_without_secrets_still_names_what_is_wrong(self, run: Any, keyless: Path) -> None:
+    def test_validate_without_secrets_still_names_what_is_wrong(self, invoke: Any, keyless: Path) -> None:
         keyless.write_text(keyless.read_text().replace("provider: apimall", "provider: apimal"))
-        result = run("validate", "--no-secrets")
+        result = invoke("validate", "--no-secrets")
         assert (result.status, result.out) == (1, "")
         assert result.err.endswith("1 problem\n")
 
@@ -376,8 +377,8 @@ class TestMissingKeys:
         warned = running.wait_for_many(r"level=warning msg=\"secret cannot be read\" .*account=(\w+)", 2)
         assert [match[1] for match in warned] == ["outreach", "mall"]
 
-    def test_check_warns_and_asks_the_others(self, run: Any) -> None:
-        result = run("check", "outreach", "sms")
+    def test_check_warns_and_asks_the_others(self, invoke: Any) -> None:
+        result = invoke("check", "outreach", "sms")
         assert result.status == 3
         (line,) = result.err.splitlines()
         assert line.startswith("warning: prepaid.yml:")
@@ -385,47 +386,47 @@ class TestMissingKeys:
         states = [line.split()[:2] for line in result.out.splitlines()[1:]]
         assert states == [["down", "outreach"], ["ok", "sms"]]
 
-    def test_check_of_another_account_does_not_speak_of_it(self, run: Any) -> None:
-        result = run("check", "sms")
+    def test_check_of_another_account_does_not_speak_of_it(self, invoke: Any) -> None:
+        result = invoke("check", "sms")
         assert (result.status, result.err) == (0, "")
 
 
-def test_check_names_some_of_many_accounts_without_a_key(run: Any, tmp_path: Path) -> None:
+def test_check_names_some_of_many_accounts_without_a_key(invoke: Any, tmp_path: Path) -> None:
     accounts = "".join(
         f"  - {{name: a{number}, provider: apimall, api_key_file: none.key}}\n" for number in range(100)
     )
     (tmp_path / "prepaid.yml").write_text(f"accounts:\n{accounts}")
-    result = run("check")
+    result = invoke("check")
     assert result.status == 3
     assert len(result.err.splitlines()) == 21
     assert result.err.endswith("warning: 80 more accounts like these\n")
 
 
 def test_a_key_that_looks_pasted_wrongly_is_warned_of_and_used(
-    run: Any, prepaid: Path, simulator: Any, tmp_path: Path
+    invoke: Any, prepaid: Path, simulator: Any, tmp_path: Path
 ) -> None:
     (key,) = re.findall(r"api_key: (demo-mall-\w+)", prepaid.read_text())
     (tmp_path / "mall.key").write_text(f'"{key}"')
     prepaid.write_text(prepaid.read_text().replace(f"api_key: {key}", "api_key_file: mall.key"))
     told = "accounts[5].api_key_file: the file mall.key has quotation marks around it, which are sent with it"
     for arguments, status in ((["validate"], 0), (["check", "mall"], 3)):
-        result = run(*arguments)
+        result = invoke(*arguments)
         assert result.status == status
         (line,) = result.err.splitlines()
         assert line.startswith("warning: prepaid.yml:")
         assert line.endswith(told)
     assert simulator.requests("apimall") == 1
-    assert run("validate", "--no-secrets").err == ""
+    assert invoke("validate", "--no-secrets").err == ""
 
 
-def test_thresholds_that_match_no_wallet_are_told_by_check(run: Any, prepaid: Path) -> None:
+def test_thresholds_that_match_no_wallet_are_told_by_check(invoke: Any, prepaid: Path) -> None:
     prepaid.write_text(
         prepaid.read_text().replace(
             "    thresholds: {critical: 25",
             "    wallet_thresholds: {CREDTS: {critical: 1}}\n    thresholds: {critical: 25",
         )
     )
-    result = run("check", "mall")
+    result = invoke("check", "mall")
     assert (result.status, result.err) == (
         0,
         'warning: mall: wallet_thresholds.CREDTS matches no wallet; did you mean "CREDITS"?\n',
@@ -458,8 +459,8 @@ def test_validate_prints_the_schema_without_a_configuration(run: Any) -> None:
     assert json.loads(result.out)["title"] == "Configuration of prepaid-exporter"
 
 
-def test_providers_lists_all_that_are_built_in(run: Any) -> None:
-    result = run("providers")
+def test_providers_lists_all_that_are_built_in(invoke: Any) -> None:
+    result = invoke("providers")
     assert result.status == 0
     names = [line.split()[0] for line in result.out.splitlines()]
     assert names[0] == "NAME"
@@ -468,9 +469,9 @@ def test_providers_lists_all_that_are_built_in(run: Any) -> None:
 
 @pytest.mark.parametrize("name", ["apimall", "coldmailreseller", "flexprice", "smspubli"])
 def test_the_account_that_a_provider_s_sheet_offers_is_a_valid_one(
-    name: str, run: Any, tmp_path: Path
+    name: str, invoke: Any, tmp_path: Path
 ) -> None:
-    sheet = run("providers", name)
+    sheet = invoke("providers", name)
     assert sheet.status == 0
     head, _, example = sheet.out.partition("An account to start from:\n\n")
     assert head.startswith(f"{name}: ")
@@ -482,5 +483,5 @@ def test_the_account_that_a_provider_s_sheet_offers_is_a_valid_one(
         for line in example.splitlines()
     ]
     (tmp_path / "prepaid.yml").write_text("accounts:\n" + "\n".join(lines) + "\n")
-    result = run("validate")
+    result = invoke("validate")
     assert (result.status, result.err) == (0, "")
