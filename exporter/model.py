@@ -127,7 +127,10 @@ class FieldAnswers:
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """One HTTP exchange as it may be shown: the URL, header names and proxy without any secret, no bodies."""
+    """One HTTP exchange as it may be shown: the URL, header names and proxy without any secret, no bodies.
+
+    `trusts` says whose authorities vouch for the provider, where TLS is spoken.
+    """
 
     method: str
     url: str
@@ -136,6 +139,7 @@ class Exchange:
     seconds: float = 0.0
     size: int | None = None
     proxy: str = ""
+    trusts: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -272,7 +272,7 @@ class _Loader:
         params = check.params(provider.definition, raw.get("params", {})) if provider else {}
         check.thresholds(raw)
         runway = check.runway(raw.get("runway"), runway)
-        check.cleartext(raw, allowed=defaults.allow_http)
+        check.cleartext(raw, allowed=defaults.allow_http, proxy_url=defaults.proxy_url)
         check.authorities(raw)
         if provider:
             check.currency(provider.definition, raw)

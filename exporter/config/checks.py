@@ -192,12 +192,12 @@ class AccountCheck:
             self._complain(("runway", severity.value), f"{told}, so that it would come too late")
         return merged
 
-    def cleartext(self, raw: Mapping[str, Any], *, allowed: bool) -> None:
-        """Refuse a key in clear over a network."""
+    def cleartext(self, raw: Mapping[str, Any], *, allowed: bool, proxy_url: str | None) -> None:
+        """Refuse a key in clear over a network; `allowed` and `proxy_url` count where the account does not say."""
         leave = raw.get("allow_http")
         if (allowed if leave is None else leave) is not False:
             return
-        base_url, proxy_url = str(raw.get("base_url")), raw.get("proxy_url")
+        base_url, proxy_url = str(raw.get("base_url")), raw.get("proxy_url") or proxy_url
         if is_cleartext(base_url):
             self._complain("base_url", "http would send the key in clear; use https, or say allow_http: true")
         elif isinstance(proxy_url, str) and is_cleartext(base_url, proxy_url):

@@ -93,7 +93,9 @@ class DefaultSettings(Strict):
         default=None, description="HTTP proxy; without it HTTPS_PROXY, HTTP_PROXY and NO_PROXY count"
     )
     ca_file: FileName | None = Field(
-        default=None, description="PEM file of the authorities to trust, in place of the public ones"
+        default=None,
+        description="PEM file of the authorities to trust, in place of the public ones or what SSL_CERT_FILE, "
+        "SSL_CERT_DIR or REQUESTS_CA_BUNDLE name",
     )
     allow_http: Boolean = Field(default=False, description="let keys travel unencrypted to another host")
 

@@ -6,18 +6,17 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from pathlib import Path
 from typing import Any
 
 from exporter import log
 from exporter.config import Account
 from exporter.extract.extractor import extractor
-from exporter.files import file_signature
 from exporter.model import Bug, Exchange, Failure, FieldAnswers, Outcome, Reason, Wallet
 from exporter.schema.validation import did_you_mean
 from exporter.upstream.answer import Answer
 from exporter.upstream.client import Client, Sender, StaleError
 from exporter.upstream.request import prepare
+from exporter.upstream.trust import trusted
 
 MAX_RETRY_AFTER = 3600.0
 """Longest time, in seconds, for which a provider's Retry-After is obeyed."""
@@ -84,14 +83,14 @@ class Collector:
         sender = self._ready()
         try:
             answer = self._answer(sender, exchanges, facts)
-            if answer.failure:
+            if failure := _unreadable(answer):
                 self._extractor.check_status(answer.status)
-                raise answer.failure
+                raise failure
             found = self._extractor.document(
                 answer.status, answer.body, answer.headers.get("content-type", "")
             )
-        except Failure as failure:
-            raise sender.explained(failure) from None
+        except Failure as reason:
+            raise sender.explained(reason) from None
         secrets = sender.prepared.secrets
         wallets, notes = self._extractor.wallets(found, self.account.currency, secrets, answers)
         return wallets, (*notes, *self._unmatched(wallets))
@@ -104,7 +103,8 @@ class Collector:
             # Not a second chance for the provider: the first request went into a connection that had ended.
             answer = self._exchange(sender, end, exchanges, facts)
         if answer.status in _HOLDING_STATUSES:
-            facts["retry_after"] = retry_after(answer.headers.get("retry-after"), datetime.now(UTC))
+            now = _moment(answer.headers.get("date", "")) or datetime.now(UTC)
+            facts["retry_after"] = retry_after(answer.headers.get("retry-after"), now)
         return answer
 
     @staticmethod
@@ -138,8 +138,7 @@ class Collector:
             secrets = {name: secret.read() for name, secret in self.account.secrets.items()}
         except ValueError as error:
             raise Failure(Reason.MISCONFIGURED, str(error)) from None
-        ca_file = self.account.ca_file
-        return secrets, ca_file and file_signature(Path(ca_file))
+        return secrets, trusted(self.account.ca_file)
 
     def _ready(self) -> Sender:
         state = self._now()
@@ -157,16 +156,32 @@ class Collector:
         return hints.get(str(facts.get("status"))) or hints.get(facts["reason"], "")
 
 
+def _unreadable(answer: Answer) -> Failure | None:
+    """Say why an answer's body must not be read, though its status counts."""
+    if not answer.whole and answer.body.rstrip()[-1:].isdigit():
+        # 1234.50 that is cut is a number too: 12.
+        return Failure(Reason.UNREACHABLE, "the connection ended where a number may go on")
+    return answer.failure
+
+
 def retry_after(value: str | None, now: datetime) -> float | None:
-    """Read a Retry-After header (seconds or a date, RFC 9110) as seconds from `now`, at most an hour."""
+    """Read a Retry-After header (seconds or a date, RFC 9110) as seconds from `now`, at most an hour.
+
+    `now` is by the clock of who wrote the date.
+    """
     if value is None:
         return None
     value = value.strip()
     if value.isascii() and value.isdigit():
         return min(float(value), MAX_RETRY_AFTER)
+    moment = _moment(value)
+    return None if moment is None else min(max((moment - now).total_seconds(), 0.0), MAX_RETRY_AFTER)
+
+
+def _moment(value: str) -> datetime | None:
+    """Read a date of HTTP's, in its obsolete forms too; None for what is none."""
     try:
         moment = parsedate_to_datetime(value)
     except (ValueError, OverflowError):
         return None
-    seconds = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - now
-    return min(max(seconds.total_seconds(), 0.0), MAX_RETRY_AFTER)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -58,6 +58,8 @@ class Scraper:
         self._alive = WeakSet([*self._alive, *collectors.values()])
         self._collectors = collectors
         self.config = config
+        # Some of them lead to hosts that no account has any more.
+        self._client.close()
 
     def _collector(self, account: Account) -> CachingCollector:
         before = self._collectors.get(account.name)

@@ -4,6 +4,7 @@ The library prepares requests and sends none: its sessions follow redirects with
 cookies. Connections are kept and shared by all accounts that trust the same authorities and go the same way.
 """
 
+import errno
 import time
 from dataclasses import replace
 from urllib.parse import urlsplit
@@ -11,17 +12,21 @@ from urllib.parse import urlsplit
 import h11
 import requests
 
-from exporter.model import Failure, Reason
+from exporter.model import Exchange, Failure, Reason
 from exporter.upstream.answer import Answer, Reader
 from exporter.upstream.connection import Route, opened
 from exporter.upstream.pool import Pool
 from exporter.upstream.proxies import PORTS, Proxy, bracketed, environment_proxy
 from exporter.upstream.request import Prepared
 from exporter.upstream.stream import Stream, failure
-from exporter.upstream.trust import tls_context
+from exporter.upstream.trust import tls_context, trusted
 
 OFTEN_CLOSED_AFTER = 4.0
 """Seconds without a request after which servers begin to close connections that are kept."""
+
+
+_SHARE_OF_DOUBT = 1 / 3
+"""How much of a timeout a connection that was kept has to show that the other machine is still there."""
 
 
 class StaleError(Failure):
@@ -37,10 +42,10 @@ class Client:
     def sender(self, prepared: Prepared, ca_file: str | None, proxy_url: str | None) -> "Sender":
         """Find the way of a request: everything that is the same each time is done here.
 
-        The proxy variables of the environment count where `proxy_url` is None, except for loopback hosts.
-        Raises `Failure` when the file of authorities, which was there at load, cannot be read any more, or when the
-        environment names a proxy that cannot be used.
+        The environment's authorities count where `ca_file` is None, its proxies where `proxy_url` is, except for
+        loopback hosts. Raises `Failure` when the authorities cannot be read, or a proxy cannot be used.
         """
+        trust = trusted(ca_file)
         proxy = Proxy.at(proxy_url) if proxy_url else environment_proxy(prepared.url)
         request = requests.Request(
             prepared.method, prepared.url, headers=dict(prepared.headers), data=prepared.body
@@ -51,21 +56,24 @@ class Client:
             parts.hostname or "",
             parts.port or PORTS[parts.scheme],
             proxy,
-            tls_context(ca_file),
+            tls_context(trust),
         )
-        return Sender(prepared, _wire(request, route), route, self._pool)
+        shown = replace(
+            prepared.shown, proxy=str(proxy or ""), trusts=str(trust) if route.scheme == "https" else ""
+        )
+        return Sender(prepared, shown, _wire(request, route), route, self._pool)
 
     def close(self) -> None:
-        """Close every kept connection."""
+        """Close every idle connection; those that come to be idle later are kept again."""
         self._pool.close()
 
 
 class Sender:
     """One account's request, to be sent as often as it takes."""
 
-    def __init__(self, prepared: Prepared, wire: bytes, route: Route, pool: Pool) -> None:
+    def __init__(self, prepared: Prepared, shown: Exchange, wire: bytes, route: Route, pool: Pool) -> None:
         self.prepared = prepared
-        self.shown = replace(prepared.shown, proxy=str(route.proxy or ""))
+        self.shown = shown
         self._route = route
         self._wire = wire
         self._pool = pool
@@ -99,12 +107,24 @@ class Sender:
 
     def _exchange(self, stream: Stream, reader: Reader, end: float, idle: float) -> Answer:
         try:
+            if idle:
+                # Then there is time left for a connection that is sure to stand.
+                stream.give_up_after((end - time.monotonic()) * _SHARE_OF_DOUBT)
             stream.send(self._wire, end)
             return reader.read()
         except OSError as error:
             cause = failure(error)
-            stale = isinstance(error, ConnectionError) and idle > OFTEN_CLOSED_AFTER and not reader.begun
-            raise (StaleError if stale else Failure)(cause.reason, cause.detail) from None
+            if reader.begun or not _is_stale(error, idle):
+                raise cause from None
+            self._pool.drop(self._route)
+            raise StaleError(cause.reason, cause.detail) from None
+
+
+def _is_stale(error: OSError, idle: float) -> bool:
+    """Tell whether a connection that was `idle` for so many seconds had ended before the request arrived."""
+    # By this number only the system says so: the other machine confirmed nothing of what was sent.
+    lost = idle > 0 and error.errno == errno.ETIMEDOUT
+    return lost or (isinstance(error, ConnectionError) and idle > OFTEN_CLOSED_AFTER)
 
 
 def _wire(request: requests.PreparedRequest, route: Route) -> bytes:

@@ -79,6 +79,23 @@ def environment_proxy(url: str) -> Proxy | None:
     return Proxy.at(proxy)
 
 
+def environment_proxies() -> str:
+    """Name the proxies of the environment, without their users; empty where it has none."""
+    named = getproxies_environment()
+    excluded = f", except for {named['no']}" if named.get("no") else ""
+    shown = [
+        f"{kind}: {_shown(url)}" for kind, url in sorted(named.items()) if kind in (*PORTS, "all") and url
+    ]
+    return ", ".join(shown) + excluded if shown else ""
+
+
+def _shown(url: str) -> str:
+    try:
+        return str(Proxy.at(url))
+    except Failure:
+        return "a URL that cannot be used"
+
+
 def _is_excluded(host: str, port: int, no_proxy: str) -> bool:
     """Tell whether NO_PROXY names a host, as people write it.
 

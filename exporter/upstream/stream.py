@@ -34,6 +34,10 @@ class Stream(ABC):
         """Wait for something to take until `end`, else raise TimeoutError."""
 
     @abstractmethod
+    def give_up_after(self, seconds: float) -> None:
+        """Break off when the other machine does not even confirm what is sent, where the system can do that."""
+
+    @abstractmethod
     def close(self) -> None:
         """Give the connection up."""
 
@@ -89,6 +93,10 @@ class _PlainStream(Stream):
     def wait(self, end: float) -> None:
         _poll(self._readable, end)
 
+    def give_up_after(self, seconds: float) -> None:
+        if option := getattr(socket, "TCP_USER_TIMEOUT", None):
+            self._socket.setsockopt(socket.IPPROTO_TCP, option, max(int(seconds * 1000), 1))
+
     def close(self) -> None:
         self._socket.close()
 
@@ -142,6 +150,9 @@ class _TlsStream(Stream):
 
     def wait(self, end: float) -> None:
         self._inner.wait(end)
+
+    def give_up_after(self, seconds: float) -> None:
+        self._inner.give_up_after(seconds)
 
     def close(self) -> None:
         self._inner.close()

@@ -20,6 +20,8 @@ from exporter.schema.yaml_document import dump
 from exporter.scrape import Reading
 from exporter.scrape.amounts import cut
 from exporter.scrape.thresholds import breached, effective_thresholds, exhausted
+from exporter.upstream.proxies import environment_proxies
+from exporter.upstream.trust import trusted
 
 _templates = Environment(
     loader=PackageLoader("exporter.web"),
@@ -155,8 +157,15 @@ def age(seconds: float) -> str:
 
 
 def configuration(config: Config) -> str:
-    """Write the running configuration as YAML, with a mask in the place of every secret."""
-    return dump({"accounts": [_account(account) for account in config.accounts]})
+    """Write the running configuration as YAML, with a mask in the place of every secret.
+
+    What the environment adds to it stands above, as a comment.
+    """
+    said = [f"# accounts without ca_file trust {trusted(None)}"]
+    if proxies := environment_proxies():
+        said.append(f"# accounts without proxy_url use {proxies}")
+    comment = "".join(" ".join(line.split()) + "\n" for line in said)
+    return comment + dump({"accounts": [_account(account) for account in config.accounts]})
 
 
 def _account(account: Account) -> dict[str, Any]:

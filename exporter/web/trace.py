@@ -24,6 +24,8 @@ def _lines(reading: Reading) -> Iterator[str]:
         yield f"headers   {', '.join(exchange.headers)}"
         if exchange.proxy:
             yield f"proxy     {exchange.proxy}"
+        if exchange.trusts:
+            yield f"trusts    {exchange.trusts}"
         answer = "none" if exchange.status is None else f"HTTP status {exchange.status}"
         size = "" if exchange.size is None else f", {exchange.size} bytes"
         yield f"answer    {answer}{size}, after {exchange.seconds:.3f} s"

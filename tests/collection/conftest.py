@@ -34,6 +34,8 @@ UNHURRIED = "5m"
 FIN_UNSEEN = b"\x04"
 """State of a connection (TCP_FIN_WAIT1) whose end the other machine has not yet acknowledged."""
 
+AUTHORITIES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE")
+
 GRANTED = 240.0
 """Seconds that Prometheus waits where no test is about it."""
 
@@ -331,9 +333,9 @@ Eventually = Callable[[Callable[[], bool]], None]
 
 @pytest.fixture(autouse=True)
 def _plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Take the proxies of the machine that the tests run on out of the way."""
+    """Take the proxies and authorities of the machine that the tests run on out of the way."""
     for name in list(os.environ):
-        if name.lower().endswith("_proxy"):
+        if name.lower().endswith("_proxy") or name in AUTHORITIES:
             monkeypatch.delenv(name)
 
 

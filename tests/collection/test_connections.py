@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import gc
-from typing import TYPE_CHECKING
+import socket
+import struct
+import threading
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from exporter.schema.problems import ConfigurationError
-from exporter.upstream import client
+from exporter.upstream import client, pool
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from tests.collection.conftest import Asked, Eventually, MakeDesk, MakeUpstream, Peer, Upstream
+
+LONG = 60.0
+"""Seconds that are far more than an account's timeout here, and far less than the scrape's own deadline."""
 
 SMS = b'{"status": "ok", "result": {"balance": "0.6000", "currency": "EUR"}}'
 
@@ -325,3 +333,214 @@ def test_a_provider_that_comes_back_is_up_at_the_next_scrape(
     page = running.metrics()
     assert (page.balance("here"), page.reason("gone")) == (120, "unreachable")
     eventually(lambda: len(server.requests) == 2)
+
+
+def test_an_idle_connection_is_used_no_more_after_a_while(
+    upstream: MakeUpstream, desk: MakeDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Load balancers forget idle connections, and what is sent on them is then never answered."""
+    monkeypatch.setattr(pool, "MAX_IDLE", 0.0)
+    used: set[Peer] = set()
+
+    def answer(peer: Peer, _: Asked) -> None:
+        if peer in used:
+            peer.hang()
+        used.add(peer)
+        peer.answer()
+
+    server = upstream(answer)
+    running = desk(server.url)
+    assert [running.metrics().up() for _ in range(5)] == [1] * 5
+    assert (server.connections, len(server.requests)) == (5, 5)
+    assert pool.MAX_IDLE < 60
+
+
+def ended(peers: list[Peer]) -> bool:
+    """Tell whether the client has closed all of these connections, which the upstream then closes too."""
+    return all(peer.socket.fileno() == -1 for peer in peers)
+
+
+def test_connections_that_idled_for_too_long_are_closed_when_any_is_used(
+    upstream: MakeUpstream, desk: MakeDesk, eventually: Eventually, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    met: list[Peer] = []
+
+    def answer(peer: Peer, _: Asked) -> None:
+        met.append(peer)
+        peer.answer()
+
+    one, other = upstream(answer), upstream()
+    running = desk(one={"base_url": one.url}, other={"base_url": other.url})
+    running.metrics(query="?account=one")
+    monkeypatch.setattr(pool, "MAX_IDLE", 0.0)
+    running.metrics(query="?account=other")
+    eventually(lambda: ended(met))
+
+
+def test_a_reload_closes_connections_to_hosts_that_no_account_has_any_more(
+    upstream: MakeUpstream, desk: MakeDesk, eventually: Eventually
+) -> None:
+    met: list[Peer] = []
+
+    def answer(peer: Peer, _: Asked) -> None:
+        met.append(peer)
+        peer.answer()
+
+    servers = [upstream(answer) for _ in range(4)]
+    running = desk(servers[0].url)
+    for server in servers:
+        running.reload({"mall": {"base_url": server.url}})
+        assert running.metrics().up() == 1
+    eventually(lambda: ended(met[:-1]))
+
+
+def deafen(connection: socket.socket) -> None:
+    """Let nothing arrive on a connection any more, as behind a load balancer that has forgotten it."""
+    nothing = ctypes.create_string_buffer(struct.pack("HBBI", 0x06, 0, 0, 0))
+    program = struct.pack("HL", 1, ctypes.addressof(nothing))
+    connection.setsockopt(socket.SOL_SOCKET, 26, program)  # SO_ATTACH_FILTER
+
+
+@pytest.mark.parametrize("secure", [False, True])
+def test_a_connection_that_nobody_answers_for_any_more_costs_no_failure(
+    upstream: MakeUpstream, desk: MakeDesk, tls: Callable[..., ssl.SSLContext], ca_file: str, secure: bool
+) -> None:
+    peers: list[Peer] = []
+
+    def answer(peer: Peer, _: Asked) -> None:
+        peers.append(peer)
+        peer.answer()
+
+    server = upstream(answer, tls() if secure else None)
+    settings = {"ca_file": ca_file} if secure else {}
+    running = desk(mall={"base_url": server.url, "timeout": "9s", **settings})
+    assert running.metrics().up() == 1
+    deafen(peers[0].socket)
+    assert running.trace().count("request  ") == 2, "the trace tells of both"
+    assert (server.connections, len(server.requests)) == (2, 2)
+    assert running.metrics().one("prepaid_exporter_upstream_requests_total") == 4
+
+
+def test_a_slow_provider_is_not_asked_twice(upstream: MakeUpstream, desk: MakeDesk) -> None:
+    """It has confirmed that the request arrived; that it takes most of the timeout is its own affair."""
+
+    def answer(peer: Peer, _: Asked) -> None:
+        peer.over.wait(2 if len(server.requests) > 1 else 0)
+        peer.answer()
+
+    server = upstream(answer)
+    running = desk(mall={"base_url": server.url, "timeout": "3s"})
+    assert running.metrics().up() == 1
+    running.metrics()
+    assert (server.connections, len(server.requests)) == (1, 2)
+
+
+@pytest.fixture
+def names(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[str]]:
+    """Say which addresses a name has."""
+    table: dict[str, list[str]] = {}
+    look_up = socket.getaddrinfo
+
+    def found(host: Any, port: Any, *args: Any, **options: Any) -> Any:
+        addresses = table.get(host, [host])
+        return [one for address in addresses for one in look_up(address, port, *args, **options)]
+
+    monkeypatch.setattr(socket, "getaddrinfo", found)
+    return table
+
+
+@pytest.fixture
+def deaf() -> Iterator[Callable[[str, int], None]]:
+    """Let an address be deaf on a port: its queue is full, and whatever comes is dropped."""
+    with contextlib.ExitStack() as held:
+
+        def make(address: str, port: int) -> None:
+            family = socket.AF_INET6 if ":" in address else socket.AF_INET
+            listener = held.enter_context(socket.socket(family))
+            listener.bind((address, port))
+            listener.listen(0)
+            for _ in range(3):
+                waiting = held.enter_context(socket.socket(family))
+                waiting.settimeout(0)
+                waiting.connect_ex((address, port))
+
+        yield make
+
+
+@pytest.mark.parametrize("first", ["127.0.0.2", "::1"])
+@pytest.mark.parametrize("way", ["http", "https", "proxy"])
+def test_a_host_whose_first_address_is_deaf_is_reached_by_the_next(
+    upstream: MakeUpstream,
+    desk: MakeDesk,
+    tls: Callable[..., ssl.SSLContext],
+    ca_file: str,
+    names: dict[str, list[str]],
+    deaf: Callable[[str, int], None],
+    way: str,
+    first: str,
+) -> None:
+    server = upstream(tls=tls("two.test") if way == "https" else None)
+    deaf(first, server.port)
+    names["two.test"] = [first, "127.0.0.1"]
+    place = f"{'https' if way == 'https' else 'http'}://two.test:{server.port}"
+    account = {"base_url": place, "ca_file": ca_file, "allow_http": True}
+    if way == "proxy":
+        account |= {"base_url": "http://balance.invalid", "proxy_url": place}
+    assert desk(mall=account).metrics().balance() == 120
+
+
+def test_a_host_whose_first_address_refuses_is_reached_by_the_next(
+    upstream: MakeUpstream, desk: MakeDesk, names: dict[str, list[str]]
+) -> None:
+    server = upstream()
+    names["two.test"] = ["127.0.0.2", "127.0.0.3", "127.0.0.1"]
+    account = {"base_url": f"http://two.test:{server.port}", "allow_http": True}
+    assert desk(mall=account).metrics().balance() == 120
+
+
+@pytest.mark.parametrize(("proxied", "reason"), [(False, "timeout"), (True, "proxy")])
+def test_a_host_all_of_whose_addresses_are_deaf(
+    desk: MakeDesk,
+    closed_port: int,
+    names: dict[str, list[str]],
+    deaf: Callable[[str, int], None],
+    proxied: bool,
+    reason: str,
+) -> None:
+    for address in ("127.0.0.2", "127.0.0.3"):
+        deaf(address, closed_port)
+    names["two.test"] = ["127.0.0.2", "127.0.0.3"]
+    place = f"http://two.test:{closed_port}"
+    account = {"base_url": place, "allow_http": True, "timeout": "600ms"}
+    if proxied:
+        account |= {"base_url": "http://balance.invalid", "proxy_url": place}
+    page = desk(mall=account).metrics()
+    assert page.reason() == reason
+    assert page.seconds < LONG
+
+
+def test_a_name_that_nobody_answers_for_is_a_timeout_and_is_asked_for_once(
+    upstream: MakeUpstream, desk: MakeDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = upstream()
+    asked: list[str] = []
+    over = threading.Event()
+    look_up = socket.getaddrinfo
+
+    def slow(host: Any, *args: Any, **options: Any) -> Any:
+        if host != "slow.test":
+            return look_up(host, *args, **options)
+        if options.get("flags") == socket.AI_NUMERICHOST:
+            raise socket.gaierror(socket.EAI_NONAME, "no address")
+        asked.append(host)
+        over.wait(LONG)
+        return look_up("127.0.0.1", *args, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", slow)
+    account = {"base_url": f"http://slow.test:{server.port}", "allow_http": True, "timeout": "300ms"}
+    running = desk(one=account, other=account)
+    page = running.metrics()
+    assert [page.reason("one"), page.reason("other")] == ["timeout"] * 2
+    assert page.seconds < LONG
+    assert asked == ["slow.test"]
+    over.set()

@@ -257,3 +257,44 @@ def test_the_provider_s_hint_is_given_as_long_as_it_is_left_alone(
     assert "the provider asked not to be called for " in trace
     assert f"hint      {'Ask less often.' if status == BUSY[0] else 'The provider is down.'}\n" in trace
     assert len(server.requests) == 1
+
+
+def dated(status: str, skew: float, wait: float) -> str:
+    now = datetime.now(UTC)
+    date, after = (format_datetime(now + timedelta(seconds=s), usegmt=True) for s in (skew, skew + wait))
+    return f"HTTP/1.1 {status}\r\nDate: {date}\r\nRetry-After: {after}\r\nContent-Length: 2\r\n\r\n{{}}"
+
+
+@pytest.mark.parametrize("status", BUSY)
+@pytest.mark.parametrize("skew", [-1500, 0, 1500])
+def test_a_date_is_measured_by_the_clock_that_it_was_written_by(
+    upstream: MakeUpstream, desk: MakeDesk, status: str, skew: float
+) -> None:
+    server = upstream(lambda peer, _: peer.send(dated(status, skew, 900).encode()))
+    running = desk(server.url)
+    outcome = waiting_time(running)
+    assert outcome is not None
+    assert 890 <= outcome <= 900
+
+
+def waiting_time(running: Desk) -> float | None:
+    running.metrics()
+    (known,) = running.runtime.scraper.known()
+    assert known.outcome is not None
+    return known.outcome.retry_after
+
+
+@pytest.mark.parametrize(
+    ("lines", "wait"),
+    [
+        ("Retry-After: 600\r\nRetry-After: 600\r\n", 600),
+        ("Retry-After: 600\r\nretry-after:  600 \r\n", 600),
+        ("Retry-After: 600\r\nRetry-After: 7\r\n", None),
+    ],
+)
+def test_lines_that_are_equal_count_once(
+    upstream: MakeUpstream, desk: MakeDesk, lines: str, wait: float | None
+) -> None:
+    head = f"HTTP/1.1 {BUSY[0]}\r\n{lines}Content-Length: 2\r\n\r\n{{}}"
+    server = upstream(lambda peer, _: peer.send(head.encode()))
+    assert waiting_time(desk(server.url)) == wait

@@ -4,11 +4,21 @@ from __future__ import annotations
 
 import os
 import ssl
+import subprocess
 from datetime import UTC, datetime
+from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 import pytest
 import trustme
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
+
+from exporter.upstream.trust import tls_context, trusted
+from exporter.web import pages
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -214,3 +224,189 @@ def test_an_authority_that_vanished_before_the_first_call_is_misconfigured(
     assert running.metrics().reason() == "misconfigured"
     assert "Traceback" not in capsys.readouterr().out
     assert "authority.pem cannot be read" in running.trace()
+
+
+@pytest.fixture
+def chain(tmp_path: Path) -> tuple[ssl.SSLContext, dict[str, str]]:
+    """Make a server of an intermediate authority, and a file of each that may vouch for it."""
+    root = trustme.CA()
+    middle = root.create_child_ca()
+    leaf = middle.issue_cert("127.0.0.1")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    leaf.configure_cert(context)
+    files = {"root": root.cert_pem, "intermediate": middle.cert_pem, "server": leaf.cert_chain_pems[0]}
+    for name, pem in files.items():
+        pem.write_to_path(tmp_path / f"{name}.pem")
+    return context, {name: str(tmp_path / f"{name}.pem") for name in files}
+
+
+@pytest.mark.parametrize("anchor", ["root", "intermediate", "server"])
+def test_whom_the_operator_trusts_needs_nobody_above(
+    upstream: MakeUpstream, desk: MakeDesk, chain: tuple[ssl.SSLContext, dict[str, str]], anchor: str
+) -> None:
+    context, files = chain
+    server = upstream(tls=context)
+    assert desk(mall={"base_url": server.url, "ca_file": files[anchor]}).metrics().balance() == 120
+
+
+def test_a_certificate_of_a_company_s_old_authority_is_trusted(
+    upstream: MakeUpstream, desk: MakeDesk, tmp_path: Path
+) -> None:
+    """It has none of the key identifiers that RFC 5280 demands, and newer Pythons by themselves."""
+    file, context = old_authority(tmp_path)
+    server = upstream(tls=context)
+    assert desk(mall={"base_url": server.url, "ca_file": file}).metrics().balance() == 120
+    assert not tls_context(trusted(file)).verify_flags & ssl.VERIFY_X509_STRICT
+
+
+def old_authority(folder: Path) -> tuple[str, ssl.SSLContext]:
+    """Make an authority with nothing but its name, and a server of it."""
+    start, end = datetime(2020, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
+    keys = [ec.generate_private_key(ec.SECP256R1()) for _ in range(2)]
+    names = [
+        x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]) for name in ("Old Authority", "server")
+    ]
+    made: list[bytes] = []
+    for name, key, extension in (
+        (names[0], keys[0], x509.BasicConstraints(ca=True, path_length=None)),
+        (names[1], keys[1], x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))])),
+    ):
+        builder = x509.CertificateBuilder(names[0], name, key.public_key(), 7 + len(made), start, end)
+        certificate = builder.add_extension(extension, critical=False).sign(keys[0], SHA256())
+        made.append(certificate.public_bytes(Encoding.PEM))
+    (folder / "old.pem").write_bytes(made[0])
+    key_pem = keys[1].private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    (folder / "old-server.pem").write_bytes(made[1] + key_pem)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "old-server.pem")
+    return str(folder / "old.pem"), context
+
+
+@pytest.mark.parametrize("variable", ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"])
+def test_the_environment_s_authorities_count_without_a_file_of_the_account_s(
+    upstream: MakeUpstream,
+    desk: MakeDesk,
+    tls: Tls,
+    ca_file: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    variable: str,
+) -> None:
+    other = tmp_path / "other.pem"
+    write_other_authority(other)
+    monkeypatch.setenv(variable, ca_file)
+    server = upstream(tls=tls())
+    running = desk(mine={"base_url": server.url}, otherwise={"base_url": server.url, "ca_file": str(other)})
+    page = running.metrics()
+    assert (page.balance("mine"), page.reason("otherwise")) == (120, "tls")
+    assert f"trusts    {variable} {ca_file}\n" in running.trace("mine")
+    assert f"trusts    ca_file {other}\n" in running.trace("otherwise")
+    assert f"# accounts without ca_file trust {variable} {ca_file}\n" in pages.configuration(
+        running.runtime.scraper.config
+    )
+
+
+@pytest.mark.parametrize("variable", ["SSL_CERT_DIR", "REQUESTS_CA_BUNDLE"])
+def test_a_folder_of_authorities_counts(
+    upstream: MakeUpstream,
+    desk: MakeDesk,
+    tls: Tls,
+    ca_file: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    tool: Callable[[str], str],
+    variable: str,
+) -> None:
+    folder = tmp_path / "authorities"
+    folder.mkdir()
+    (folder / "mine.pem").write_bytes((tmp_path / ca_file).read_bytes())
+    subprocess.run([tool("openssl"), "rehash", folder], check=True, capture_output=True)
+    monkeypatch.setenv(variable, str(folder))
+    assert desk(upstream(tls=tls()).url).metrics().balance() == 120
+
+
+def test_the_environment_s_authorities_are_the_only_ones_and_may_be_renewed(
+    upstream: MakeUpstream,
+    desk: MakeDesk,
+    tls: Tls,
+    ca_file: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    mine = tmp_path / "mine.pem"
+    write_other_authority(mine)
+    monkeypatch.setenv("SSL_CERT_FILE", str(mine))
+    running = desk(upstream(tls=tls()).url)
+    assert running.metrics().reason() == "tls"
+    mine.write_bytes((tmp_path / ca_file).read_bytes())
+    assert running.metrics().balance() == 120
+    mine.unlink()
+    assert running.metrics().reason() == "misconfigured"
+    assert f"SSL_CERT_FILE {mine} cannot be read" in running.trace()
+
+
+def test_the_public_authorities_are_named_too(upstream: MakeUpstream, desk: MakeDesk, tls: Tls) -> None:
+    running = desk(upstream(tls=tls()).url)
+    assert "trusts    the public authorities\n" in running.trace()
+
+
+@pytest.mark.parametrize("politely", [True, False])
+def test_a_json_answer_that_ends_with_the_connection_is_whole_by_its_own_end(
+    upstream: MakeUpstream, desk: MakeDesk, tls: Tls, ca_file: str, politely: bool
+) -> None:
+    def answer(peer: Peer, _: object) -> None:
+        peer.send(b'HTTP/1.1 200 OK\r\n\r\n{"success": true, "data": {"credits": 7, "api_credits": 7}}')
+        if politely and isinstance(peer.socket, ssl.SSLSocket):
+            peer.socket.unwrap()
+        peer.close()
+
+    server = upstream(answer, tls=tls())
+    assert desk(mall={"base_url": server.url, "ca_file": ca_file}).metrics().balance() == 7
+
+
+NUMBER = """\
+title: Number
+documentation: [https://number.example]
+confidence: observed
+credentials: {api_key: {description: key}}
+base_url: https://number.example
+request: {path: /balance}
+auth: {type: bearer}
+wallets: {items: "{v: @}", currency: {literal: EUR}, balance: v}
+"""
+
+
+@pytest.mark.parametrize(
+    ("head", "politely", "balance"),
+    [
+        pytest.param(b"", False, None, id="cut off"),
+        pytest.param(b"", True, 12, id="ended"),
+        pytest.param(b"Content-Length: 2\r\n", False, 12, id="of a length"),
+        pytest.param(b"Content-Length: 7\r\n", False, None, id="cut off before its length"),
+    ],
+)
+def test_a_number_that_may_be_cut_is_none(
+    upstream: MakeUpstream,
+    desk: MakeDesk,
+    tls: Tls,
+    ca_file: str,
+    head: bytes,
+    politely: bool,
+    balance: float | None,
+) -> None:
+    """1234.50 that is cut is a number too."""
+
+    def answer(peer: Peer, _: object) -> None:
+        peer.send(b"HTTP/1.1 200 OK\r\n" + head + b"\r\n12")
+        if politely and isinstance(peer.socket, ssl.SSLSocket):
+            peer.socket.unwrap()
+        peer.close()
+
+    server = upstream(answer, tls=tls())
+    running = desk(server.url)
+    (running.folder / "number.yml").write_text(NUMBER)
+    account = {"provider": "number", "base_url": server.url, "ca_file": ca_file}
+    running.reload({"mall": account}, "number.yml")
+    page = running.metrics()
+    assert page.balance() == balance
+    assert page.reason() == (None if balance else "unreachable")
