@@ -20,7 +20,10 @@ DASHBOARDS = "https://grafana.example.com/d/"
 ANNOTATIONS = {"summary", "description", "runbook_url", "dashboard_url"}
 FACTS = {"balance", "runway", "age", "topup_url"}
 # Names that Prometheus itself gives.
-OF_PROMETHEUS = {"up": {"job", "instance", "account", "provider"}}
+OF_PROMETHEUS = {
+    "up": {"job", "instance", "account", "provider"},
+    "node_textfile_mtime_seconds": {"job", "instance", "file"},
+}
 
 
 def rules(kind: str) -> list[dict[str, Any]]:

@@ -89,9 +89,42 @@ def test_the_textfile_may_be_written_and_nothing_else(root: Path) -> None:
     unit = settings(root, "prepaid-exporter-textfile.service")
     written = re.search(r" --textfile=(\S+)/prepaid\.prom$", unit["ExecStart"])
     assert written
-    assert unit["ReadWritePaths"] == written[1]
+    assert f"/var/lib/{unit['StateDirectory']}" == written[1]
+    assert unit["StateDirectoryMode"] == "0755", "the node exporter is somebody else"
+    assert "DynamicUser" not in unit, "its folder would be closed to others"
     assert unit["ProtectSystem"] == "strict"
-    assert "ReadWritePaths" not in settings(root, "prepaid-exporter.service")
+    for service in SERVICES:
+        assert "ReadWritePaths" not in settings(root, service)
+    assert "StateDirectory" not in settings(root, "prepaid-exporter.service")
+
+
+def test_the_steps_for_the_textfile_lead_to_the_place_of_the_unit(root: Path) -> None:
+    unit = settings(root, "prepaid-exporter-textfile.service")
+    steps = (root / "docs/installation.md").read_text().split("## Textfile")[1].split("\n## ")[0]
+    assert f"useradd --system --home-dir /nonexistent --shell /usr/sbin/nologin {unit['User']}\n" in steps
+    assert (
+        f"ln -s /var/lib/{unit['StateDirectory']}/prepaid.prom /var/lib/prometheus/node-exporter/\n" in steps
+    )
+    assert f"--collector.textfile.directory=/var/lib/{unit['StateDirectory']}" in steps
+
+
+def test_the_drop_in_shown_is_one_that_systemd_takes(
+    tool: Callable[[str], str],
+    root: Path,
+    host: Path,
+    program: Callable[..., subprocess.CompletedProcess[str]],
+) -> None:
+    page = (root / "docs/installation.md").read_text()
+    (block,) = [block for block in re.findall(r"```ini\n(.*?)```", page, re.DOTALL) if "HTTPS_PROXY" in block]
+    folder = host / "etc/systemd/system/prepaid-exporter.service.d"
+    folder.mkdir()
+    (folder / "local.conf").write_text(block)
+    result = verify(tool("systemd-analyze"), host)
+    assert (result.returncode, result.stderr) == (0, "")
+    variables = set(re.findall(r"^Environment=(PREPAID_\w+)=", block, re.MULTILINE))
+    assert len(variables) == 2
+    shown = "".join(program("serve", "--help").stdout.split())
+    assert all(variable in shown for variable in variables)
 
 
 def test_the_textfile_unit_fails_where_the_file_is_not_written(root: Path) -> None:
