@@ -61,9 +61,9 @@ def frames(error: BaseException) -> str:
     return "".join(format_tb(error.__traceback__))
 
 
-def bug(event: str, error: str, traceback: str, **context: str) -> None:
-    """Log a bug of ours: the type of the exception, and the frames that it was raised in."""
-    structlog.get_logger().error(event, **context, error=error, traceback=traceback)
+def bug(event: str, error: BaseException) -> None:
+    """Log a bug of ours: the type of the exception, and where it was raised."""
+    structlog.get_logger().error(event, error=type(error).__name__, traceback=frames(error))
 
 
 def configure(level: str, form: Literal["logfmt", "json"]) -> None:

@@ -5,7 +5,6 @@ from threading import Lock
 
 import structlog
 
-from exporter import log
 from exporter.config import Account
 from exporter.model import Outcome, Reason
 
@@ -67,7 +66,8 @@ class AccountLog:
 
 def _down(account: Account, outcome: Outcome) -> None:
     if outcome.bug:
-        log.bug("bug while collecting", outcome.bug.error, outcome.bug.traceback, account=account.name)
+        bug = outcome.bug
+        _bound(account).error("bug while collecting", error=bug.error, traceback=bug.traceback)
         return
     hint = {"hint": outcome.hint} if outcome.hint else {}
     _bound(account).warning("account is down", reason=str(outcome.reason), detail=outcome.detail, **hint)

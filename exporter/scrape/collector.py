@@ -3,10 +3,9 @@
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any
 
 from exporter import log
 from exporter.config import Account
@@ -52,37 +51,26 @@ class Collector:
 
     def collect(self, answers: FieldAnswers | None = None) -> Outcome:
         """Ask the account once, within its timeout, and note in `answers` which fields were given; never raises."""
-        begun = time.monotonic()
-        exchanges: list[Exchange] = []
-        facts: dict[str, Any] = {}
+        collection = _Collection()
         try:
-            wallets, facts["notes"] = self._wallets(exchanges, facts, answers)
-            facts["wallets"] = tuple(wallet for wallet in wallets if not self.account.ignores(wallet))
+            wallets, notes = self._wallets(collection, answers)
         except Failure as failure:
-            facts |= {"reason": failure.reason, "detail": failure.detail}
+            hint = self._hint(failure.reason, collection.status)
+            return replace(collection.ended(), reason=failure.reason, detail=failure.detail, hint=hint)
         except Exception as error:  # noqa: BLE001 - the boundary: one account's bug must not cost the others
-            facts |= {
-                "reason": Reason.INTERNAL,
-                "detail": f"{type(error).__name__} in the exporter, see its log",
-                "bug": Bug(type(error).__name__, log.frames(error)),
-            }
-        return Outcome(
-            at=time.time(),
-            duration=time.monotonic() - begun,
-            hint=self._hint(facts),
-            exchanges=tuple(exchanges),
-            **facts,
-        )
+            bug = Bug(type(error).__name__, log.frames(error))
+            detail = f"{bug.error} in the exporter, see its log"
+            return replace(collection.ended(), reason=Reason.INTERNAL, detail=detail, bug=bug)
+        kept = tuple(wallet for wallet in wallets if not self.account.ignores(wallet))
+        return replace(collection.ended(), wallets=kept, notes=notes)
 
     def _wallets(
-        self,
-        exchanges: list[Exchange],
-        facts: dict[str, Any],
-        answers: FieldAnswers | None,
+        self, collection: "_Collection", answers: FieldAnswers | None
     ) -> tuple[tuple[Wallet, ...], tuple[str, ...]]:
+        """Return the wallets, and notes on what was left out of them; raise `Failure`."""
         sender = self._ready()
         try:
-            answer = self._answer(sender, exchanges, facts)
+            answer = self._answer(sender, collection)
             if failure := _unreadable(answer):
                 self._extractor.check_status(answer.status)
                 raise failure
@@ -95,31 +83,16 @@ class Collector:
         wallets, notes = self._extractor.wallets(found, self.account.currency, secrets, answers)
         return wallets, (*notes, *self._unmatched(wallets))
 
-    def _answer(self, sender: Sender, exchanges: list[Exchange], facts: dict[str, Any]) -> Answer:
+    def _answer(self, sender: Sender, collection: "_Collection") -> Answer:
         end = time.monotonic() + self.account.timeout
         try:
-            answer = self._exchange(sender, end, exchanges, facts)
+            answer = collection.exchange(sender, end)
         except StaleError:
             # Not a second chance for the provider: the first request went into a connection that had ended.
-            answer = self._exchange(sender, end, exchanges, facts)
+            answer = collection.exchange(sender, end)
         if answer.status in _HOLDING_STATUSES:
             now = _moment(answer.headers.get("date", "")) or datetime.now(UTC)
-            facts["retry_after"] = retry_after(answer.headers.get("retry-after"), now)
-        return answer
-
-    @staticmethod
-    def _exchange(sender: Sender, end: float, exchanges: list[Exchange], facts: dict[str, Any]) -> Answer:
-        """Send the request, and note what is known of it however it ends."""
-        begun = time.monotonic()
-        status: int | None = None
-        size: int | None = None
-        try:
-            answer = sender.send(end - begun)
-            status, size = answer.status, None if answer.failure else len(answer.body)
-        finally:
-            facts["status"] = status
-            taken = time.monotonic() - begun
-            exchanges.append(replace(sender.shown, status=status, seconds=taken, size=size))
+            collection.retry_after = retry_after(answer.headers.get("retry-after"), now)
         return answer
 
     def _unmatched(self, wallets: tuple[Wallet, ...]) -> list[str]:
@@ -149,11 +122,42 @@ class Collector:
             self.revision += 1
         return self._sender
 
-    def _hint(self, facts: Mapping[str, Any]) -> str:
+    def _hint(self, reason: Reason, status: int | None) -> str:
+        """Return the definition's advice on a failure."""
         hints = self.account.provider.definition.hints
-        if "reason" not in facts:
-            return ""
-        return hints.get(str(facts.get("status"))) or hints.get(facts["reason"], "")
+        return hints.get(str(status)) or hints.get(reason, "")
+
+
+@dataclass
+class _Collection:
+    """What is known of a collection that is under way, however it ends."""
+
+    begun: float = field(default_factory=time.monotonic)
+    exchanges: list[Exchange] = field(default_factory=list)
+    status: int | None = None
+    retry_after: float | None = None
+
+    def exchange(self, sender: Sender, end: float) -> Answer:
+        """Send the request and return its answer, by `end` in seconds of `time.monotonic`; raise `Failure`."""
+        begun, size = time.monotonic(), None
+        self.status = None
+        try:
+            answer = sender.send(end - begun)
+            self.status, size = answer.status, None if answer.failure else len(answer.body)
+        finally:
+            taken = time.monotonic() - begun
+            self.exchanges.append(replace(sender.shown, status=self.status, seconds=taken, size=size))
+        return answer
+
+    def ended(self) -> Outcome:
+        """Return the outcome as far as it is known: without wallets or a reason."""
+        return Outcome(
+            at=time.time(),
+            duration=time.monotonic() - self.begun,
+            status=self.status,
+            retry_after=self.retry_after,
+            exchanges=tuple(self.exchanges),
+        )
 
 
 def _unreadable(answer: Answer) -> Failure | None:

@@ -6,10 +6,10 @@ import socket
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from threading import Thread, main_thread
-from traceback import format_tb
 
 import structlog
 
+from exporter import log
 from exporter.schema.problems import ConfigurationError
 from exporter.web.application import Application, Options
 from exporter.web.listeners import url
@@ -62,7 +62,7 @@ def serve(
         finally:
             server.stop()
     except Exception as error:  # noqa: BLE001 - the boundary: nothing may leave a process that serves no more
-        _tell_bug(error)
+        log.bug("bug in the exporter, it ends", error)
         return 1
     return int(failed)
 
@@ -71,14 +71,9 @@ def _served(server: Server) -> None:
     try:
         server.serve()
     except Exception as error:  # noqa: BLE001 - as above
-        _tell_bug(error)
+        log.bug("bug in the exporter, it ends", error)
     # Whatever ended it: without it there is nothing left to wait for.
     signal.pthread_kill(main_thread().ident or 0, signal.SIGTERM)
-
-
-def _tell_bug(error: Exception) -> None:
-    trace = "".join(format_tb(error.__traceback__))
-    _log.error("bug in the exporter, it ends", error=type(error).__name__, traceback=trace)
 
 
 def _obey_signals(runtime: Runtime) -> None:

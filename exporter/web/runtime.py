@@ -5,10 +5,10 @@ from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
 from threading import Lock
-from traceback import format_tb
 
 import structlog
 
+from exporter import log
 from exporter.config import Config, load
 from exporter.schema.problems import MAX_TOLD, ConfigurationError, Problem, together
 from exporter.scrape import Scraper
@@ -55,9 +55,8 @@ class Runtime:
         except ConfigurationError:
             raise
         except Exception as error:  # noqa: BLE001 - a bug must not end an exporter that runs on what it has
-            kind, trace = type(error).__name__, "".join(format_tb(error.__traceback__))
-            _log.error("bug while reloading", error=kind, traceback=trace)
-            message = f"{kind} in the exporter, see its log"
+            log.bug("bug while reloading", error)
+            message = f"{type(error).__name__} in the exporter, see its log"
             raise ConfigurationError([Problem(str(self._path), 0, 0, "", message)]) from None
         return config
 

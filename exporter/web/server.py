@@ -19,7 +19,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar
 from http import HTTPStatus
 from threading import Barrier, Event
-from traceback import format_tb
 from typing import Any
 
 import h11
@@ -27,6 +26,7 @@ import structlog
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from exporter import log
 from exporter.web import wsgi
 from exporter.web.certificates import CurrentContext
 from exporter.web.web_config import OPEN_PATHS, WebConfig
@@ -332,8 +332,7 @@ class _Notes(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         error = record.exc_info and record.exc_info[1]
         if error:
-            trace = "".join(format_tb(error.__traceback__))
-            _log.error("bug while answering", error=type(error).__name__, traceback=trace)
+            log.bug("bug while answering", error)
         elif time.monotonic() >= self._next:
             self._next = time.monotonic() + _NOTE_EVERY
             _log.debug("web server", note=record.getMessage().partition("\n")[0])

@@ -10,13 +10,13 @@ import ssl
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from threading import Lock
-from traceback import format_tb
 from typing import Annotated, Any, Literal
 
 import structlog
 from pydantic import BeforeValidator, Field
 from werkzeug.wrappers import Response
 
+from exporter import log
 from exporter.files import file_signature
 from exporter.schema.fields import Strict
 from exporter.schema.problems import ConfigurationError
@@ -164,12 +164,7 @@ class WebConfig:
                 for problem in error.problems:
                     _log.error("web configuration not reloaded, the old one stays", problem=str(problem))
             except Exception as error:  # noqa: BLE001 - a bug must neither end what runs nor let anyone in
-                kind, trace = type(error).__name__, "".join(format_tb(error.__traceback__))
-                _log.error(
-                    "bug while reloading the web configuration, the old one stays",
-                    error=kind,
-                    traceback=trace,
-                )
+                log.bug("bug while reloading the web configuration, the old one stays", error)
             else:
                 self._log("web configuration reloaded")
 

@@ -6,17 +6,14 @@ import time
 from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
-from traceback import format_tb
 from typing import Any
 from urllib.parse import unquote_to_bytes
 from wsgiref.handlers import format_date_time
 
-import structlog
+from exporter import log
 
 Environ = MutableMapping[str, Any]
 Application = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
-
-_log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
@@ -101,7 +98,6 @@ def answer(application: Application, request: Environ) -> Answer:
             getattr(body, "close", lambda: None)()
         status, headers = begun[-1]
     except Exception as error:  # noqa: BLE001 - the boundary: whatever it was, the others go on
-        trace = "".join(format_tb(error.__traceback__))
-        _log.error("bug while answering", error=type(error).__name__, traceback=trace)
+        log.bug("bug while answering", error)
         return refusal(HTTPStatus.INTERNAL_SERVER_ERROR)
     return Answer(int(status[:3]), headers, parts)
