@@ -1,12 +1,14 @@
 # make demo   the exporter on simulated providers; no key needed. SPEED=60: simulated seconds in a second; PORT=10710
 # make test   every check and every test
 # make quick  the tests that need no companion program and no package index, in under a minute
+# make soak   100,000 scrapes while everything goes wrong; SCRAPES=2000 for a look
 # make setup  the development environment in .venv, as it is locked
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 SPEED ?= 60
 PORT ?= 10710
+SCRAPES ?= 100000
 # More than there are cores: the tests of real programs wait for most of their time.
 WORKERS ?= 4
 STEP := @scripts/step
@@ -16,7 +18,7 @@ UV := $(BIN)/python scripts/uv.py
 LOCKED := --quiet --require-hashes --no-build
 EDITABLE := $(UV) pip install --quiet --no-deps --build-constraints requirements-dev.lock --require-build-hashes --editable .
 
-.PHONY: demo test quick setup lint unit bench docs lock tools clean help
+.PHONY: demo test quick setup lint unit bench soak docs lock tools clean help
 
 help:
 	@grep '^# make' Makefile | cut -c3-
@@ -51,6 +53,10 @@ quick: $(VENV)/development
 
 bench: $(VENV)/development tools
 	$(BIN)/python benchmarks/run.py
+
+# With more arguments, by ARGUMENTS=--write, its figures go to docs/reliability.md.
+soak: $(VENV)/development
+	$(BIN)/python benchmarks/soak.py --scrapes $(SCRAPES) $(ARGUMENTS)
 
 # Everything that is made from something else: blocks of the documentation, the chart's README, the dashboards.
 docs: $(VENV)/development
