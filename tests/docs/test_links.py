@@ -1,5 +1,6 @@
 """Every link within the repository leads somewhere, and every page can be found."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,16 @@ def test_links_to_other_sites_are_encrypted_unless_they_are_this_machine(
         parts = urlsplit(link)
         if parts.scheme == "http":
             assert parts.hostname in {"localhost", "127.0.0.1"}, f"{name} links to {link}"
+
+
+def test_the_readme_works_on_a_package_index_too(page: Callable[[str], Any]) -> None:
+    links = page("README.md").links()
+    assert any(link.startswith(OWN) for link in links)
+    assert all(link.startswith(("https://", "#")) or "127.0.0.1" in link for link in links)
+    pictures = re.findall(r"!\[[^]]*\]\(([^)]*)\)", (ROOT / "README.md").read_text())
+    raw = "https://raw.githubusercontent.com/prepaid-exporter/prepaid-exporter/main/"
+    assert pictures
+    assert all((ROOT / picture.removeprefix(raw)).is_file() for picture in pictures)
 
 
 def test_the_index_leads_to_every_page(page: Callable[[str], Any]) -> None:
