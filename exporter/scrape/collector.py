@@ -26,9 +26,13 @@ _NAMED = 6
 
 
 class Collector:
-    """Collects one account. Its request is put together once, and anew when a secret or an authority changes.
+    """Collects one account.
 
-    `revision` counts how often it was put together.
+    The way of one collection: the secrets are read, and the request is put together from them and the definition, once
+    and anew when a secret or an authority changes (`revision` counts how often). It is sent, inside the account's
+    timeout, and the answer is parsed to a document. The definition says whether that is a good answer, and where the
+    wallets stand in it. What they hold is the outcome; whatever fails on the way is raised as a `Failure`, with the
+    reason and our words for it, and becomes the outcome too. Any other exception is a bug of ours.
     """
 
     def __init__(self, account: Account, client: Client) -> None:

@@ -7,7 +7,7 @@ from exporter.model import Level, Thresholds, Wallet
 
 
 def effective_thresholds(account: Account, wallet: Wallet) -> Thresholds:
-    """Give the thresholds of a wallet by level, mildest level first.
+    """Return the thresholds of a wallet by level, mildest level first.
 
     For each level: the operator's (for the wallet id, else for the currency, else for the account); else the
     provider's own; else, for `warning`, the balance under which the provider recharges.
@@ -34,7 +34,7 @@ def _of_currency(account: Account, currency: str) -> Thresholds:
 
 
 def breached(account: Account, wallet: Wallet) -> Level | None:
-    """Give the most severe level whose threshold the balance is under, None where it is under none.
+    """Return the most severe level whose threshold the balance is under, None where it is under none.
 
     An exhausted wallet is critical whether anybody gave it a threshold or not.
     """
@@ -47,6 +47,6 @@ def breached(account: Account, wallet: Wallet) -> Level | None:
 
 
 def exhausted(wallet: Wallet) -> bool:
-    """Tell whether nothing is left to spend; a post-paid wallet has no end of this kind."""
+    """Return whether nothing is left to spend; a post-paid wallet has no end of this kind."""
     floor = Decimal(0) if wallet.credit_limit is None else -wallet.credit_limit
     return not wallet.postpaid and wallet.balance <= floor
