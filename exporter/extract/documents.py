@@ -7,6 +7,7 @@ import codecs
 import json
 from decimal import Decimal
 from email.message import Message
+from functools import lru_cache
 from typing import Any
 
 _MAX_DEPTH = 100
@@ -30,6 +31,7 @@ def parse(body: bytes, content_type: str = "") -> Any:
     return found
 
 
+@lru_cache(maxsize=1024)
 def _charset(content_type: str) -> str | None:
     """Return the charset that an answer names, as Python calls it; None where it names none that is known."""
     header = Message()
@@ -91,6 +93,8 @@ def _check_depth(found: Any) -> None:
     """Raise ValueError for a list or object in a hundred others."""
     level = [found]
     for _ in range(_MAX_DEPTH):
+        if not level:
+            return
         level = [
             inner
             for node in level
