@@ -1,5 +1,6 @@
 """The Compose file: valid, pinned, and made of the files that the rest of the repository ships."""
 
+import os
 import re
 import subprocess
 from collections.abc import Callable
@@ -19,7 +20,7 @@ def services(root: Path) -> dict[str, Any]:
 def mounts(service: dict[str, Any]) -> dict[PurePosixPath, str]:
     """Give what a service mounts: path in the container -> path in the checkout."""
     volumes = [volume.split(":") for volume in service.get("volumes", [])]
-    assert all(mode == "ro" for _, _, mode in volumes)
+    assert all(mode == "ro,z" for _, _, mode in volumes), "read-only, and readable where SELinux watches"
     return {PurePosixPath(inside): outside for outside, inside, _ in volumes}
 
 
@@ -36,6 +37,32 @@ def test_compose_takes_the_file(root: Path, tool: Callable[[str], str]) -> None:
     command = [tool("docker-compose"), "--file", "compose.yaml", "config", "--quiet"]
     result = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
+
+
+def test_compose_takes_the_file_for_own_keys_and_asks_whose_they_are(
+    root: Path, tool: Callable[[str], str]
+) -> None:
+    command = [tool("docker-compose"), "--file", "compose.yaml", "--file", "compose.own.yaml", "config"]
+    without = {name: value for name, value in os.environ.items() if name != "KEYS_UID"}
+    refused = subprocess.run(command, cwd=root, env=without, capture_output=True, text=True, check=False)
+    assert refused.returncode != 0
+    assert "the user that owns the keys" in refused.stderr
+    ports = {"KEYS_UID": "1000", "GRAFANA_PORT": "3001"}
+    taken = subprocess.run(
+        command, cwd=root, env=without | ports, capture_output=True, text=True, check=False
+    )
+    assert taken.returncode == 0, taken.stderr
+    merged = yaml.safe_load(taken.stdout)["services"]
+    assert merged["prepaid-exporter"]["user"] == "1000:65532"
+    assert merged["prepaid-exporter"]["command"][0] == "serve"
+    assert "3001" in str(merged["grafana"]["ports"])
+
+
+def test_the_health_check_asks_no_provider(services: dict[str, Any]) -> None:
+    program, python, flag, script = services["prepaid-exporter"]["healthcheck"]["test"]
+    assert (program, python, flag) == ("CMD", "/opt/prepaid-exporter/bin/python", "-c")
+    assert "/-/healthy'" in script
+    compile(script, "healthcheck", "exec")
 
 
 def test_everything_mounted_is_shipped(root: Path, services: dict[str, Any]) -> None:
@@ -83,7 +110,8 @@ def test_prometheus_loads_the_shipped_rules_and_finds_the_others(
     assert {target.split(":")[0] for target in targets} == {"prepaid-exporter", "alertmanager"}
     for target in targets:
         host, port = target.split(":")
-        assert services[host]["ports"] == [f"127.0.0.1:{port}:{port}"]
+        (published,) = services[host]["ports"]
+        assert re.fullmatch(rf"127\.0\.0\.1:\$\{{[A-Z]+_PORT:-{port}\}}:{port}", published)
 
 
 def test_alertmanager_loads_the_shipped_example(
