@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
@@ -112,6 +113,38 @@ def test_prometheus_loads_the_shipped_rules_and_finds_the_others(
         host, port = target.split(":")
         (published,) = services[host]["ports"]
         assert re.fullmatch(rf"127\.0\.0\.1:\$\{{[A-Z]+_PORT:-{port}\}}:{port}", published)
+
+
+def test_the_links_in_the_alerts_lead_to_the_grafana_beside_it(
+    root: Path, services: dict[str, Any], tool: Callable[[str], str], tmp_path: Path
+) -> None:
+    prometheus = services["prometheus"]
+    assert prometheus["entrypoint"] == ["/bin/sh", "-ec"]
+    (script,) = prometheus["command"]
+    etc, store = tmp_path / "etc", tmp_path / "store"
+    (etc / "rules").mkdir(parents=True)
+    store.mkdir()
+    shutil.copy(shipped(root, prometheus, "/etc/prometheus/prometheus.yml"), etc / "prometheus.yml")
+    for rules in shipped(root, prometheus, "/etc/prometheus/rules").glob("*.yml"):
+        shutil.copy(rules, etc / "rules")
+    here = script.replace("$$", "$").replace("/bin/prometheus", "echo")
+    for inside, outside in (("/etc/prometheus", etc), ("/prometheus", store)):
+        here = re.sub(rf"(?<=[ =\"]){inside}\b", str(outside), here)
+    done = subprocess.run(
+        ["sh", "-ec", here],
+        env={"PATH": os.environ["PATH"], "GRAFANA": "http://localhost:3001"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert f"--config.file={store}/etc/prometheus.yml --storage.tsdb.path={store}" in done.stdout
+    texts = [path.read_text() for path in sorted((store / "etc/rules").iterdir())]
+    assert sorted(path.name for path in (store / "etc/rules").iterdir()) == ["alerts.yml", "recording.yml"]
+    assert "grafana.example.com" not in "".join(texts)
+    assert "http://localhost:3001/d/prepaid" in texts[0]
+    command: list[str | Path] = [tool("promtool"), "check", "rules", *sorted((store / "etc/rules").iterdir())]
+    assert subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
 def test_alertmanager_loads_the_shipped_example(
