@@ -9,6 +9,7 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,6 +18,7 @@ import pytest
 import yaml
 
 from exporter.simulator import Simulator
+from tests.history import backfill, samples
 from tests.programs import alertmanager, exporter, fetch, prometheus, until
 
 LOW = Decimal(990)
@@ -123,8 +125,37 @@ def night(
         text = text.replace("prepaid-exporter:10710", target)
         scraping = yaml.safe_load(text)
         run.patient(scraping)
+        recording = yaml.safe_load(run.faster((shipped / "rules/recording.yml").read_text()))["groups"][0][
+            "rules"
+        ]
+        past(tool, server, f"http://{target}", recording)
         url = stack.enter_context(prometheus(tool("prometheus"), server, yaml.safe_dump(scraping)))
         yield Night(simulator, alerts, url, received)
+
+
+def richer(by: float, found: re.Match[str]) -> str:
+    return f"{found[1]} {float(found[2]) + by}"
+
+
+def past(tool: Callable[[str], str], server: Path, exporter: str, recording: list[dict[str, Any]]) -> None:
+    """Give a server the hour before, in which a unit was spent in twenty seconds: a pace takes an hour of readings.
+
+    What sums up the steps of an hour is left to the server itself.
+    """
+    scrape = {"job": "prepaid-exporter", "instance": exporter.removeprefix("http://")}
+    page = fetch(f"{exporter}/metrics").text + "up 1\n"
+    mine = re.compile(rf'^(prepaid_balance\{{.*account="{ACCOUNT}".*\}}) (\S+)$', re.MULTILINE)
+    now = int(time.time())
+    readings = server / "readings.om"
+    with readings.open("w") as lines:
+        for moment in range(now - 80, now + 1):
+            spent = (now - moment) / 20
+            then = mine.sub(partial(richer, spent), page)
+            lines.writelines(samples(then, moment, scrape))
+        lines.write("# EOF\n")
+    wanted = {"wallet:prepaid_balance:min", "wallet:prepaid_spend:step5m"}
+    rules = [rule for rule in recording if rule["record"] in wanted]
+    backfill(tool, server, readings, rules, (now - 75, now), "1s")
 
 
 def spending(night: Night) -> Callable[[], object]:

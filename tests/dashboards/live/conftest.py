@@ -4,8 +4,6 @@ Time is the world's own: the night ends at END whenever the test runs, and passe
 """
 
 import json
-import re
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -16,10 +14,10 @@ from typing import Any
 
 import pytest
 import yaml
-from prometheus_client.parser import text_string_to_metric_families
 
 from exporter.simulator import Simulator
-from tests.programs import PATIENCE, exporter, fetch, prometheus
+from tests.history import FOREVER, backfill, samples
+from tests.programs import exporter, fetch, prometheus
 
 END = 1768456800.0  # 2026-01-15 06:00 UTC: two hours of what is recorded are before midnight
 HOURS = 8
@@ -30,7 +28,7 @@ BOOKS = 14
 OTHERS = Path(__file__).with_name("others.txt").read_text(encoding="utf-8").splitlines()
 """What the same Prometheus holds of a target that is no exporter, and of a second exporter with another top-up page."""
 
-FOREVER = "--storage.tsdb.retention.time=100y"
+SCRAPE = {"job": "prepaid", "instance": "exporter:10710"}
 Json = dict[str, Any]
 Ask = Callable[..., list[Json]]
 Tool = Callable[[str], str]
@@ -104,21 +102,6 @@ def configuration(simulator: Simulator, ledger_port: int, definition: Path) -> s
     return yaml.safe_dump(config)
 
 
-def samples(page: str, moment: float) -> Iterator[str]:
-    """Write a page as OpenMetrics lines of the world's time, with the labels that a scrape adds."""
-    own_clock = (
-        "prepaid_account_last_success_timestamp",
-        "prepaid_exporter_config_last_reload_success_timestamp",
-        "process_start_time",
-    )
-    for family in text_string_to_metric_families(page):
-        for sample in family.samples:
-            value = sample.value + (moment - time.time() if sample.name.startswith(own_clock) else 0)
-            labels = {**sample.labels, "job": "prepaid", "instance": "exporter:10710"}
-            quoted = ",".join(f"{name}={json.dumps(text)}" for name, text in labels.items())
-            yield f"{sample.name}{{{quoted}}} {value} {moment}\n"
-
-
 def record(url: str, clock: Clock, simulator: Simulator, file: Path) -> None:
     """Scrape the exporter through the night; at its end one provider rejects the key."""
     with file.open("w") as lines:
@@ -131,27 +114,9 @@ def record(url: str, clock: Clock, simulator: Simulator, file: Path) -> None:
             took = time.monotonic() - begun
             assert answer.status_code == 200
             of_the_scrape = f"up 1\nscrape_duration_seconds {took}\n"
-            lines.writelines(samples(answer.text + of_the_scrape, clock.now))
+            lines.writelines(samples(answer.text + of_the_scrape, clock.now, SCRAPE))
             lines.writelines(f"{other} {clock.now}\n" for other in OTHERS)
         lines.write("# EOF\n")
-
-
-def layers(rules: list[Json]) -> Iterator[list[Json]]:
-    """Order the recording rules: each layer reads only what layers before it recorded (or itself)."""
-    pending = {rule["record"]: rule for rule in rules}
-    while pending:
-        ready = [
-            name
-            for name, rule in pending.items()
-            if not set(re.findall(r"(?:wallet|account):[\w:]+", rule["expr"])) & (set(pending) - {name})
-        ]
-        assert ready, f"these rules read each other in a ring: {sorted(pending)}"
-        yield [pending.pop(name) for name in ready]
-
-
-def run(*command: str) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE)
-    assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.fixture(scope="module")
@@ -179,17 +144,9 @@ def ask(
 ) -> Iterator[Ask]:
     """Ask a Prometheus that holds the night and what the shipped recording rules made of it."""
     folder = tmp_path_factory.mktemp("prometheus")
-    data = folder / "data"
-    promtool = tool("promtool")
-    run(promtool, "tsdb", "create-blocks-from", "openmetrics", str(recorded_night), str(data))
     groups = yaml.safe_load((root / "grafana/rules/recording.yml").read_text())["groups"]
-    for layer in layers([rule for group in groups for rule in group["rules"]]):
-        file = folder / "layer.yml"
-        file.write_text(yaml.safe_dump({"groups": [{"name": "layer", "rules": layer}]}))
-        span = [f"--start={END - HOURS * 3600:.0f}", f"--end={END:.0f}", "--eval-interval=1m"]
-        with prometheus(tool("prometheus"), folder, "{}", FOREVER) as url:
-            command = [promtool, "tsdb", "create-blocks-from", "rules", *span]
-            run(*command, f"--url={url}", f"--output-dir={data}", str(file))
+    rules = [rule for group in groups for rule in group["rules"]]
+    backfill(tool, folder, recorded_night, rules, (END - HOURS * 3600, END), "1m")
     with prometheus(tool("prometheus"), folder, "{}", FOREVER) as url:
 
         def query(kind: str, **parameters: str | float) -> list[Json]:
