@@ -4,7 +4,6 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-import yaml
 from markupsafe import escape
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics_families
 from prometheus_client.parser import text_string_to_metric_families
@@ -12,6 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from exporter.config import load
 from exporter.metrics.exposition import OPENMETRICS, TEXT_0, Page
 from exporter.model import Level, Outcome, Wallet
+from exporter.schema.yaml_document import dump
 from exporter.scrape import Reading
 from exporter.scrape.thresholds import effective_thresholds
 from exporter.web import pages
@@ -34,7 +34,8 @@ def test_an_account_and_its_thresholds_may_have_the_name(name: str, tmp_path: Pa
     file = tmp_path / "prepaid.yml"
     entry = {"name": name, "provider": "apimall", "api_key": "canary-7f3a", "thresholds": {"critical": 5}}
     entry["wallet_thresholds"] = {name: {"critical": 7}}
-    file.write_text(yaml.safe_dump({"accounts": [entry]}, allow_unicode=True), encoding="utf-8")
+    # In quotes, where a space at the begin of a line would be taken for a slip.
+    file.write_text(dump({"accounts": [entry]}), encoding="utf-8")
     (account,) = load(file).accounts
     wallet = Wallet(id=name, currency="CREDITS", balance=Decimal(3))
     reading = Reading(account, Outcome(1.0, 1.0, wallets=(wallet,), status=200), 1.0)
