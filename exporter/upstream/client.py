@@ -1,7 +1,7 @@
 """One HTTP exchange: inside a wall-clock limit, below a size cap, without redirects.
 
 The library prepares requests and sends none: its sessions follow redirects with credentials, read `.netrc` and keep
-cookies. Connections are kept and shared by all accounts that trust the same authorities and go the same way.
+cookies. Connections are kept, each for the account that it was opened for.
 """
 
 import errno
@@ -52,6 +52,7 @@ class Client:
         ).prepare()
         parts = urlsplit(str(request.url))
         route = Route(
+            prepared.account,
             parts.scheme,
             parts.hostname or "",
             parts.port or PORTS[parts.scheme],

@@ -29,8 +29,13 @@ _SUCCESSES = range(200, 300)
 
 @dataclass(frozen=True)
 class Route:
-    """The way to a server. Connections that went the same way and trust the same are as good as each other."""
+    """An account's way to a server. Connections that went the same way and trust the same are as good as each other.
 
+    Accounts share none: an answer that comes a second time, while the next request waits for its own, can be told from
+    that by nobody, and must not be another account's money.
+    """
+
+    account: str
     scheme: str
     host: str
     port: int

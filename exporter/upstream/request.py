@@ -26,8 +26,9 @@ _DEFAULT_HEADERS = {
 
 @dataclass(frozen=True)
 class Prepared:
-    """A request to send, its credentials in each spelling that they travel in, and `shown`: the same without them."""
+    """A request of an account, its credentials in each spelling that they travel in, and `shown`: it without them."""
 
+    account: str
     method: str
     url: str = field(repr=False)
     headers: Mapping[str, bytes] = field(repr=False)
@@ -42,6 +43,7 @@ def prepare(account: Account, secrets: Mapping[str, str]) -> Prepared:
     shown_url, _, _ = _assemble(account, dict.fromkeys(secrets, MASK))
     method = account.provider.definition.request.method
     return Prepared(
+        account=account.name,
         method=method,
         url=url,
         headers={name: value.encode() for name, value in headers.items()},

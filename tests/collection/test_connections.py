@@ -255,6 +255,24 @@ def test_what_follows_an_answer_is_not_read_as_the_next_one(
     assert server.connections == 2, "what came to its end in order is used on"
 
 
+def test_an_answer_that_comes_again_while_another_is_waited_for_stays_with_its_account(
+    upstream: MakeUpstream, desk: MakeDesk
+) -> None:
+    """A second copy that comes late looks like the answer to the next request: that must not be another account's."""
+    money = {f"account-{number}": 100 + number for number in range(8)}
+    told: dict[Peer, bytes] = {}
+
+    def answer(peer: Peer, asked: Asked) -> None:
+        amount = next(amount for name, amount in money.items() if f"/{name}/" in asked.line)
+        peer.send(told.get(peer, b"") + good(amount))
+        told[peer] = good(amount)
+
+    server = upstream(answer)
+    running = desk(**{name: {"base_url": f"{server.url}/{name}"} for name in money})
+    for name in list(money) * 3:
+        assert running.metrics(query=f"?account={name}").balance(name) == money[name]
+
+
 @pytest.mark.parametrize("secure", [False, True])
 def test_interim_answers_and_their_answer_stay_with_their_account(
     upstream: MakeUpstream,
