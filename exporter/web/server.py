@@ -11,11 +11,13 @@ complete and for an answer to be taken, and a bound on what slow readers hold.
 import asyncio
 import logging
 import socket
+import struct
 import sys
 import time
 from asyncio import sslproto
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from contextvars import ContextVar
 from http import HTTPStatus
 from threading import Barrier, Event
@@ -52,6 +54,7 @@ _GRACE = 0.8
 _END = 0.8
 _LAST_TIME = 0.3
 _NOTE_EVERY = 60.0
+_NOT_AT_ALL = struct.pack("ii", 1, 0)
 
 # What asyncio keeps to read into, for each connection over TLS: a record is at most 16 KiB, and 256 KiB for each client
 # that has sent half of a hello is much.
@@ -298,7 +301,11 @@ class _Connection(H11Protocol):
         self._deadline = asyncio.get_running_loop().call_later(seconds or 0, self._late) if late else None
 
     def abort(self) -> None:
-        """Close the connection at once: what the client did not take yet is lost."""
+        """Close the connection at once: what the client did not take yet is lost, in the kernel's buffers too."""
+        with suppress(OSError):
+            self._transport.get_extra_info("socket").setsockopt(
+                socket.SOL_SOCKET, socket.SO_LINGER, _NOT_AT_ALL
+            )
         self._transport.abort()
 
     def send_400_response(self, _: str) -> None:
