@@ -1,5 +1,6 @@
 """Each bad file in `bad/` is refused with exactly the messages in the .txt beside it, all of them at once."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -34,3 +35,22 @@ def test_every_message_says_the_line_and_column_that_it_is_about(name: str) -> N
         assert 1 <= int(line) <= len(lines) + 1
         assert 1 <= int(column) <= len((*lines, "")[int(line) - 1]) + 1
         assert text.strip()
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ("params: {user_name: ..}", "must not be . or .., which would change the path of a request"),
+        (
+            "proxy_url: 'http://%D0%96:x@127.0.0.1:3128'",
+            "has a user or password that HTTP cannot carry: only ISO 8859-1",
+        ),
+        ("dashboard_url: https://me:x@example.com", "must not carry a user"),
+    ],
+)
+def test_what_an_account_may_not_say(
+    settings: str, message: str, refused: Callable[[str], list[str]]
+) -> None:
+    account = f"{{name: a, provider: smspubli, api_key: canary-7f3a, {settings}}}"
+    (line,) = refused(f"accounts: [{account}]")
+    assert line.endswith(f": {message}")

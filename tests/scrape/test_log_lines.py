@@ -19,7 +19,7 @@ from tests.programs import PATIENCE
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tests.collection.conftest import Eventually, MakeDesk, MakeUpstream
+    from tests.desk import Eventually, MakeDesk, MakeUpstream
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no device that is always full")

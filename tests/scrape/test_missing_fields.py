@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from tests.collection.conftest import Desk, MakeDesk, MakeUpstream, Page, Upstream
+    from tests.desk import Desk, MakeDesk, MakeUpstream, Page
+    from tests.peers import Upstream
 
 FAMILY = "prepaid_wallet_field_missing"
 ALERTS = {"alert_enabled": True, "critical": {"condition": "below", "threshold": "25"}}

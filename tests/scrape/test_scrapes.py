@@ -19,16 +19,8 @@ from exporter.web.application import Options
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.collection.conftest import (
-        Asked,
-        Desk,
-        Eventually,
-        MakeDesk,
-        MakeUpstream,
-        Page,
-        Peer,
-        Upstream,
-    )
+    from tests.desk import Desk, Eventually, MakeDesk, MakeUpstream, Page
+    from tests.peers import Asked, Peer, Upstream
 
 SCRAPES = 50
 WAIT = 120

@@ -16,7 +16,8 @@ from exporter.schema.problems import ConfigurationError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tests.collection.conftest import Answer, Asked, Eventually, MakeDesk, MakeUpstream, Peer, Upstream
+    from tests.desk import Eventually, MakeDesk, MakeUpstream
+    from tests.peers import Answer, Asked, Peer, Upstream
 
 NAME = "balance.invalid"
 """A host that only a proxy can find: its name does not resolve here."""

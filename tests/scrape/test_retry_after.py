@@ -16,7 +16,8 @@ from exporter.scrape.collector import MAX_RETRY_AFTER, retry_after
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.collection.conftest import Desk, MakeDesk, MakeUpstream, Upstream
+    from tests.desk import Desk, MakeDesk, MakeUpstream
+    from tests.peers import Upstream
 
 NOW = datetime(2026, 1, 15, 12, 0, tzinfo=UTC)
 SMS = b'{"status": "ok", "result": {"balance": "7", "currency": "EUR"}}'

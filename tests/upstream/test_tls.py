@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tests.collection.conftest import Desk, Eventually, MakeDesk, MakeUpstream, Peer, Upstream
+    from tests.desk import Desk, Eventually, MakeDesk, MakeUpstream
+    from tests.peers import Peer, Upstream
 
     Tls = Callable[..., ssl.SSLContext]
 

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from tests.collection.conftest import Asked, Eventually, MakeDesk, MakeUpstream, Peer, Upstream
+    from tests.desk import Eventually, MakeDesk, MakeUpstream
+    from tests.peers import Asked, Peer, Upstream
 
 LONG = 60.0
 """Seconds that are far more than an account's timeout here, and far less than the scrape's own deadline."""

@@ -14,7 +14,8 @@ import pytest
 from exporter.upstream.answer import MAX_SIZE
 
 if TYPE_CHECKING:
-    from tests.collection.conftest import Answer, Asked, Eventually, MakeDesk, MakeUpstream, Page, Peer
+    from tests.desk import Eventually, MakeDesk, MakeUpstream, Page
+    from tests.peers import Answer, Asked, Peer
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 BODY = json.dumps({"success": True, "data": {"credits": 7, "api_credits": 7}}).encode()

@@ -24,16 +24,8 @@ from exporter.model import Reason
 from tests.programs import PATIENCE
 
 if TYPE_CHECKING:
-    from tests.collection.conftest import (
-        Answer,
-        Asked,
-        Desk,
-        Eventually,
-        MakeDesk,
-        MakeUpstream,
-        Page,
-        Peer,
-    )
+    from tests.desk import Desk, Eventually, MakeDesk, MakeUpstream, Page
+    from tests.peers import Answer, Asked, Peer
 
 SECONDS = 4.0
 

@@ -15,16 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tests.collection.conftest import (
-        Asked,
-        Desk,
-        Eventually,
-        MakeDesk,
-        MakeUpstream,
-        Page,
-        Peer,
-        Upstream,
-    )
+    from tests.desk import Desk, Eventually, MakeDesk, MakeUpstream, Page
+    from tests.peers import Asked, Peer, Upstream
 
 WAIT = 120
 

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tests.collection.conftest import Asked, Desk, MakeDesk, MakeUpstream, Peer, Upstream
+    from tests.desk import Desk, MakeDesk, MakeUpstream
+    from tests.peers import Asked, Peer, Upstream
 
 LIMITED, BROKEN, WRONG_KEY = "429 X", "500 X", "401 X"
 API_ERROR = b'{"success": false, "error": {"code": "quota"}}'

@@ -10,7 +10,8 @@ import pytest
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.collection.conftest import MakeDesk, MakeUpstream, Upstream
+    from tests.desk import MakeDesk, MakeUpstream
+    from tests.peers import Upstream
 
 
 def keys(server: Upstream) -> list[str]:

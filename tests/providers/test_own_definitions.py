@@ -417,22 +417,3 @@ def test_a_param_is_not_named_like_a_credential(problems: Problems) -> None:
     assert problems(params="{api_key: {description: d}}") == [
         "params.api_key: is the name of a credential too; give one of them another name"
     ]
-
-
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [
-        ("params: {user_name: ..}", "must not be . or .., which would change the path of a request"),
-        (
-            "proxy_url: 'http://%D0%96:x@127.0.0.1:3128'",
-            "has a user or password that HTTP cannot carry: only ISO 8859-1",
-        ),
-        ("dashboard_url: https://me:x@example.com", "must not carry a user"),
-    ],
-)
-def test_what_an_account_may_not_say(
-    settings: str, message: str, refused: Callable[[str], list[str]]
-) -> None:
-    account = f"{{name: a, provider: smspubli, api_key: canary-7f3a, {settings}}}"
-    (line,) = refused(f"accounts: [{account}]")
-    assert line.endswith(f": {message}")
