@@ -81,7 +81,7 @@ class Wallet:
 
     id: str
     currency: str
-    balance: Decimal
+    balance: Decimal | None = None
     cached: bool | None = None
     settled_balance: Decimal | None = None
     credit_balance: Decimal | None = None

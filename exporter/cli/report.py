@@ -22,7 +22,7 @@ from exporter.providers import Provider
 from exporter.schema.durations import text as duration_text
 from exporter.scrape import Reading
 from exporter.scrape.accounts_json import accounts_as_json
-from exporter.scrape.amounts import shown
+from exporter.scrape.amounts import main_amount, shown
 from exporter.scrape.thresholds import breached, effective_thresholds, exhausted
 
 FINE, WARNING, CRITICAL, UNKNOWN = 0, 1, 2, 3
@@ -77,10 +77,9 @@ class Row:
 
     @property
     def amount(self) -> str:
-        """Return the balance, with the digits that people want to see; empty without one."""
-        if self.wallet is None or self.wallet.balance is None:
-            return ""
-        return _amount(self.wallet.balance, exact=self.exact)
+        """Return the balance, or what stands for it, with the digits that people want to see; empty without one."""
+        value, _ = main_amount(self.wallet) if self.wallet else (None, "")
+        return "" if value is None else _amount(value, exact=self.exact)
 
     @property
     def unit(self) -> str:
@@ -104,7 +103,8 @@ def _rows(reading: Reading, *, exact: bool) -> Iterator[Row]:
     else:
         for wallet in outcome.wallets:
             levels = effective_thresholds(reading.account, wallet)
-            words = ["nothing left"] if exhausted(wallet) else []
+            _, what = main_amount(wallet)
+            words = [word for word in (what, "nothing left" if exhausted(wallet) else "") if word]
             words += ["from the provider's cache"] if wallet.cached else []
             words += [f"{level} under {_amount(value, exact=exact)}" for level, value in levels.items()]
             yield Row(reading, breached(reading.account, wallet) or "ok", ", ".join(words), wallet, exact)

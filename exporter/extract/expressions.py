@@ -1,8 +1,9 @@
 """JMESPath over documents whose numbers are exact. The only user of the JMESPath library at run time."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Any
 
 import jmespath
@@ -64,17 +65,24 @@ _MISMATCHES = (exceptions.JMESPathError, ArithmeticError, RecursionError, TypeEr
 class Interpreter(visitor.TreeInterpreter):
     """Runs the expressions over one answer, and counts their steps: some take a year over a hostile one.
 
-    Steps and not seconds, so that the same answer gives the same outcome on every machine.
+    Steps and not seconds, so that the same answer gives the same outcome on every machine. `names` are fields that
+    every object has, such as `"$"` for the whole document.
     """
 
-    def __init__(self, steps: int = MAX_STEPS) -> None:
+    def __init__(self, names: Mapping[str, Any] = MappingProxyType({}), steps: int = MAX_STEPS) -> None:
         super().__init__(jmespath.Options(custom_functions=_FUNCTIONS))
+        self.names = dict(names)
         self._left = steps
 
     def visit(self, node: Any, *args: Any, **kwargs: Any) -> Any:
         """Count each part of an expression that is looked at."""
         self.spend(1)
         return super().visit(node, *args, **kwargs)
+
+    def visit_field(self, node: Any, value: Any) -> Any:
+        """Find a field by its name, which may be one that every object has."""
+        name = node["value"]
+        return self.names[name] if name in self.names else super().visit_field(node, value)
 
     def visit_comparator(self, node: Any, value: Any) -> Any:
         """Count what has to be compared: equal lists are compared to their ends."""
@@ -147,6 +155,20 @@ class Expression:
             return why_nothing(self._tree, document, interpreter.visit) if found is None else None
         except _MISMATCHES:
             return Nothing.ABSENT
+
+    def finds_null(self, document: Any, interpreter: Interpreter) -> bool:
+        """Tell whether the field whose name the expression ends in is there, and null; raise `Failure` (timeout)."""
+        node, holder = self._tree, document
+        try:
+            while node["type"] in ("subexpression", "pipe"):
+                *before, node = node["children"]
+                for child in before:
+                    holder = interpreter.visit(child, holder)
+        except _MISMATCHES:
+            return False
+        return bool(
+            node["type"] == "field" and isinstance(holder, dict) and holder.get(node["value"], 0) is None
+        )
 
 
 def _exact(node: Any) -> Any:

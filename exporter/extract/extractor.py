@@ -5,23 +5,25 @@ malformed; an optional value that cannot be read is left out and named in the no
 """
 
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from decimal import Decimal
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 from exporter.extract import documents
 from exporter.extract.absence import Nothing
 from exporter.extract.echoes import contains_secret
 from exporter.extract.expressions import Expression, Interpreter
-from exporter.extract.values import READERS, amount, product, total
+from exporter.extract.values import READERS, UNLIMITED, Amount, Context, amount, product, same, signed, total
 from exporter.model import Credit, Failure, FieldAnswers, Level, Reason, Wallet
 from exporter.providers import Provider
 from exporter.providers.definition import Definition, Errors, Success
 from exporter.providers.mapping import Number, Part, WalletMapping
 from exporter.schema.fields import Scalar
 from exporter.schema.patterns import TooSlowError
+
+_Name = TypeVar("_Name")
 
 _REDIRECTS = range(300, 400)
 _STATUS_REASONS = {401: Reason.AUTH, 403: Reason.AUTH, 429: Reason.RATE_LIMITED}
@@ -56,11 +58,11 @@ class Extractor:
         rules of success. What the body of an unsuccessful status is does not matter.
         """
         try:
-            found = documents.parse(body, content_type)
+            found = documents.parse(body, content_type, self.definition.answer, self.definition.lists)
         except ValueError as error:
             self.check_status(status)
             raise Failure(Reason.MALFORMED, f"the answer {error}") from None
-        interpreter = Interpreter()
+        interpreter = Interpreter({"$": found})
         if status not in _REDIRECTS:
             self._errors.check(found, interpreter)
         self.check_status(status)
@@ -82,19 +84,23 @@ class Extractor:
         currency: str | None,
         secrets: Collection[str] = (),
         answers: FieldAnswers | None = None,
+        now: float | None = None,
     ) -> tuple[tuple[Wallet, ...], tuple[str, ...]]:
         """Return the wallets of a document, and notes on what was left out of them.
 
         `currency` counts where the answer gives none. A text that contains one of `secrets` is never taken
-        over. Which optional fields were given and which are lost is noted in `answers`.
+        over. Which optional fields were given and which are lost is noted in `answers`. A time that is left is
+        counted from `now`, in Unix seconds; without it, from this moment.
         Raise `Failure`: malformed, or timeout where the definition is too slow for this document.
         """
         notes: list[str] = []
         found: list[Wallet] = []
-        interpreter = Interpreter()
+        context = Context(now=Decimal(int(time.time() if now is None else now)))
         for mapping in self._mappings:
-            for where, item in mapping.items(document, interpreter):
-                reading = _Reading(item, where, secrets, notes, interpreter)
+            interpreter = Interpreter({"$": document})
+            for item, where, names in mapping.items(document, interpreter):
+                interpreter.names |= names
+                reading = _Reading(item, where, secrets, notes, interpreter, context)
                 found.append(mapping.wallet(reading, currency, answers or FieldAnswers()))
         _refuse_doubles(found)
         return tuple(found), tuple(notes)
@@ -162,12 +168,13 @@ class _UnreadableError(Exception):
     def __init__(self, problem: str, found: str, paths: Iterable[Expression]) -> None:
         self.problem = problem
         self.found = found
-        self.paths = [*paths]
+        self.paths = list(paths)
         super().__init__(problem)
 
     def __str__(self) -> str:
         """Put the mistake into words; what the provider wrote is not among them."""
-        return f"{self.problem}: {self.found} at {' or '.join(map(_shown, self.paths))}"
+        where = " or ".join(map(_shown, self.paths))
+        return f"{self.problem}: {self.found} at {where}" if where else self.problem
 
 
 class _MissingError(_UnreadableError):
@@ -186,6 +193,7 @@ class _Reading:
     secrets: Collection[str]
     notes: list[str]
     interpreter: Interpreter
+    context: Context
 
     def at(self, paths: Sequence[Expression], reader: Callable[[Any], Any]) -> tuple[Any, int]:
         """Return what a reader makes of the first value that is there and not null: APIs rename and omit fields.
@@ -222,7 +230,7 @@ class _Reading:
         return value
 
     def required(self, name: str, field: "_Field") -> Any:
-        """Return the value of a field; raise `Failure` (malformed) where there is none."""
+        """Return the value of a field, or `UNLIMITED`; raise `Failure` (malformed) where there is none."""
         value = self.strictly(name, field)
         if value is None:
             raise self.malformed(name, _MissingError(field.paths))
@@ -264,6 +272,8 @@ class _Optional:
             reading.notes.append(f"{reading.where}.{name} {error}; left out")
             self._miss(name, (), 0)
             return None
+        if value is UNLIMITED:
+            return value
         if value is None:
             self._miss(name, field.paths, self._before.get(name, 0))
         else:
@@ -290,7 +300,7 @@ class _Field:
         """
         if not self.paths:
             return self.spec.literal, 0
-        value, number = reading.at(self.paths, lambda found: self._reader(found, self.spec))
+        value, number = reading.at(self.paths, lambda found: self._reader(found, self.spec, reading.context))
         if isinstance(value, str) and contains_secret(value, reading.secrets):
             raise _UnreadableError("repeats a credential", _kind(value), self.paths)
         return value, number
@@ -301,51 +311,90 @@ class _Amount(_Field):
 
     def __init__(self, spec: Number) -> None:
         super().__init__(spec)
-        self._plus = _parts(spec.plus)
-        self._minus = _parts(spec.minus)
+        self._first = _Source(spec)
+        self._plus = [_Source(part) for part in spec.plus or ()]
+        self._minus = [_Source(part) for part in spec.minus or ()]
+        self.paths = self._first.expressions
 
     def read(self, reading: _Reading) -> tuple[Any, int]:
         """Return the amount: sign, scale and path, then what is added and taken off."""
-        first, number = super().read(reading)
-        if first is None or not (self._plus or self._minus):
+        first, number = self._first.read(reading, self.spec)
+        if not isinstance(first, Decimal):
             return first, number
-        plus, minus = (
-            [self._part(part, paths, reading) for part, paths in parts] for parts in (self._plus, self._minus)
-        )
         try:
-            return total(first, plus, minus), number
+            factor = signed(self.spec, reading.context)
+            plus, minus = (
+                [self._part(part, abs(factor), reading) for part in parts]
+                for parts in (self._plus, self._minus)
+            )
+            return total(product(first, factor), plus, minus), number
         except ValueError as error:
-            raise _UnreadableError(str(error), "a sum", self.paths) from None
+            raise _UnreadableError(str(error), "", ()) from None
 
-    def _part(self, part: Part, paths: Sequence[Expression], reading: _Reading) -> Decimal:
-        factor = abs(self.spec.scale) if part.scale is None else part.scale
-
-        def scaled(found: Any) -> Decimal | None:
-            read = amount(found, self.spec)
-            return None if read is None else product(read, factor)
-
-        value: Decimal | None
-        value, _ = reading.at(paths, scaled)
-        if value is None:
-            raise _MissingError(paths)
-        return value
+    def _part(self, source: "_Source", factor: Decimal, reading: _Reading) -> Decimal:
+        read, _ = source.read(reading, self.spec)
+        if read is None:
+            raise _MissingError(source.expressions)
+        if not isinstance(read, Decimal):
+            raise _UnreadableError("is not a number", "no limit", source.expressions)
+        scale: Decimal | None = source.spec.scale
+        return product(read, factor if scale is None else scale)
 
 
-def _parts(parts: Iterable[Part] | None) -> list[tuple[Part, list[Expression]]]:
-    return [(part, [Expression(path) for path in part.path]) for part in parts or ()]
+class _Source:
+    """Where an amount, or a part of one, stands: at a path, or in the items of a list."""
+
+    def __init__(self, spec: Number | Part) -> None:
+        self.spec = spec
+        self._sum = spec.sum
+        self._items = Expression(spec.sum.items) if spec.sum else None
+        self._paths = [Expression(path) for path in (spec.sum.path if spec.sum else spec.path or ())]
+
+    @property
+    def expressions(self) -> list[Expression]:
+        """List what is looked for in the item of the wallet."""
+        return [self._items] if self._items else self._paths
+
+    def read(self, reading: _Reading, spec: Number) -> tuple[Amount, int]:
+        """Return the amount as it stands, None where it is not given, and the number of the path that found it.
+
+        Raise `_UnreadableError`, or `Failure` (timeout).
+        """
+        excused = getattr(self.spec, "missing", None) is not None
+        if self._sum is None or self._items is None:
+            return self._one(reading, spec, excused=excused)
+        items, _ = reading.at([self._items], lambda found: found)
+        if items is None:
+            return Decimal(0) if excused else None, 0
+        if not isinstance(items, list):
+            raise _UnreadableError("is not a list", _kind(items), [self._items])
+        amounts = []
+        for item in items:
+            part, _ = self._one(replace(reading, item=item), spec, excused=self._sum.missing is not None)
+            if part is None:
+                raise _MissingError(self._paths)
+            if not isinstance(part, Decimal):
+                return part, 0
+            amounts.append(part)
+        return total(Decimal(0), amounts, ()), 0
+
+    def _one(self, reading: _Reading, spec: Number, *, excused: bool) -> tuple[Amount, int]:
+        read, number = reading.at(
+            self._paths, lambda found: Decimal(0) if found is None and excused else amount(found, spec)
+        )
+        if read is None and None in spec.unlimited:
+            null = any(path.finds_null(reading.item, reading.interpreter) for path in self._paths)
+            return UNLIMITED if null else None, number
+        return read, number
 
 
 def _field(spec: Any) -> _Field:
     return _Amount(spec) if isinstance(spec, Number) else _Field(spec)
 
 
-_OPTIONAL = tuple(
-    field.name
-    for field in fields(Wallet)
-    if field.name in WalletMapping.model_fields
-    and field.name
-    not in ("id", "currency", "balance", "credit_unit", "thresholds", "credit_breakdown", "postpaid")
-)
+_PLAIN = {field.name for field in fields(Wallet)} & set(WalletMapping.model_fields) - {
+    *("id", "currency", "credit_unit", "thresholds", "credit_breakdown", "postpaid")
+}
 """Fields that a wallet has as the definition has them."""
 
 
@@ -354,45 +403,51 @@ class _Mapping:
 
     def __init__(self, mapping: WalletMapping) -> None:
         self._mapping = mapping
-        self._items = Expression(mapping.items)
-        self._fields = {name: _field(spec) for name in _OPTIONAL if (spec := getattr(mapping, name))}
+        self._items = Expression(mapping.items_by_key or mapping.items)
+        self._fields = {
+            name: _field(spec)
+            for name in WalletMapping.model_fields
+            if name in _PLAIN and (spec := getattr(mapping, name))
+        }
         self._id = _field(mapping.id)
         self._currency = _field(mapping.currency) if mapping.currency else None
-        self._balance = _field(mapping.balance)
         self._thresholds = {level: _field(spec) for level, spec in mapping.thresholds.items()}
         self._breakdown = {kind: _field(spec) for kind, spec in mapping.credit_breakdown.items()}
 
-    def items(self, document: Any, interpreter: Interpreter) -> list[tuple[str, Any]]:
-        """Return what the wallets are read from, and what each is called in messages."""
+    def items(self, document: Any, interpreter: Interpreter) -> Iterator[tuple[Any, str, dict[str, Any]]]:
+        """Yield what each wallet is read from, what it is called in messages, and names that count for it alone."""
         try:
             items = self._items.search(document, interpreter)
         except ValueError:
             raise Failure(Reason.MALFORMED, f"{_shown(self._items)} does not fit the answer") from None
-        listed = isinstance(items, list)
-        if not listed and not isinstance(items, dict):
-            found = f"{_kind(items)} at {_shown(self._items)}"
+        found = f"{_kind(items)} at {_shown(self._items)}"
+        if self._mapping.items_by_key:
+            if not isinstance(items, dict):
+                raise Failure(Reason.MALFORMED, f"wallets are not an object: {found}")
+            yield from ((item, "wallet", {"@key": key}) for key, item in items.items())
+        elif isinstance(items, list):
+            for index, item in enumerate(items):
+                if not isinstance(item, dict):
+                    raise Failure(Reason.MALFORMED, f"wallets[{index}] is not an object but {_kind(item)}")
+                yield item, f"wallets[{index}]", {}
+        elif isinstance(items, dict):
+            yield items, "wallet", {}
+        else:
             raise Failure(Reason.MALFORMED, f"wallets are neither an object nor a list: {found}")
-        named = []
-        for index, item in enumerate(items if listed else [items]):
-            where = f"wallets[{index}]" if listed else "wallet"
-            if not isinstance(item, dict):
-                raise Failure(Reason.MALFORMED, f"{where} is not an object but {_kind(item)}")
-            named.append((where, {**item, "$": document} if listed else item))
-        return named
 
-    def wallet(
-        self,
-        reading: _Reading,
-        operators_currency: str | None,
-        answers: FieldAnswers,
-    ) -> Wallet:
+    def wallet(self, reading: _Reading, operators_currency: str | None, answers: FieldAnswers) -> Wallet:
         """Return the wallet that an item holds, and note in `answers` which optional fields it gives."""
         unit = self._unit(reading, operators_currency)
+        reading = replace(reading, context=replace(reading.context, unit=unit))
         credit_unit = self._mapping.credit_unit or unit
-        wallet_id = reading.required("id", self._id)
-        key = wallet_id, unit
+        key = reading.required("id", self._id), unit
         optional = _Optional(reading, answers.before.get(key, {}))
-        values = {name: optional.read(name, field) for name, field in self._fields.items()}
+        values = {
+            name: reading.required(name, field)
+            if name in self._mapping.essential
+            else optional.read(name, field)
+            for name, field in self._fields.items()
+        }
         thresholds: dict[Level, Any] = {
             level: optional.read(f"thresholds.{level}", field) for level, field in self._thresholds.items()
         }
@@ -403,16 +458,13 @@ class _Mapping:
         if optional.lost:
             answers.lost[key] = frozenset(optional.lost)
         return Wallet(
-            id=wallet_id,
+            id=key[0],
             currency=unit,
-            balance=reading.required("balance", self._balance),
             credit_unit=credit_unit,
-            thresholds={level: value for level, value in thresholds.items() if value is not None},
-            credit_breakdown=tuple(
-                Credit(kind, part, credit_unit) for kind, part in parts.items() if part is not None
-            ),
+            thresholds=_samples(thresholds),
+            credit_breakdown=tuple(Credit(kind, part, credit_unit) for kind, part in _samples(parts).items()),
             postpaid=values.get("type") in self._mapping.postpaid,
-            **{name: value for name, value in values.items() if value is not None},
+            **_samples(values),
         )
 
     def _unit(self, reading: _Reading, operators: str | None) -> str:
@@ -428,6 +480,11 @@ class _Mapping:
 def _shared(given: tuple[tuple[str, int], ...]) -> Mapping[str, int]:
     """Return one and the same mapping for the many wallets that give the same fields."""
     return dict(given)
+
+
+def _samples(values: Mapping[_Name, Any]) -> dict[_Name, Any]:
+    """Leave out what the answer did not give, and what has no limit."""
+    return {name: value for name, value in values.items() if value is not None and value is not UNLIMITED}
 
 
 def _shown(path: Expression) -> str:
@@ -450,4 +507,4 @@ def _kind(value: Any) -> str:
 
 
 def _among(value: Any, known: Iterable[Scalar]) -> bool:
-    return any(_kind(value) == _kind(one) and value == one for one in known)
+    return any(same(value, one) for one in known)

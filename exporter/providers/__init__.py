@@ -7,7 +7,7 @@ from pathlib import Path
 from exporter.providers.consistency import consistency
 from exporter.providers.definition import Definition
 from exporter.schema.problems import ConfigurationError, Problem
-from exporter.schema.validation import validate
+from exporter.schema.validation import validate, written
 from exporter.schema.yaml_document import read
 
 _FOLDER = Path(__file__).parent
@@ -50,5 +50,7 @@ def load(path: Path) -> tuple[Provider | None, list[Problem]]:
         return None, error.problems
     definition, problems = validate(Definition, source.data, source)
     if definition:
-        problems = [source.problem(where, message) for where, message in consistency(definition)]
+        problems = [
+            source.problem(written(where, source), message) for where, message in consistency(definition)
+        ]
     return (Provider(path.stem, definition) if definition and not problems else None), problems

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from string import Template
 
 from exporter.providers.definition import BasicAuth, Definition, FieldAuth
-from exporter.schema.fields import header_name, is_cleartext
+from exporter.schema.fields import Scalar, begins, ends_in_name, header_name, is_cleartext
 from exporter.schema.problems import Location
 
 Found = Iterator[tuple[Location, str]]
@@ -16,6 +16,8 @@ RESERVED = frozenset(
 )
 """Names that, as a credential's, would give an account one key with two meanings."""
 
+_ROOTS_OF_TEXT = frozenset({"text", "$", "$first"})
+_SECRET = re.compile(r"(.*_)?(api_?key|token|secret|password|passwd|passphrase)")
 _FORGOTTEN_SIGN = re.compile(r"(?<!\$)\{([A-Za-z_]\w*)\}")
 
 
@@ -27,6 +29,7 @@ def consistency(definition: Definition) -> Found:
     yield from _unused(definition)
     yield from _authentication(definition)
     yield from _doubles(definition)
+    yield from _format(definition)
     for status in filter(definition.accepts, definition.errors.statuses):
         yield ("errors", "statuses", str(status)), "is a status of success too"
     if is_cleartext(definition.base_url):
@@ -39,6 +42,12 @@ def _names(definition: Definition) -> Found:
             yield ("credentials", name), "would be taken for another key of an account; give it another name"
         if name in definition.params:
             yield ("params", name), "is the name of a credential too; give one of them another name"
+    for name in definition.params:
+        if _SECRET.fullmatch(name) and name not in definition.credentials:
+            yield (
+                ("params", name),
+                "is shown on pages and in logs, as all params are; a secret goes into credentials",
+            )
     for index, group in enumerate(definition.exactly_one):
         yield from _undeclared(("exactly_one", index), group, definition.params)
     yield from _undeclared(("request", "path_with"), definition.request.path_with, definition.params)
@@ -111,10 +120,52 @@ def _authentication(definition: Definition) -> Found:
         yield ("auth", "name"), f"{auth.name} is in the request already, which auth sets"
 
 
+def _format(definition: Definition) -> Found:
+    """Yield what an answer of the format can never have."""
+    if definition.lists and definition.answer != "xml":
+        yield ("lists",), "goes with answer: xml"
+    if definition.answer == "text":
+        for where, path in _paths(definition):
+            if odd := begins(path) - _ROOTS_OF_TEXT:
+                named = ", ".join(sorted(odd))
+                yield where, f"begins with {named}; an answer of text has nothing but text"
+    if definition.answer != "json":
+        for where, value in _scalars(definition):
+            if not isinstance(value, str):
+                yield (
+                    where,
+                    f"is no text, which is all that an answer of {definition.answer} has; put it in quotes",
+                )
+
+
+def _paths(definition: Definition) -> Iterator[tuple[Location, str]]:
+    """Yield the paths that a definition writes, with where each begins in it."""
+    if "code" in definition.errors.model_fields_set:
+        yield from ((("errors", "code"), path) for path in definition.errors.code)
+    for index, rule in enumerate(definition.success):
+        if rule.path:
+            yield ("success", index, "path"), rule.path
+    for index, wallet in enumerate(definition.wallets):
+        yield from ((("wallets", index, *where), path) for where, path in wallet.paths())
+
+
+def _scalars(definition: Definition) -> Iterator[tuple[Location, Scalar]]:
+    """Yield the values that are compared with what stands in an answer, not with what an expression makes of it."""
+    for index, rule in enumerate(definition.success):
+        for name in ("equals", "errors") if ends_in_name(rule.path or "@") else ():
+            yield from ((("success", index, name), value) for value in getattr(rule, name))
+    for name in ("auth", "rate_limited", "exhausted"):
+        yield from ((("errors", name), value) for value in getattr(definition.errors, name))
+
+
 def _doubles(definition: Definition) -> Found:
     seen = set()
     for index, wallet in enumerate(definition.wallets):
-        if wallet.id.literal is None or (wallet.currency and wallet.currency.literal is None):
+        if (
+            wallet.items_by_key
+            or wallet.id.literal is None
+            or (wallet.currency and wallet.currency.literal is None)
+        ):
             continue
         series = wallet.items, wallet.id.literal, wallet.currency and wallet.currency.literal
         if series in seen:

@@ -169,6 +169,14 @@ class Errors(Strict):
     )
 
 
+def _fixed(value: str) -> str:
+    if "${" in value:
+        raise ValueError(
+            "holds ${, but no variable is put into a base_url; an account may give a base_url of its own"
+        )
+    return value
+
+
 def _hinted(value: str) -> str:
     if value not in {*Reason} and not (value.isascii() and value.isdigit() and 100 <= int(value) < 600):  # noqa: PLR2004
         raise ValueError(f"must be an HTTP status or a reason: {', '.join(Reason)}")
@@ -176,6 +184,8 @@ def _hinted(value: str) -> str:
 
 
 def _as_list(value: Any) -> Any:
+    if value is not None and not isinstance(value, dict | list):
+        raise ValueError("must be a mapping of keys to values, or a list of them")
     return [value] if isinstance(value, dict) else value
 
 
@@ -200,10 +210,20 @@ class Definition(Strict):
     exactly_one: list[list[Name]] = Field(
         default=[], description="groups of params of which an account gives exactly one"
     )
-    base_url: Url = Field(description="https://, the host and what every path begins with")
+    base_url: Annotated[Url, AfterValidator(_fixed)] = Field(
+        description="https://, the host and what every path begins with"
+    )
     request: Request = Field(description="see below")
     auth: Annotated[TokenAuth | FieldAuth | BasicAuth, Field(discriminator="type")] = Field(
         description="where the key goes, see below"
+    )
+    answer: Literal["json", "text", "xml"] = Field(
+        default="json",
+        description="format of the answer: `json`, `text` (the document is `{text: ...}`), or `xml` (the root by its "
+        'name, attributes as `"@name"`, text beside them as `"#text"`, repeated elements as a list)',
+    )
+    lists: list[str] = Field(
+        default=[], description="elements of an answer in XML that are lists even where there is one of them"
     )
     success: Annotated[list[Success], BeforeValidator(_as_list)] = Field(
         default=[], description="a rule, or a list of them, see below"

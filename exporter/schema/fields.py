@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from decimal import Decimal
 from ipaddress import ip_address
 from string import Template
 from typing import Annotated, Any
@@ -11,11 +12,29 @@ import jmespath
 from jmespath.functions import Functions
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-from exporter.schema.patterns import MAX_TEXT, number_pattern
+from exporter.schema.patterns import MAX_TEXT, number_pattern, text_pattern
 
 UNIT = re.compile(r"[A-Z][A-Z0-9_]{0,31}")
 NUMBER = re.compile(r"[-+]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]{1,4})?")
 _MAX_EXPRESSION = 2000
+_CHAINS = frozenset(
+    {
+        "subexpression",
+        "index_expression",
+        "pipe",
+        "flatten",
+        "projection",
+        "value_projection",
+        "filter_projection",
+    }
+)
+"""Parts of an expression whose later children look at what the first one found."""
+
+_ODD_ESCAPE = re.compile(
+    r"%(?:2[eEfFdD]|5[cCfF]|7[eE]|3[0-9]|[46][1-9a-fA-F]|[57][0-9aA]|(?![0-9a-fA-F]{2}))"
+)
+"""Escapes of what needs none, or that change where a path leads."""
+
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _OWN_HEADERS = frozenset({"host", "connection", "content-length", "transfer-encoding"})
@@ -90,6 +109,10 @@ def _path(value: str) -> str:
         raise ValueError("holds a space, #, \\ or a control character")
     if {".", ".."} & set(value.partition("?")[0].split("/")):
         raise ValueError("must not hold . or .. between slashes")
+    if _ODD_ESCAPE.search(value):
+        raise ValueError(
+            "holds an escape that hides a sign; write the sign itself (and %25 for a percent sign)"
+        )
     return value
 
 
@@ -106,6 +129,47 @@ def _expression(value: str) -> str:
     return value
 
 
+def _without_sum(value: str) -> str:
+    if "sum" in _called(jmespath.compile(value).parsed):
+        raise ValueError(
+            "calls sum(), which is 0 where the items lack the field; write sum: {items: ..., path: ...}"
+        )
+    return value
+
+
+def begins(value: str) -> set[str]:
+    """Return the names of the fields that an expression looks for first, and `@` where it takes all that there is."""
+    return _begins(jmespath.compile(value).parsed)
+
+
+def _begins(node: Any) -> set[str]:
+    if not isinstance(node, dict):
+        return set()
+    kind, children = node["type"], node["children"]
+    if kind == "field":
+        return {node["value"]}
+    if kind in ("current", "identity"):
+        return {"@"}
+    if kind in _CHAINS:
+        return _begins(children[0])
+    return set().union(*map(_begins, children))
+
+
+def ends_in_name(value: str) -> bool:
+    """Tell whether an expression ends in the name of a field, so that it can be seen whether the field is there."""
+    node = jmespath.compile(value).parsed
+    while node["type"] in ("subexpression", "pipe"):
+        node = node["children"][-1]
+    return bool(node["type"] == "field")
+
+
+def _called(node: Any) -> set[str]:
+    if not isinstance(node, dict):
+        return set()
+    own = {node["value"]} if node["type"] == "function_expression" else set()
+    return own.union(*map(_called, node["children"]))
+
+
 def _check_calls(node: Any) -> None:
     if not isinstance(node, dict):
         return
@@ -119,7 +183,7 @@ def _check_call(name: str, given: int) -> None:
     if name not in Functions.FUNCTION_TABLE:
         raise ValueError(f"calls {name}(), which is no function of JMESPath")
     if name == "avg":
-        raise ValueError("calls avg(), which is not exact; use sum()")
+        raise ValueError("calls avg(), which is not exact")
     signature = Functions.FUNCTION_TABLE[name]["signature"]
     variadic = bool(signature) and signature[-1].get("variadic", False)
     if given < len(signature) or (given > len(signature) and not variadic):
@@ -141,7 +205,15 @@ def _unit(value: str) -> str:
 
 def short(key: str) -> BeforeValidator:
     """Let a bare string or list stand for a mapping with that one key."""
-    return BeforeValidator(lambda value: {key: value} if isinstance(value, str | list) else value)
+
+    def mapping(value: Any) -> Any:
+        if isinstance(value, str | list):
+            return {key: value}
+        if isinstance(value, bool | int | Decimal):
+            raise ValueError(f"must be a {key} (text), or a mapping of keys to values")  # noqa: TRY004
+        return value
+
+    return BeforeValidator(mapping)
 
 
 def _as_list(value: Any) -> Any:
@@ -183,7 +255,10 @@ Printable = Annotated[str, AfterValidator(_printable)]
 LabelText = Annotated[str, AfterValidator(label)]
 Expression = Annotated[str, AfterValidator(_expression)]
 NumberPattern = Annotated[str, AfterValidator(number_pattern)]
+TextPattern = Annotated[str, AfterValidator(text_pattern)]
+AmountExpression = Annotated[Expression, AfterValidator(_without_sum)]
 Paths = Annotated[list[Expression], BeforeValidator(_as_list), Field(min_length=1)]
+AmountPaths = Annotated[list[AmountExpression], BeforeValidator(_as_list), Field(min_length=1)]
 Name = Annotated[str, AfterValidator(_name)]
 Unit = Annotated[str, AfterValidator(_unit)]
 Url = Annotated[str, AfterValidator(secure_url)]

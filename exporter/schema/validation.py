@@ -66,7 +66,7 @@ def unknown_key(source: YamlDocument, location: Location, known: Iterable[str]) 
 
 
 def _problem(model: type[BaseModel], detail: ErrorDetails, source: YamlDocument, prefix: Location) -> Problem:
-    location = _written(detail["loc"], source, prefix)
+    location = written(detail["loc"], source, prefix)
     if detail["type"] == "extra_forbidden":
         return unknown_key(source, location, _fields_at(model, detail["loc"][:-1]))
     if detail["type"] == "missing":
@@ -74,7 +74,7 @@ def _problem(model: type[BaseModel], detail: ErrorDetails, source: YamlDocument,
     return source.problem(location, _message(detail), at_key="[key]" in detail["loc"])
 
 
-def _written(loc: Location, source: YamlDocument, prefix: Location) -> Location:
+def written(loc: Location, source: YamlDocument, prefix: Location = ()) -> Location:
     """Leave out what the schema library adds to a location: `[key]`, tags of unions, the place in a list of one."""
     location = prefix
     for part in loc[:-1]:

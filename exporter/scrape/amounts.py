@@ -2,7 +2,7 @@
 
 from decimal import ROUND_FLOOR, Decimal
 
-from exporter.model import UNROUNDED
+from exporter.model import UNROUNDED, Wallet
 
 _DIGITS = 2
 _DIGITS_BELOW_ONE = 4
@@ -24,3 +24,14 @@ def cut(amount: Decimal) -> Decimal:
 def shown(amount: Decimal) -> str:
     """Return an amount cut, as text."""
     return f"{cut(amount):f}"
+
+
+def main_amount(wallet: Wallet) -> tuple[Decimal | None, str]:
+    """Return the amount that stands for a wallet where there is room for one, and what it is if not the balance."""
+    if wallet.balance is not None:
+        return wallet.balance, ""
+    if wallet.settled_balance is not None:
+        return wallet.settled_balance, "settled"
+    if wallet.quota_used is not None:
+        return wallet.quota_used, "used" if wallet.quota is None else f"used of {shown(wallet.quota)}"
+    return None, "no limit"

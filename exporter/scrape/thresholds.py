@@ -40,13 +40,20 @@ def breached(account: Account, wallet: Wallet) -> Level | None:
     """
     if exhausted(wallet):
         return Level.CRITICAL
-    under = [
-        level for level, value in effective_thresholds(account, wallet).items() if wallet.balance < value
-    ]
+    spendable = _spendable(wallet)
+    if spendable is None:
+        return None
+    under = [level for level, value in effective_thresholds(account, wallet).items() if spendable < value]
     return under[-1] if under else None
 
 
 def exhausted(wallet: Wallet) -> bool:
     """Return whether nothing is left to spend; a post-paid wallet has no end of this kind."""
     floor = Decimal(0) if wallet.credit_limit is None else -wallet.credit_limit
-    return not wallet.postpaid and wallet.balance <= floor
+    spendable = _spendable(wallet)
+    return not wallet.postpaid and spendable is not None and spendable <= floor
+
+
+def _spendable(wallet: Wallet) -> Decimal | None:
+    """Return what can be spent at most: the balance, else what is booked; None where it is not known or not limited."""
+    return wallet.settled_balance if wallet.balance is None else wallet.balance

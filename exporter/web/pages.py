@@ -18,7 +18,7 @@ from exporter.schema.durations import text as duration_text
 from exporter.schema.fields import is_cleartext
 from exporter.schema.yaml_document import dump
 from exporter.scrape import Reading
-from exporter.scrape.amounts import cut
+from exporter.scrape.amounts import cut, main_amount
 from exporter.scrape.thresholds import breached, effective_thresholds, exhausted
 from exporter.upstream.proxies import environment_proxies
 from exporter.upstream.trust import trusted
@@ -81,6 +81,12 @@ class _Row:
     @property
     def up(self) -> bool:
         return bool(self.reading.outcome and self.reading.outcome.up)
+
+    @property
+    def amount(self) -> tuple[str, str]:
+        """Return the amount that is shown, and what it is if not the balance."""
+        value, what = main_amount(self.wallet) if self.wallet else (None, "")
+        return "" if value is None else amount(value), what
 
     @property
     def thresholds(self) -> list[tuple[Level, Decimal]]:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from exporter.scrape import Reading
+from exporter.scrape.amounts import main_amount
 from exporter.scrape.thresholds import effective_thresholds
 
 
@@ -37,7 +38,9 @@ def _lines(reading: Reading) -> Iterator[str]:
     yield f"took      {outcome.duration:.3f} s, ended {_moment(outcome.at)}"
     yield f"last good {_moment(reading.last_success)}"
     for wallet in outcome.wallets:
-        yield f"wallet    {wallet.id}: {wallet.balance} {wallet.currency}"
+        value, what = main_amount(wallet)
+        words = [*([] if value is None else [f"{value}", wallet.currency]), *([what] if what else [])]
+        yield f"wallet    {wallet.id}: {' '.join(words)}"
         for level, value in effective_thresholds(account, wallet).items():
             yield f"          {level} under {value}"
     for note in reading.notes:

@@ -13,14 +13,15 @@ from pydantic import BaseModel
 
 from exporter.config import Account
 from exporter.extract.extractor import Extractor
-from exporter.model import State, Wallet
+from exporter.model import Failure, State, Wallet
 from exporter.providers import Provider, definition, load, mapping
 from exporter.schema.fields import Strict
 from exporter.upstream.request import prepare
 
 USUAL = {"Accept", "Accept-Encoding", "User-Agent"}
 BLOCK = re.compile(
-    r"```yaml\n# providers/([\w-]+)\.yml\n(.*?)```.*?```json\n(.*?)```.*?```text\n(.*?)```", re.DOTALL
+    r"```yaml\n# providers/([\w-]+)\.yml\n(.*?)```.*?```(?:json|text|xml)\n(.*?)```.*?```text\n(.*?)```",
+    re.DOTALL,
 )
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "providers.md"
 EXAMPLES = {name: parts for name, *parts in BLOCK.findall(PAGE.read_text())}
@@ -79,6 +80,18 @@ def test_a_definition_shown_does_what_the_page_says(name: str, tmp_path: Path) -
 def test_every_definition_shown_is_tried(page: Callable[[str], Any]) -> None:
     shown = [block for block in page("docs/providers.md").blocks("yaml") if block.startswith("# providers/")]
     assert len(shown) == len(EXAMPLES)
+
+
+def test_the_example_of_a_sum_invents_nothing_where_the_provider_renames_a_field(tmp_path: Path) -> None:
+    text, answer, _ = EXAMPLES["acme-prepaid"]
+    file = tmp_path / "acme-prepaid.yml"
+    file.write_text(text)
+    provider, _ = load(file)
+    assert provider
+    extractor = Extractor(provider.definition)
+    renamed = extractor.document(200, answer.replace('"cents"', '"amount"').encode())
+    with pytest.raises(Failure, match=r"^malformed: wallet.balance is missing: nothing at cents$"):
+        extractor.wallets(renamed, None)
 
 
 def test_every_kind_of_request_is_shown() -> None:

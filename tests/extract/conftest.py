@@ -38,9 +38,8 @@ def define() -> Callable[..., Definition]:
 def extract() -> Callable[..., Extracted]:
     """Read an answer with one wallet mapping: its wallets, and the notes on what was left out."""
 
-    def extract(wallet: Any, answer: str | bytes, currency: str | None = None, **parts: Any) -> Extracted:
+    def extract(wallet: Any, body: str, currency: str | None = None, **parts: Any) -> Extracted:
         extractor = Extractor(definition(wallets=wallet, **parts))
-        body = answer.encode() if isinstance(answer, str) else answer
-        return extractor.wallets(extractor.document(200, body), currency)
+        return extractor.wallets(extractor.document(200, body.encode()), currency)
 
     return extract

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from exporter.extract.extractor import Extractor
 from exporter.model import Failure, Reason
 
 EUR = {"currency": {"literal": "EUR"}, "balance": "b"}
@@ -60,6 +61,41 @@ def test_never_is_no_date(value: str, format_: str, field: str, extract: Extract
     mapping = {**EUR, field: {"path": "t", "format": format_}}
     ((wallet,), notes) = extract(mapping, f'{{"b": 1, "t": {value}}}')
     assert (getattr(wallet, field), notes) == (None, ())
+
+
+NOW = 1_800_000_000
+
+
+@pytest.mark.parametrize(
+    ("value", "format_", "seconds"),
+    [
+        ("0", "seconds_from_now", NOW),
+        ("3600", "seconds_from_now", NOW + 3600),
+        ('"86400.5"', "seconds_from_now", Decimal(NOW) + Decimal("86400.5")),
+        ("-1", "seconds_from_now", None),
+        ("99999999999", "seconds_from_now", None),
+        ('"00:00:00"', "hms_from_now", NOW),
+        ('"100:59:59"', "hms_from_now", NOW + 363_599),
+        ('" 1:00:05 "', "hms_from_now", NOW + 3605),
+        ('""', "hms_from_now", None),
+        ("null", "hms_from_now", None),
+    ],
+)
+def test_a_time_that_is_left_is_counted_from_now(
+    value: str, format_: str, seconds: Decimal | int | None, define: Callable[..., Any]
+) -> None:
+    extractor = Extractor(define(wallets={**EUR, "expiry_timestamp": {"path": "t", "format": format_}}))
+    document = extractor.document(200, f'{{"b": 1, "t": {value}}}'.encode())
+    ((wallet,), notes) = extractor.wallets(document, None, now=NOW + 0.9)
+    assert (wallet.expiry_timestamp, notes) == (seconds, ())
+
+
+@pytest.mark.parametrize("value", ['"1:60:00"', '"1:00"', '"1:00:00.5"', '"-1:00:00"', "3600", '"1d"'])
+def test_what_is_no_time_that_is_left_is_left_out_and_named(value: str, extract: Extract) -> None:
+    mapping = {**EUR, "quota_reset_timestamp": {"path": "t", "format": "hms_from_now"}}
+    ((wallet,), (note,)) = extract(mapping, f'{{"b": 1, "t": {value}}}')
+    assert wallet.quota_reset_timestamp is None
+    assert note.startswith("wallet.quota_reset_timestamp is not a time such as 12:30:00: ")
 
 
 @pytest.mark.parametrize(
@@ -152,7 +188,64 @@ def test_a_balance_out_of_a_cache_is_told(given: str, cached: bool | None, extra
     assert bool(notes) is (given in ("1", '"true"'))
 
 
+@pytest.mark.parametrize(
+    ("given", "unit"),
+    [
+        ("RUR", "RUB"),
+        ("rur", "RUB"),
+        ("\u0440\u0443\u0431.", "RUB"),
+        ("\u20ac", "EUR"),
+        (" \u20ac ", "EUR"),
+        ("usd", "USD"),
+        ("", "INR"),
+    ],
+)
+def test_a_currency_may_have_other_names(given: str, unit: str, extract: Extract) -> None:
+    aliases = {"RUR": "RUB", "\u0440\u0443\u0431.": "RUB", "\u20ac": "EUR"}
+    mapping = {"currency": {"path": "c", "aliases": aliases}, "balance": "b"}
+    ((wallet,), _) = extract(mapping, json.dumps({"b": 1, "c": given}), "INR")
+    assert wallet.currency == unit
+
+
+def test_a_currency_may_stand_in_a_text(extract: Extract) -> None:
+    pattern = {"path": "b", "pattern": "[-0-9.]+ (.*)", "aliases": {"K\u010d": "CZK"}}
+    mapping = {"currency": pattern, "balance": {"path": "b", "pattern": "(-?[0-9.]+) [A-Za-z\u010d]+"}}
+    ((wallet,), _) = extract(mapping, '{"b": "12.50 K\u010d"}')
+    assert (wallet.balance, wallet.currency) == (Decimal("12.50"), "CZK")
+    ((wallet,), _) = extract({**mapping, "balance": "a"}, '{"a": 1, "b": ""}', "INR")
+    assert wallet.currency == "INR"
+    for text in ("12.50", "12.50 ", "K\u010d", "12.50 Kr\u010d"):
+        with pytest.raises(Failure, match=r"wallet.currency is not a currency code: a text at b"):
+            extract({**mapping, "balance": "a"}, json.dumps({"a": 1, "b": text}))
+
+
+@pytest.mark.parametrize(
+    ("value", "flag"),
+    [
+        ("true", True),
+        ("false", False),
+        ("1", True),
+        ('"on"', True),
+        ("0", False),
+        ('"off"', False),
+        ("null", None),
+    ],
+)
+def test_a_flag_may_have_other_values(value: str, flag: bool | None, extract: Extract) -> None:
+    mapping = {**EUR, "auto_recharge_enabled": {"path": "f", "true": [1, "on"], "false": [0, "off"]}}
+    ((wallet,), notes) = extract(mapping, f'{{"b": 1, "f": {value}}}')
+    assert (wallet.auto_recharge_enabled, notes) == (flag, ())
+
+
+@pytest.mark.parametrize("value", ["2", '"ON"', '"1"', '""', "[]"])
+def test_any_other_value_is_no_flag(value: str, extract: Extract) -> None:
+    mapping = {**EUR, "auto_recharge_enabled": {"path": "f", "true": [1, "on"], "false": [0, "off"]}}
+    ((wallet,), (note,)) = extract(mapping, f'{{"b": 1, "f": {value}}}')
+    assert wallet.auto_recharge_enabled is None
+    assert note.startswith("wallet.auto_recharge_enabled is neither true nor false: ")
+
+
 def test_an_optional_path_that_does_not_fit_costs_its_field_alone(extract: Extract) -> None:
-    ((wallet,), notes) = extract({**EUR, "quota": "sum(q)"}, '{"b": 1, "q": "many"}')
-    said = "wallet.quota cannot be looked for: another kind of value at sum(q); left out"
+    ((wallet,), notes) = extract({**EUR, "quota": "max(q)"}, '{"b": 1, "q": "many"}')
+    said = "wallet.quota cannot be looked for: another kind of value at max(q); left out"
     assert (wallet.balance, wallet.quota, notes) == (1, None, (said,))

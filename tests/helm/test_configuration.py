@@ -91,7 +91,9 @@ def test_own_definitions_are_found_by_name(mount: Mount) -> None:
     account = {"name": "house", "provider": "inhouse", "secrets": {"user": {}, "password": {}}}
     read = only(load(mount(values_of(account, providers={"inhouse": definition}))))
     assert read.provider.definition.title == "In-house"
-    assert str(read.provider.definition.wallets[0].balance.scale) == "0.01"
+    balance = read.provider.definition.wallets[0].balance
+    assert balance
+    assert str(balance.scale) == "0.01"
     assert {secret.place.split("/secrets/")[1] for secret in read.secrets.values()} == {
         "prepaid-keys/house-user",
         "prepaid-keys/house-password",

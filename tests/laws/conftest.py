@@ -20,6 +20,8 @@ import yaml
 
 from exporter import config, providers
 from exporter.model import State, Wallet
+from exporter.providers import Provider
+from exporter.providers.definition import Definition
 from exporter.scrape.collector import Collector
 from exporter.upstream.client import Client
 
@@ -27,6 +29,9 @@ UNHURRIED = {"timeout": "5m"}
 """Defaults of every account: no law is about how fast the machine is."""
 
 FIXTURES = Path(__file__).resolve().parent.parent / "fixtures" / "providers"
+FEATURES = FIXTURES.with_name("features")
+"""Definitions that use what no built-in provider needs, so that the laws hold for it too, and their cases."""
+
 BODILESS = (204, 304)
 
 
@@ -66,8 +71,24 @@ class Case:
 
     @property
     def secrets(self) -> dict[str, str]:
-        declared = providers.built_in(self.provider).definition.credentials
+        declared = provider(self.provider).definition.credentials
         return {name: f"recorded-{name}-7Qx" for name in declared}
+
+
+@cache
+def provider(name: str) -> Provider:
+    """Load a built-in provider, or one of the features."""
+    if name in providers.names():
+        return providers.built_in(name)
+    loaded, problems = providers.load(FEATURES / "definitions" / f"{name}.yml")
+    assert loaded, problems
+    return loaded
+
+
+def configuration(accounts: Sequence[Mapping[str, Any]], **defaults: Any) -> str:
+    """Write a file of accounts at built-in providers and those of the features (JSON is YAML)."""
+    own = str(FEATURES / "definitions" / "*.yml")
+    return json.dumps({"defaults": UNHURRIED | defaults, "provider_files": [own], "accounts": list(accounts)})
 
 
 class Seen(NamedTuple):
@@ -82,7 +103,8 @@ class Seen(NamedTuple):
 @cache
 def cases(provider: str) -> list[Case]:
     """Read a provider's fixture. All scalars are text: expected amounts must not go through a float."""
-    text = (FIXTURES / f"{provider}.yml").read_text(encoding="utf-8")
+    folder = FIXTURES if provider in recorded_providers() else FEATURES
+    text = (folder / f"{provider}.yml").read_text(encoding="utf-8")
     recorded = yaml.load(text, Loader=yaml.BaseLoader)  # noqa: S506 - makes nothing but text
     unknown = set(recorded) - {"account", "request", "cases"}
     assert not unknown, f"{provider}: the fixture has unknown keys {unknown}"
@@ -117,6 +139,7 @@ def recorded_providers() -> list[str]:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Give tests every provider (`provider_name`), every case (`case`), every `success` or every `failure`."""
     names = [name for name in providers.names() if name in recorded_providers()]
+    names += sorted(path.stem for path in FEATURES.glob("*.yml"))
     every = [case for name in names for case in cases(name)]
     for argument, values in (
         ("provider_name", names),
@@ -215,7 +238,7 @@ def collector(upstream: Upstream, client: Client, tmp_path: Path) -> Callable[[C
     def make(case: Case) -> Collector:
         file = tmp_path / "prepaid.yml"
         accounts = [entry(case, upstream.base_url(case.answer), case.name)]
-        file.write_text(json.dumps({"defaults": UNHURRIED, "accounts": accounts}))
+        file.write_text(configuration(accounts))
         return Collector(config.load(file).accounts[0], client)
 
     return make
@@ -225,6 +248,16 @@ def entry(case: Case, base_url: str, name: str) -> dict[str, Any]:
     """Write a case's account as the operator would (JSON is YAML)."""
     account = {"name": name, "provider": case.provider, "base_url": base_url}
     return {**account, **case.secrets, **case.account}
+
+
+@pytest.fixture(scope="session")
+def definition_of() -> Callable[[str], Definition]:
+    return lambda name: provider(name).definition
+
+
+@pytest.fixture(scope="session")
+def configure() -> Callable[..., str]:
+    return configuration
 
 
 @pytest.fixture(scope="session")

@@ -6,12 +6,13 @@ from string import Template
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
-from exporter import __version__, providers
+from exporter import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from exporter.model import Wallet
+    from exporter.providers.definition import Definition
     from exporter.scrape.collector import Collector
     from tests.laws.conftest import Case, Seen, Upstream
 
@@ -47,13 +48,16 @@ def test_asking_twice_gives_equal_wallets(case: "Case", collector: "Callable[[Ca
 
 
 def test_only_the_declared_request_is_made_with_the_secret_only_where_declared(
-    case: "Case", collector: "Callable[[Case], Collector]", upstream: "Upstream"
+    case: "Case",
+    collector: "Callable[[Case], Collector]",
+    upstream: "Upstream",
+    definition_of: "Callable[[str], Definition]",
 ) -> None:
     asked = collector(case)
     asked.collect()
     (seen,) = upstream.seen(asked.account.base_url)
     path, _, query = seen.path.partition("?")
-    base = providers.built_in(case.provider).definition.base_url
+    base = definition_of(case.provider).base_url
 
     assert seen.method == case.request["method"]
     assert base + path == _filled(case, case.request["url"])

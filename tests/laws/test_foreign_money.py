@@ -1,7 +1,6 @@
 """No account ever shows a number that its own answer does not hold, whatever comes before and after the answers."""
 
 import fcntl
-import json
 import re
 import socket
 import struct
@@ -106,7 +105,11 @@ def host() -> Iterator[Host]:
 
 @pytest.fixture
 def pair(
-    host: Host, client: Client, account_entry: "Callable[[Case, str, str], dict[str, Any]]", tmp_path: Path
+    host: Host,
+    client: Client,
+    account_entry: "Callable[[Case, str, str], dict[str, Any]]",
+    configure: "Callable[..., str]",
+    tmp_path: Path,
 ) -> "Callable[[Case], Pair]":
     """Make two accounts at one host, over the same connections: one as recorded, one with other digits."""
 
@@ -115,7 +118,7 @@ def pair(
         base = f"http://127.0.0.1:{host.port}"
         accounts = [account_entry(case, f"{base}/{name}", name) for name in ("one", "two")]
         # To ask each time is what this is about.
-        file.write_text(json.dumps({"defaults": {"timeout": "5m"}, "accounts": accounts}))
+        file.write_text(configure(accounts))
         return Pair(case, host, [Collector(account, client) for account in config.load(file).accounts])
 
     return make

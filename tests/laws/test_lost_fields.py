@@ -4,12 +4,13 @@ import copy
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from exporter import providers
-from exporter.extract import documents
 from exporter.extract.extractor import Extractor
 from exporter.model import Failure, FieldAnswers
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from exporter.providers.definition import Definition
     from tests.laws.conftest import Case
 
 Path = tuple[str | int, ...]
@@ -37,9 +38,12 @@ def changed(document: Any, path: Path, *, leave_out: bool) -> Any:
     return found
 
 
-def test_an_optional_field_that_is_left_out_is_lost_and_one_that_is_null_is_not(success: "Case") -> None:
-    extractor = Extractor(providers.built_in(success.provider).definition)
-    document = documents.parse(success.answer.body)
+def test_an_optional_field_that_is_left_out_is_lost_and_one_that_is_null_is_not(
+    success: "Case", definition_of: "Callable[[str], Definition]"
+) -> None:
+    definition = definition_of(success.provider)
+    extractor = Extractor(definition)
+    document = extractor.document(200, success.answer.body)
 
     def read(document: Any, before: FieldAnswers) -> FieldAnswers | None:
         answers = FieldAnswers(before.given)

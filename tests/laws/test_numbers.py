@@ -7,8 +7,9 @@ from typing import Any
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from exporter.extract import values
 from exporter.extract.documents import parse
-from exporter.extract.values import number, total
+from exporter.extract.values import total
 from exporter.providers.mapping import Number
 
 LAW = settings(deadline=None, database=None)
@@ -17,6 +18,12 @@ AMOUNTS = st.decimals(allow_nan=False, allow_infinity=False).filter(
     lambda one: not one or 0 < abs(float(one)) < float("inf")
 )
 SCALES = st.sampled_from([Decimal(1), Decimal("0.01"), Decimal("0.000001"), Decimal(1000)])
+
+
+def number(value: Any, spec: Number) -> Decimal | None:
+    read = values.number(value, spec)
+    assert read is None or isinstance(read, Decimal)
+    return read
 
 
 def spelt(amount: Decimal) -> Decimal | None:

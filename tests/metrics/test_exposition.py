@@ -90,7 +90,7 @@ def test_any_text_comes_back_from_the_page_as_it_was(readings: list[Reading]) ->
     page = Page().render(readings, None, TEXT_0).decode()
     read = {family.name: family.samples for family in text_string_to_metric_families(page)}
     assert [sample.labels["wallet_name"] for sample in read["prepaid_wallet_info"]] == [HOSTILE]
-    assert [sample.value for sample in read["prepaid_balance"]] == [float(WALLET.balance)]
+    assert [sample.value for sample in read["prepaid_balance"]] == [float(WALLET.balance or 0)]
 
 
 def test_who_asks_at_once_and_while_nothing_changes_shares_one_text(readings: list[Reading]) -> None:

@@ -158,7 +158,15 @@ def test_a_key_that_cannot_be_sent_is_refused(auth: str, message: str, problems:
         ("a[?to_numbr(b) > `1`].c | [0]", "calls to_numbr(), which is no function of JMESPath"),
         ("to_number(a, b)", "calls to_number() with 2 arguments; it takes 1"),
         ("not_null()", "calls not_null() with 0 arguments; it takes at least 1"),
-        ("avg(a)", "calls avg(), which is not exact; use sum()"),
+        ("avg(a)", "calls avg(), which is not exact"),
+        (
+            "sum(a)",
+            "calls sum(), which is 0 where the items lack the field; write sum: {items: ..., path: ...}",
+        ),
+        (
+            "a || abs(sum(b))",
+            "calls sum(), which is 0 where the items lack the field; write sum: {items: ..., path: ...}",
+        ),
     ],
 )
 def test_a_call_that_can_never_work_is_refused(expression: str, message: str, problems: Problems) -> None:
@@ -300,11 +308,218 @@ def test_a_path_without_end_is_refused(path: str, problems: Problems) -> None:
     assert refused == ["wallets.balance: must have at most 2000 characters"]
 
 
-def test_a_balance_cannot_be_left_to_chance(problems: Problems) -> None:
-    assert problems(wallets="{currency: c, balance: {path: b, required: false}}") == [
-        "wallets.balance: a wallet without its balance is none: leave required out"
-    ]
-    assert problems(wallets="{currency: c, balance: {path: b, required: true}}") == []
+@pytest.mark.parametrize(
+    ("wallets", "message"),
+    [
+        ("{}", "balance is missing; without it settled_balance or quota_used must be given"),
+        ("{quota: q}", "balance is missing; without it settled_balance or quota_used must be given"),
+        (
+            "{balance: {path: b, required: false}}",
+            "balance: a wallet without it is none; leave required out",
+        ),
+        (
+            "{quota_used: {path: b, required: false}}",
+            "quota_used: a wallet without it is none; leave required out",
+        ),
+        ("{balance: b, items: i, items_by_key: k}", "give items or items_by_key, not both"),
+        (
+            "{currency: {literal: CREDITS}, balance: {path: b, minor_units: from_currency}}",
+            "balance: minor_units needs a currency of ISO 4217, which CREDITS is not",
+        ),
+        (
+            "{currency: {literal: XAU}, balance: b, thresholds: {info: {path: b, minor_units: from_currency}}}",
+            "thresholds.info: minor_units needs a currency of ISO 4217, which XAU is not",
+        ),
+    ],
+)
+def test_a_wallet_that_can_never_be_right_is_refused(wallets: str, message: str, problems: Problems) -> None:
+    assert problems(wallets=wallets) == [f"wallets: {message}"]
+
+
+@pytest.mark.parametrize(
+    "wallets",
+    [
+        "{balance: {path: b, required: true}}",
+        "{settled_balance: s}",
+        "{quota_used: {path: q, required: true}}",
+        "{balance: b, settled_balance: {path: s, required: false}}",
+        "{currency: {literal: usd}, balance: {path: b, minor_units: from_currency}}",
+        "{currency: {literal: USDT}, balance: {path: b, minor_units: from_currency, minor_digits: {USDT: 6}}}",
+        "{currency: {path: USD}, balance: b}",
+        "{currency: CURRENCY, balance: b}",
+    ],
+)
+def test_a_wallet_that_may_be_right_is_taken(wallets: str, problems: Problems) -> None:
+    assert problems(wallets=wallets) == []
+
+
+@pytest.mark.parametrize(
+    ("field", "path", "message"),
+    [
+        (
+            "{path: q, scale: -0.01, negate: true}",
+            "",
+            "negate and a negative scale turn the sign round twice; leave one of them out",
+        ),
+        (
+            "{path: q, scale: 0.01, minor_units: from_currency}",
+            "",
+            "scale does not go with minor_units, which is a scale",
+        ),
+        ("{path: q, minor_digits: {ISK: 2}}", "", "minor_digits goes with minor_units: from_currency"),
+        (
+            "{path: q, minor_units: from_currency, minor_digits: {ISK: 9}}",
+            ".minor_digits.ISK",
+            "must be at most 6",
+        ),
+        ("{path: q, minor_units: cents}", ".minor_units", "must be one of 'from_currency'"),
+        ("{path: q, grouping: ','  , decimal: ','}", "", "grouping and decimal must be two signs"),
+        ("{path: q, grouping: '.'}", "", "grouping and decimal must be two signs"),
+        (
+            "{path: q, grouping: '#'}",
+            ".grouping",
+            "must be one sign: a comma, a point, an apostrophe, an underscore or a space",
+        ),
+        ("{path: q, decimal: ';'}", ".decimal", "must be one of '.' or ','"),
+        ("{path: q, sum: {items: i}}", "", "give exactly one of path and sum"),
+        ("{scale: 2}", "", "give exactly one of path and sum"),
+        ("{sum: {path: i}}", ".sum.items", "is missing"),
+        (
+            "{sum: {items: i, missing: 1}}",
+            ".sum.missing",
+            "must be one of 0",
+        ),
+        (
+            "{sum: {items: i, missing: false}}",
+            ".sum.missing",
+            "must be 0, where it is documented that a missing amount means nothing",
+        ),
+        ("{path: q, missing: 0}", ".missing", "unknown key"),
+        ("{path: q, minus: {scale: 2}}", ".minus", "give exactly one of path and sum"),
+        (
+            "{path: 'q[*]', unlimited: [null]}",
+            "",
+            "unlimited: [null] needs a path that ends in the name of a field",
+        ),
+        (
+            "{path: [q, 'max(r)'], unlimited: [null]}",
+            "",
+            "unlimited: [null] needs a path that ends in the name of a field",
+        ),
+        ("5", "", "must be a path (text), or a mapping of keys to values"),
+        ("true", "", "must be a path (text), or a mapping of keys to values"),
+        (
+            "{path: q, minus: 5}",
+            ".minus",
+            "must be a path (text), a mapping of keys to values, or a list of them",
+        ),
+    ],
+)
+def test_a_number_that_can_never_be_right_is_refused(
+    field: str, path: str, message: str, problems: Problems
+) -> None:
+    assert problems(wallets=f"{{balance: b, quota: {field}}}") == [f"wallets.quota{path}: {message}"]
+
+
+@pytest.mark.parametrize("code", ["USD", "EUR", "CREDITS", "SMS"])
+def test_a_currency_where_its_path_is_wanted_is_refused(code: str, problems: Problems) -> None:
+    said = f"is the path of a currency in the answer; did you mean {{literal: {code}}}?"
+    assert problems(wallets=f"{{currency: {code}, balance: b}}") == [f"wallets.currency: {said}"]
+
+
+@pytest.mark.parametrize(
+    ("parts", "message"),
+    [
+        (
+            {"base_url": "'https://${host}/v1'"},
+            "base_url: holds ${, but no variable is put into a base_url; an account may give a base_url of its own",
+        ),
+        (
+            {"request": "{path: /a%2fb}"},
+            "request.path: holds an escape that hides a sign; write the sign itself (and %25 for a percent sign)",
+        ),
+        (
+            {"request": "{path: /a%2E%2e/b}"},
+            "request.path: holds an escape that hides a sign; write the sign itself (and %25 for a percent sign)",
+        ),
+        (
+            {"request": "{path: /%61}"},
+            "request.path: holds an escape that hides a sign; write the sign itself (and %25 for a percent sign)",
+        ),
+        (
+            {"request": "{path: /100%}"},
+            "request.path: holds an escape that hides a sign; write the sign itself (and %25 for a percent sign)",
+        ),
+        (
+            {"params": "{token: {description: d, required: true}}", "request": "{path: '/${token}'}"},
+            "params.token: is shown on pages and in logs, as all params are; a secret goes into credentials",
+        ),
+        ({"lists": "[wallet]"}, "lists: goes with answer: xml"),
+        ({"answer": "yaml"}, "answer: must be one of 'json', 'text' or 'xml'"),
+        ({"answer": "text"}, "wallets.balance: begins with balance; an answer of text has nothing but text"),
+        (
+            {"answer": "text", "wallets": "{balance: '@'}"},
+            "wallets.balance: begins with @; an answer of text has nothing but text",
+        ),
+        (
+            {"answer": "text", "wallets": "{balance: text, quota: {path: text, minus: [text, 'a || b']}}"},
+            "wallets.quota: begins with a, b; an answer of text has nothing but text",
+        ),
+        (
+            {
+                "answer": "text",
+                "wallets": "{balance: text}",
+                "success": "{path: 'a == text', equals: [true]}",
+            },
+            "success.path: begins with a; an answer of text has nothing but text",
+        ),
+        (
+            {"answer": "text", "wallets": "{balance: text}", "errors": "{code: code, auth: [a]}"},
+            "errors.code: begins with code; an answer of text has nothing but text",
+        ),
+        (
+            {"answer": "xml", "success": "{path: r.code, equals: [0]}"},
+            "success.equals: is no text, which is all that an answer of xml has; put it in quotes",
+        ),
+        (
+            {"answer": "xml", "errors": "{code: r.code, auth: [7]}"},
+            "errors.auth: is no text, which is all that an answer of xml has; put it in quotes",
+        ),
+        ({"wallets": "balance"}, "wallets: must be a mapping of keys to values, or a list of them"),
+        ({"success": "ok"}, "success: must be a mapping of keys to values, or a list of them"),
+    ],
+)
+def test_what_an_answer_can_never_have_is_refused(
+    parts: dict[str, str], message: str, problems: Problems
+) -> None:
+    assert problems(**parts) == [message]
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        {"answer": "text", "wallets": "{balance: text, quota: '\"$\".text', quota_used: '\"$first\".a'}"},
+        {
+            "answer": "text",
+            "wallets": "{currency: {literal: EUR}, balance: {path: text, pattern: 'a ([0-9]+)'}}",
+        },
+        {
+            "answer": "text",
+            "wallets": "{balance: text}",
+            "success": "{path: \"starts_with(text, 'a')\", equals: [true]}",
+        },
+        {
+            "answer": "xml",
+            "lists": "[w]",
+            "success": "{path: r.code, equals: ['0']}",
+            "wallets": "{items: r.w, balance: b}",
+        },
+        {"request": "{path: /a%20b%25/c}"},
+        {"params": "{lookup_key: {description: d, required: true}}", "request": "{path: '/${lookup_key}'}"},
+    ],
+)
+def test_what_an_answer_can_have_is_taken(parts: dict[str, str], problems: Problems) -> None:
+    assert problems(**parts) == []
 
 
 @pytest.mark.parametrize("currency", ["currency: {literal: EUR}, ", ""])

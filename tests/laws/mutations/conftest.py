@@ -9,6 +9,10 @@ from typing import Any
 
 import jmespath
 import pytest
+import xmltodict
+
+from exporter.extract.documents import parse
+from exporter.providers.definition import Definition
 
 Path = tuple[str | int, ...]
 DELETE = object()
@@ -47,20 +51,25 @@ class Mutation:
     inside: frozenset[str]
     replacement: Any
     name: str
+    written: bytes | None = None
+    """The document in a format that is no JSON."""
 
     @property
     def deletes(self) -> bool:
         return self.replacement is DELETE
 
     def body(self) -> bytes:
+        if self.written is not None:
+            return self.written
         text = json.dumps(self.document)
         if isinstance(self.replacement, str) and self.replacement.startswith(RAW):
             text = text.replace(json.dumps(self.replacement), self.replacement.removeprefix(RAW))
         return text.encode()
 
     def values(self) -> tuple[set[Decimal], set[str]]:
-        """Give every number (numeric texts among them) and every text of the document."""
+        """Give every number (numeric texts among them), and every text and key of the document."""
         leaves = [node for _, node in nodes(self.document) if isinstance(node, str | int | float)]
+        leaves += [path[-1] for path, _ in nodes(self.document) if path]
         numbers = set()
         for leaf in leaves:
             try:
@@ -76,20 +85,66 @@ class Mutation:
     def touches(self, expressions: list[str]) -> bool:
         """Tell whether one of the expressions names the node, or something that stood in it."""
         named = set().union(*(names(jmespath.compile(expression).parsed) for expression in expressions))
-        last = [part for part in self.path if isinstance(part, str)][-1:]
-        return not self.path or bool(named & {*last, *self.inside})
+        keys = [part for part in self.path if isinstance(part, str)]
+        if "@" in expressions:
+            # All of the item is looked at, be it only a number.
+            return bool(named & {*keys, *self.inside})
+        return not self.path or bool(named & {*keys[-1:], *self.inside})
 
 
-def _mutations(body: bytes) -> Iterator[Mutation]:
+def _mutations(body: bytes, definition: Definition) -> Iterator[Mutation]:
     try:
-        document = json.loads(body)
+        document = parse(body, "", definition.answer, definition.lists)
     except ValueError:
         return
+    if definition.answer == "text":
+        yield from _of_text(document["text"])
+        return
+    if definition.answer == "xml":
+        yield from _of_xml(document, definition)
+        return
+    document = json.loads(body)
+    for path, node, change, replacement in _changes(document):
+        changed = _put(copy.deepcopy(document), path, replacement)
+        yield Mutation(changed, path, frozenset(_keys(node)), replacement, f"{path} became {change}")
+
+
+def _changes(document: Any) -> Iterator[tuple[Path, Any, str, Any]]:
     for path, node in nodes(document):
         for change, replacement in REPLACEMENTS.items():
             if path or replacement is not DELETE:
-                changed = _put(copy.deepcopy(document), path, replacement)
-                yield Mutation(changed, path, frozenset(_keys(node)), replacement, f"{path} became {change}")
+                yield path, node, change, replacement
+
+
+def _of_xml(document: Any, definition: Definition) -> Iterator[Mutation]:
+    """Write each change as XML, where it has a way to: an attribute is no object, and the root is one element."""
+    for path, node, change, replacement in _changes(document):
+        changed = _put(copy.deepcopy(document), path, replacement)
+        try:
+            written = xmltodict.unparse(changed).replace(RAW, "").encode(errors="surrogatepass")
+        except (ValueError, TypeError, AttributeError):
+            continue
+        try:
+            changed = parse(written, "", "xml", definition.lists)
+        except ValueError:
+            changed = {}
+        yield Mutation(
+            changed, path, frozenset(_keys(node)), replacement, f"{path} became {change}", written=written
+        )
+
+
+def _of_text(text: str) -> Iterator[Mutation]:
+    """Cut a text everywhere, and put what is odd in its place."""
+    others = {f"cut after {length}": text[:length] for length in range(len(text))}
+    others |= {f"cut before {length}": text[length:] for length in range(1, len(text))}
+    others |= {
+        name: value.removeprefix(RAW) for name, value in REPLACEMENTS.items() if isinstance(value, str)
+    }
+    for name, changed in others.items():
+        written = changed.encode(errors="surrogatepass")
+        yield Mutation(
+            {"text": changed}, ("text",), frozenset(), changed, f"the text became {name}", written=written
+        )
 
 
 def nodes(node: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
@@ -124,5 +179,5 @@ def names(tree: Mapping[str, Any]) -> set[str]:
 
 
 @pytest.fixture(scope="session")
-def mutations() -> Callable[[bytes], Iterator[Mutation]]:
+def mutations() -> Callable[[bytes, Definition], Iterator[Mutation]]:
     return _mutations

@@ -13,6 +13,7 @@ from markupsafe import escape
 
 from exporter.metrics.exposition import OPENMETRICS, TEXT_0, TEXT_1, Page
 from exporter.model import Level, Outcome, Reason, State, Wallet
+from exporter.providers.mapping import Number
 from exporter.scrape import Reading
 from exporter.web import pages
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from exporter.config import Account
+    from exporter.providers.definition import Definition
     from exporter.scrape.collector import Collector
     from tests.laws.conftest import Case, Upstream
     from tests.laws.mutations.conftest import Mutation
@@ -29,12 +31,12 @@ def test_a_changed_answer_gives_the_same_wallets_or_fewer_samples_or_is_malforme
     success: "Case",
     collector: "Callable[[Case], Collector]",
     upstream: "Upstream",
-    mutations: "Callable[[bytes], Iterator[Mutation]]",
+    mutations: "Callable[[bytes, Definition], Iterator[Mutation]]",
 ) -> None:
     asked = collector(success)
     wallets = asked.collect().wallets
     wrong = []
-    for mutation in mutations(success.answer.body):
+    for mutation in mutations(success.answer.body, asked.account.provider.definition):
         upstream.say(asked.account.base_url, replace(success.answer, body=mutation.body()))
         outcome = asked.collect()
         law = Law(asked.account, mutation)
@@ -48,11 +50,11 @@ def test_a_changed_error_stays_an_error_and_never_a_bug(
     failure: "Case",
     collector: "Callable[[Case], Collector]",
     upstream: "Upstream",
-    mutations: "Callable[[bytes], Iterator[Mutation]]",
+    mutations: "Callable[[bytes, Definition], Iterator[Mutation]]",
 ) -> None:
     asked = collector(failure)
     wrong = []
-    for mutation in mutations(failure.answer.body):
+    for mutation in mutations(failure.answer.body, asked.account.provider.definition):
         upstream.say(asked.account.base_url, replace(failure.answer, body=mutation.body()))
         outcome = asked.collect()
         law = Law(asked.account, mutation)
@@ -112,9 +114,13 @@ class Law:
 
     def _removes_wallets(self) -> bool:
         """Tell whether a whole wallet, or all that the answer lists, went away."""
-        last = self.mutation.path[-1:]
+        *holder, last = self.mutation.path or (None,)
+        keyed = any(
+            mapping.items_by_key in holder for mapping in self.definition.wallets if mapping.items_by_key
+        )
+        # An element that is alone in its list takes the list along.
         emptied = self.mutation.replacement == []
-        return emptied or (self.mutation.deletes and bool(last) and isinstance(last[0], int))
+        return emptied or (self.mutation.deletes and (isinstance(last, int) or keyed))
 
     def invented(self, before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
         """Yield values that neither stood there before nor are in the answer."""
@@ -129,7 +135,7 @@ class Law:
             elif name in ("status", "alert_state"):
                 known = value == "unknown" or value in texts
             else:
-                known = value.lower() in map(str.lower, texts) or self._fixed(name, value)
+                known = value.lower() in map(str.lower, texts) or self._fixed(name, value, texts)
             if not known:
                 yield f"{name} became {value!r}"
 
@@ -150,26 +156,37 @@ class Law:
     def _expressions(self, name: str) -> list[str]:
         if name == "credit_unit":
             return self._expressions("currency")
-        own = [path for spec in self._specs(name) for path in spec.path or ()]
-        parts = [
-            path
-            for spec in self._specs(name)
-            for part in [*(getattr(spec, "plus", None) or ()), *(getattr(spec, "minus", None) or ())]
-            for path in part.path
-        ]
-        return own + parts + [mapping.items for mapping in self.definition.wallets]
+        own = [path for spec in self._specs(name) for path in _paths(spec)]
+        if any(getattr(spec, "minor_units", None) for spec in self._specs(name)):
+            own += self._expressions("currency")
+        return own + [mapping.items_by_key or mapping.items for mapping in self.definition.wallets]
 
     def _plain(self, name: str) -> bool:
         """Tell whether an amount is taken over as it stands, without arithmetic."""
-        specs = [spec for spec in self._specs(name) if hasattr(spec, "scale")]
+        specs = [spec for spec in self._specs(name) if isinstance(spec, Number)]
         return not any(
-            spec.plus or spec.minus or spec.scale != 1 or spec.negate or spec.pattern for spec in specs
+            spec.model_fields_set - {"path", "required", "invalid", "unlimited", "unlimited_above"}
+            for spec in specs
         )
 
-    def _fixed(self, name: str, value: str) -> bool:
-        """Tell whether a text comes from the definition or the operator, not from the answer."""
-        literal = any(getattr(spec, "literal", None) == value for spec in self._specs(name))
-        return literal or (name == "currency" and value == self.account.currency)
+    def _fixed(self, name: str, value: str, texts: set[str]) -> bool:
+        """Tell whether a text comes from the definition or the operator, or is a part that the definition names."""
+        specs = list(self._specs(name))
+        literal = any(
+            value in (getattr(spec, "literal", None), *getattr(spec, "aliases", {}).values())
+            for spec in specs
+        )
+        part = any(getattr(spec, "pattern", None) for spec in specs) and any(value in text for text in texts)
+        return literal or part or (name == "currency" and value == self.account.currency)
+
+
+def _paths(spec: Any) -> Iterator[str]:
+    """Yield the expressions of a field, those of its parts and lists among them."""
+    parts = [spec, *(getattr(spec, "plus", None) or ()), *(getattr(spec, "minus", None) or ())]
+    for part in parts:
+        yield from part.path or ()
+        if getattr(part, "sum", None):
+            yield from (part.sum.items, *part.sum.path)
 
 
 def unshowable(asked: "Collector", outcome: Outcome) -> Iterator[str]:
