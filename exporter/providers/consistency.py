@@ -5,7 +5,8 @@ from collections.abc import Iterable, Iterator
 from string import Template
 
 from exporter.providers.definition import BasicAuth, Definition, FieldAuth
-from exporter.schema.fields import Scalar, begins, ends_in_name, header_name, is_cleartext
+from exporter.schema.fields import Scalar, header_name, is_cleartext
+from exporter.schema.paths import begins, ends_in_name
 from exporter.schema.problems import Location
 
 Found = Iterator[tuple[Location, str]]

@@ -20,9 +20,9 @@ from exporter.schema.fields import (
     Strict,
     TextPattern,
     Unit,
-    ends_in_name,
     short,
 )
+from exporter.schema.paths import ends_in_name
 
 _GROUPINGS = ",.' _\N{RIGHT SINGLE QUOTATION MARK}\N{NO-BREAK SPACE}\N{NARROW NO-BREAK SPACE}\N{THIN SPACE}"
 _MOST_DIGITS = 6

@@ -8,28 +8,13 @@ from string import Template
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-import jmespath
-from jmespath.functions import Functions
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
+from exporter.schema.paths import expression, without_sum
 from exporter.schema.patterns import MAX_TEXT, number_pattern, text_pattern
 
 UNIT = re.compile(r"[A-Z][A-Z0-9_]{0,31}")
 NUMBER = re.compile(r"[-+]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]{1,4})?")
-_MAX_EXPRESSION = 2000
-_CHAINS = frozenset(
-    {
-        "subexpression",
-        "index_expression",
-        "pipe",
-        "flatten",
-        "projection",
-        "value_projection",
-        "filter_projection",
-    }
-)
-"""Parts of an expression whose later children look at what the first one found."""
-
 _ODD_ESCAPE = re.compile(
     r"%(?:2[eEfFdD]|5[cCfF]|7[eE]|3[0-9]|[46][1-9a-fA-F]|[57][0-9aA]|(?![0-9a-fA-F]{2}))"
 )
@@ -116,81 +101,6 @@ def _path(value: str) -> str:
     return value
 
 
-def _expression(value: str) -> str:
-    if len(value) > _MAX_EXPRESSION:
-        raise ValueError(f"must have at most {_MAX_EXPRESSION} characters")
-    try:
-        tree = jmespath.compile(value).parsed
-    except jmespath.exceptions.JMESPathError:
-        raise ValueError("is not a JMESPath expression") from None
-    except RecursionError:
-        raise ValueError("is nested too deeply") from None
-    _check_calls(tree)
-    return value
-
-
-def _without_sum(value: str) -> str:
-    if "sum" in _called(jmespath.compile(value).parsed):
-        raise ValueError(
-            "calls sum(), which is 0 where the items lack the field; write sum: {items: ..., path: ...}"
-        )
-    return value
-
-
-def begins(value: str) -> set[str]:
-    """Return the names of the fields that an expression looks for first, and `@` where it takes all that there is."""
-    return _begins(jmespath.compile(value).parsed)
-
-
-def _begins(node: Any) -> set[str]:
-    if not isinstance(node, dict):
-        return set()
-    kind, children = node["type"], node["children"]
-    if kind == "field":
-        return {node["value"]}
-    if kind in ("current", "identity"):
-        return {"@"}
-    if kind in _CHAINS:
-        return _begins(children[0])
-    return set().union(*map(_begins, children))
-
-
-def ends_in_name(value: str) -> bool:
-    """Tell whether an expression ends in the name of a field, so that it can be seen whether the field is there."""
-    node = jmespath.compile(value).parsed
-    while node["type"] in ("subexpression", "pipe"):
-        node = node["children"][-1]
-    return bool(node["type"] == "field")
-
-
-def _called(node: Any) -> set[str]:
-    if not isinstance(node, dict):
-        return set()
-    own = {node["value"]} if node["type"] == "function_expression" else set()
-    return own.union(*map(_called, node["children"]))
-
-
-def _check_calls(node: Any) -> None:
-    if not isinstance(node, dict):
-        return
-    if node["type"] == "function_expression":
-        _check_call(node["value"], len(node["children"]))
-    for child in node["children"]:
-        _check_calls(child)
-
-
-def _check_call(name: str, given: int) -> None:
-    if name not in Functions.FUNCTION_TABLE:
-        raise ValueError(f"calls {name}(), which is no function of JMESPath")
-    if name == "avg":
-        raise ValueError("calls avg(), which is not exact")
-    signature = Functions.FUNCTION_TABLE[name]["signature"]
-    variadic = bool(signature) and signature[-1].get("variadic", False)
-    if given < len(signature) or (given > len(signature) and not variadic):
-        least = "at least " if variadic else ""
-        raise ValueError(f"calls {name}() with {given} arguments; it takes {least}{len(signature)}")
-
-
 def _name(value: str) -> str:
     if not _NAME.fullmatch(value):
         raise ValueError("must be a name of a-z, 0-9 and _ that begins with a letter")
@@ -253,10 +163,10 @@ HeaderName = Annotated[str, AfterValidator(header_name)]
 HeaderText = Annotated[TemplateText, AfterValidator(_printable)]
 Printable = Annotated[str, AfterValidator(_printable)]
 LabelText = Annotated[str, AfterValidator(label)]
-Expression = Annotated[str, AfterValidator(_expression)]
+Expression = Annotated[str, AfterValidator(expression)]
 NumberPattern = Annotated[str, AfterValidator(number_pattern)]
 TextPattern = Annotated[str, AfterValidator(text_pattern)]
-AmountExpression = Annotated[Expression, AfterValidator(_without_sum)]
+AmountExpression = Annotated[Expression, AfterValidator(without_sum)]
 Paths = Annotated[list[Expression], BeforeValidator(_as_list), Field(min_length=1)]
 AmountPaths = Annotated[list[AmountExpression], BeforeValidator(_as_list), Field(min_length=1)]
 Name = Annotated[str, AfterValidator(_name)]

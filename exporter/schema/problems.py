@@ -32,6 +32,14 @@ def _seen(sign: str) -> str:
     return sign if sign.isprintable() else ascii(sign)[1:-1]
 
 
+class MisplacedError(ValueError):
+    """A mistake inside of a text, `offset` signs after its begin."""
+
+    def __init__(self, message: str, offset: int) -> None:
+        super().__init__(message)
+        self.offset = offset
+
+
 class ConfigurationError(Exception):
     """Everything that is wrong with a file, at once."""
 

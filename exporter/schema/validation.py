@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from exporter.schema.problems import Location, Problem
+from exporter.schema.problems import Location, MisplacedError, Problem
 from exporter.schema.yaml_document import YamlDocument
 
 _Model = TypeVar("_Model", bound=BaseModel)
@@ -71,7 +71,9 @@ def _problem(model: type[BaseModel], detail: ErrorDetails, source: YamlDocument,
         return unknown_key(source, location, _fields_at(model, detail["loc"][:-1]))
     if detail["type"] == "missing":
         return source.problem(location, "is missing")
-    return source.problem(location, _message(detail), at_key="[key]" in detail["loc"])
+    error = detail.get("ctx", {}).get("error")
+    offset = error.offset if isinstance(error, MisplacedError) else 0
+    return source.problem(location, _message(detail), at_key="[key]" in detail["loc"], offset=offset)
 
 
 def written(loc: Location, source: YamlDocument, prefix: Location = ()) -> Location:

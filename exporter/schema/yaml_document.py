@@ -45,18 +45,22 @@ class YamlDocument:
     data: Any = None
     _values: dict[Location, tuple[int, int]] = field(default_factory=dict)
     _keys: dict[Location, tuple[int, int]] = field(default_factory=dict)
+    _quotes: dict[Location, int] = field(default_factory=dict)
+    """How many signs stand before a text that is written as it is read, on one line."""
 
     def has(self, location: Location) -> bool:
         """Tell whether the file has something at this location."""
         return location in self._values
 
-    def problem(self, location: Location, message: str, *, at_key: bool = False) -> Problem:
-        """Point at a location, or at the nearest thing around it that the file has."""
+    def problem(self, location: Location, message: str, *, at_key: bool = False, offset: int = 0) -> Problem:
+        """Point at a location, or at the nearest thing around it that the file has; `offset` signs into a text."""
         marks = self._keys if at_key and location in self._keys else self._values
         near = location
         while near and near not in marks:
             near = near[:-1]
         line, column = marks.get(near, (1, 1))
+        if offset and near in self._quotes:
+            column += offset + self._quotes[near]
         return Problem(self.file, line, column, dotted(location), message)
 
 
@@ -197,6 +201,7 @@ class _Reader:
             # One of the library's two readers takes these.
             if _HALF.search(node.value):
                 return self.complain(location, "holds half of a character, which no text can have")
+            self.note_quotes(node, location)
             return self.scalar(node)
         self.open.append(node)
         result = (
@@ -206,6 +211,13 @@ class _Reader:
         )
         self.open.pop()
         return result
+
+    def note_quotes(self, node: yaml.ScalarNode, location: Location) -> None:
+        """Note where a text begins whose signs all stand there as they are, so that a mistake in it has a column."""
+        begin, end = node.start_mark, node.end_mark
+        quotes = 1 if node.style in ("'", '"') else 0
+        if begin.line == end.line and end.column - begin.column == len(node.value) + 2 * quotes:
+            self.source._quotes[location] = quotes  # noqa: SLF001 - as above
 
     def complain(self, location: Location, message: str) -> None:
         self.problems.append(self.source.problem(location, message))
