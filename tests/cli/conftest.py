@@ -89,7 +89,10 @@ def invoke(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
         )
         return Result(done.exit_code, done.stdout, done.stderr)
 
+    # `serve` keeps signals for itself; what is started later would inherit that.
+    signals = signal.pthread_sigmask(signal.SIG_BLOCK, ())
     yield finished
+    signal.pthread_sigmask(signal.SIG_SETMASK, signals)
     structlog.reset_defaults()
 
 
