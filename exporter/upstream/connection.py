@@ -6,6 +6,7 @@ import socket
 import ssl
 import time
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import zip_longest
 from threading import Lock, Thread
@@ -169,11 +170,12 @@ class _Names:
 
     def addresses(self, host: str, port: int, end: float) -> list[Any]:
         """Find a host's addresses, its families by turns; raise OSError, TimeoutError at `end` among them."""
-        try:
-            # No need to ask anybody what an address means.
-            return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
-        except (socket.gaierror, UnicodeError):
-            found = self._begin(host, port).result(max(end - time.monotonic(), 0))
+        for family in (socket.AF_INET, socket.AF_INET6):
+            with suppress(OSError):
+                socket.inet_pton(family, host)
+                # No need to ask anybody what an address means.
+                return [(family, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (host, port))]
+        found = self._begin(host, port).result(max(end - time.monotonic(), 0))
         preferred = [one for one in found if one[0] == found[0][0]]
         others = [one for one in found if one[0] != found[0][0]]
         return [one for pair in zip_longest(preferred, others) for one in pair if one]

@@ -30,8 +30,8 @@ class Stream(ABC):
         """Send all of `data` before `end`, else raise TimeoutError."""
 
     @abstractmethod
-    def wait(self, end: float) -> None:
-        """Wait for something to take until `end`, else raise TimeoutError."""
+    def receive(self, end: float) -> bytes:
+        """Wait for bytes until `end`, else raise TimeoutError; b"" where there will be no more."""
 
     @abstractmethod
     def give_up_after(self, seconds: float) -> None:
@@ -40,15 +40,6 @@ class Stream(ABC):
     @abstractmethod
     def close(self) -> None:
         """Give the connection up."""
-
-    def receive(self, end: float) -> bytes:
-        """Wait for bytes until `end`, else raise TimeoutError; b"" where there will be no more."""
-        if time.monotonic() >= end:
-            # Who sends without a pause is never waited for.
-            raise TimeoutError
-        while (data := self.take()) is None:
-            self.wait(end)
-        return data
 
     def quiet(self) -> bool:
         """Tell whether the connection stands and nobody has said anything on it."""
@@ -90,8 +81,12 @@ class _PlainStream(Stream):
                 writable.register(self._socket, select.POLLOUT)
                 _poll(writable, end)
 
-    def wait(self, end: float) -> None:
-        _poll(self._readable, end)
+    def receive(self, end: float) -> bytes:
+        data = None
+        while data is None:
+            _poll(self._readable, end)
+            data = self.take()
+        return data
 
     def give_up_after(self, seconds: float) -> None:
         if option := getattr(socket, "TCP_USER_TIMEOUT", None):
@@ -130,26 +125,34 @@ class _TlsStream(Stream):
 
     def take(self) -> bytes | None:
         for _ in range(_MAX_PIECES):
-            try:
-                data = self._tls.read(_PIECE)
-            except ssl.SSLWantReadError:
-                more = self._inner.take()
-                if more is None:
-                    return None
-                self._feed(more)
-            except ssl.SSLEOFError:
-                return b""
-            else:
-                self.whole = not data
+            data = self._read()
+            if data is not None:
                 return data
+            more = self._inner.take()
+            if more is None:
+                return None
+            self._feed(more)
         raise ConnectionAbortedError
+
+    def _read(self) -> bytes | None:
+        """Read what is held already; None where the next record is not whole yet."""
+        try:
+            data = self._tls.read(_PIECE)
+        except ssl.SSLWantReadError:
+            return None
+        except ssl.SSLEOFError:
+            return b""
+        self.whole = not data
+        return data
 
     def send(self, data: bytes, end: float) -> None:
         self._tls.write(data)
         self._inner.send(self._outgoing.read(), end)
 
-    def wait(self, end: float) -> None:
-        self._inner.wait(end)
+    def receive(self, end: float) -> bytes:
+        while (data := self._read()) is None:
+            self._feed(self._inner.receive(end))
+        return data
 
     def give_up_after(self, seconds: float) -> None:
         self._inner.give_up_after(seconds)
