@@ -14,7 +14,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread
-from typing import NoReturn
 
 import pytest
 import structlog
@@ -74,11 +73,8 @@ def run(tmp_path: Path) -> Run:
 def invoke(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
     """Run the command line as `run` does, but within this process: for what ends before anything is begun."""
 
-    def leave(status: int) -> NoReturn:
-        raise SystemExit(status)
-
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("os._exit", leave)
+    monkeypatch.setattr("os._exit", sys.exit)
     for name in os.environ.keys() - environment().keys():
         monkeypatch.delenv(name)
 

@@ -4,6 +4,7 @@ import io
 import json
 import logging
 import socket
+import sys
 import traceback
 from base64 import b64decode
 from pathlib import Path
@@ -99,7 +100,10 @@ def test_no_trace_of_a_probe_shows_it(nest: "Nest", browser: Browser, leaks: "Le
 
 
 @pytest.mark.parametrize("output", ["table", "json", "prometheus"])
-def test_no_output_of_a_check_shows_it(nest: "Nest", output: str, tmp_path: Path, leaks: "Leaks") -> None:
+def test_no_output_of_a_check_shows_it(
+    nest: "Nest", output: str, tmp_path: Path, leaks: "Leaks", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os._exit", sys.exit)  # a check ends its process, which is not that of the tests
     textfile = tmp_path / "prepaid.prom"
     arguments = ["check", "--config.file", str(nest.file), "--output", output, "--textfile", str(textfile)]
     result = CliRunner().invoke(cli.main, arguments)
