@@ -99,13 +99,15 @@ def test_no_trace_of_a_probe_shows_it(nest: "Nest", browser: Browser, leaks: "Le
     assert leaks("".join(traces)) == []
 
 
-@pytest.mark.parametrize("output", ["table", "json", "prometheus"])
+@pytest.mark.parametrize("output", ["table", "json", "csv", "nagios", "prometheus"])
 def test_no_output_of_a_check_shows_it(
-    nest: "Nest", output: str, tmp_path: Path, leaks: "Leaks", monkeypatch: pytest.MonkeyPatch
+    nest: "Nest", output: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, leaks: "Leaks"
 ) -> None:
-    monkeypatch.setattr("os._exit", sys.exit)  # a check ends its process, which is not that of the tests
+    # The command ends its process without waiting for calls that are still under way.
+    monkeypatch.setattr("os._exit", sys.exit)
     textfile = tmp_path / "prepaid.prom"
     arguments = ["check", "--config.file", str(nest.file), "--output", output, "--textfile", str(textfile)]
+    arguments += ["--timeout", "5m"]
     result = CliRunner().invoke(cli.main, arguments)
 
     assert leaks(result.output + textfile.read_text(encoding="utf-8")) == []
