@@ -75,7 +75,7 @@ class Collector:
         sender = self._ready()
         try:
             answer = self._answer(sender, collection)
-            if failure := _unreadable(answer):
+            if failure := _unreadable(answer, self.account.provider.definition.answer):
                 self._extractor.check_status(answer.status)
                 raise failure
             found = self._extractor.document(
@@ -164,11 +164,14 @@ class _Collection:
         )
 
 
-def _unreadable(answer: Answer) -> Failure | None:
-    """Say why an answer's body must not be read, though its status counts."""
-    if not answer.whole and answer.body.rstrip()[-1:].isdigit():
-        # 1234.50 that is cut is a number too: 12.
-        return Failure(Reason.UNREACHABLE, "the connection ended where a number may go on")
+def _unreadable(answer: Answer, kind: str) -> Failure | None:
+    """Say why an answer of a kind must not be read, though its status counts.
+
+    Where only the end of the connection says that it is over, JSON shows by itself whether it was cut, save for a
+    number; a text never does: 12 is all that may be left of 1234.50.
+    """
+    if not answer.whole and (kind != "json" or answer.body.rstrip()[-1:].isdigit()):
+        return Failure(Reason.UNREACHABLE, "the connection ended where the answer may go on")
     return answer.failure
 
 

@@ -365,16 +365,18 @@ def test_a_json_answer_that_ends_with_the_connection_is_whole_by_its_own_end(
     assert desk(mall={"base_url": server.url, "ca_file": ca_file}).metrics().balance() == 7
 
 
-NUMBER = """\
-title: Number
-documentation: [https://number.example]
+DEFINITION = """\
+title: Own
+documentation: [https://own.example]
 confidence: observed
 credentials: {api_key: {description: key}}
-base_url: https://number.example
+base_url: https://own.example
 request: {path: /balance}
 auth: {type: bearer}
-wallets: {items: "{v: @}", currency: {literal: EUR}, balance: v}
 """
+JSON = 'wallets: {items: "{v: @}", currency: {literal: EUR}, balance: v}'
+TEXT = "answer: text\nwallets: {currency: {literal: EUR}, balance: text}"
+XML = "answer: xml\nwallets: {currency: {literal: EUR}, balance: b}"
 
 
 @pytest.mark.parametrize(
@@ -382,15 +384,18 @@ wallets: {items: "{v: @}", currency: {literal: EUR}, balance: v}
     [
         pytest.param(b"", False, None, id="cut off"),
         pytest.param(b"", True, 12, id="ended"),
-        pytest.param(b"Content-Length: 2\r\n", False, 12, id="of a length"),
-        pytest.param(b"Content-Length: 7\r\n", False, None, id="cut off before its length"),
+        pytest.param(b"Content-Length: N\r\n", False, 12, id="of a length"),
+        pytest.param(b"Content-Length: N0\r\n", False, None, id="cut off before its length"),
     ],
 )
+@pytest.mark.parametrize(("kind", "body"), [(JSON, b"12"), (TEXT, b"12"), (XML, b"<b>12</b>")])
 def test_a_number_that_may_be_cut_is_none(
     upstream: MakeUpstream,
     desk: MakeDesk,
     tls: Tls,
     ca_file: str,
+    kind: str,
+    body: bytes,
     head: bytes,
     politely: bool,
     balance: float | None,
@@ -398,16 +403,16 @@ def test_a_number_that_may_be_cut_is_none(
     """1234.50 that is cut is a number too."""
 
     def answer(peer: Peer, _: object) -> None:
-        peer.send(b"HTTP/1.1 200 OK\r\n" + head + b"\r\n12")
+        peer.send(b"HTTP/1.1 200 OK\r\n" + head.replace(b"N", b"%d" % len(body)) + b"\r\n" + body)
         if politely and isinstance(peer.socket, ssl.SSLSocket):
             peer.socket.unwrap()
         peer.close()
 
     server = upstream(answer, tls=tls())
     running = desk(server.url)
-    (running.folder / "number.yml").write_text(NUMBER)
-    account = {"provider": "number", "base_url": server.url, "ca_file": ca_file}
-    running.reload({"mall": account}, "number.yml")
+    (running.folder / "own.yml").write_text(DEFINITION + kind)
+    account = {"provider": "own", "base_url": server.url, "ca_file": ca_file}
+    running.reload({"mall": account}, "own.yml")
     page = running.metrics()
     assert page.balance() == balance
     assert page.reason() == (None if balance else "unreachable")
