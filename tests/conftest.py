@@ -4,6 +4,7 @@ import os
 import resource
 import shutil
 import socket
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -46,6 +47,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
     yield  # chosen by their marks, and shuffled
     waiting = {item.path for item in items if item.get_closest_marker("companion")}
     items.sort(key=lambda item: item.path not in waiting)
+
+
+@pytest.fixture(autouse=True)
+def _the_run_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep a command from ending the run of the tests: it would look as if all of them had passed."""
+    monkeypatch.setattr("os._exit", sys.exit)
 
 
 @pytest.fixture(scope="session")

@@ -74,7 +74,6 @@ def invoke(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
     """Run the command line as `run` does, but within this process: for what ends before anything is begun."""
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("os._exit", sys.exit)
     for name in os.environ.keys() - environment().keys():
         monkeypatch.delenv(name)
 
