@@ -17,7 +17,7 @@ import h11
 from exporter.model import Failure, Reason
 from exporter.upstream.answer import Reader
 from exporter.upstream.proxies import Proxy, bracketed
-from exporter.upstream.stream import Stream, failure, plain, secured
+from exporter.upstream.stream import OUT_OF_FILES, Stream, failure, plain, secured
 
 _STAGGER = 0.25
 """Seconds after which a host's next address is tried beside those before (RFC 8305)."""
@@ -78,6 +78,8 @@ def _reached_proxy(proxy: Proxy, end: float) -> Stream:
     try:
         return _reached(proxy.host, proxy.port, end)
     except Failure as cause:
+        if cause.detail == OUT_OF_FILES:
+            raise
         raise Failure(Reason.PROXY, f"the proxy {proxy} cannot be reached: {cause.detail}") from None
 
 

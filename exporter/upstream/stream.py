@@ -168,6 +168,8 @@ def _poll(poller: select.poll, end: float) -> None:
         raise TimeoutError
 
 
+OUT_OF_FILES = "the exporter may not open more files; raise its limit"
+
 _CAUSES: tuple[tuple[type[OSError], Reason, str], ...] = (
     (ssl.SSLEOFError, Reason.TLS, "the connection was cut in the TLS handshake"),
     (ssl.SSLError, Reason.TLS, "TLS failed"),
@@ -183,7 +185,7 @@ _CAUSES: tuple[tuple[type[OSError], Reason, str], ...] = (
 def failure(error: OSError) -> Failure:
     """Say what an error means, not in its own words: those may quote what they are about."""
     if error.errno in (errno.EMFILE, errno.ENFILE):
-        return Failure(Reason.UNREACHABLE, "the exporter may not open more files; raise its limit")
+        return Failure(Reason.UNREACHABLE, OUT_OF_FILES)
     reason, detail = next((reason, detail) for kind, reason, detail in _CAUSES if isinstance(error, kind))
     if isinstance(error, ssl.SSLCertVerificationError):
         detail = f"the certificate is not trusted: {error.verify_message}"

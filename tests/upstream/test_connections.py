@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
 import gc
 import socket
 import struct
@@ -561,3 +562,17 @@ def test_a_name_that_nobody_answers_for_is_a_timeout_and_is_asked_for_once(
     assert page.seconds < LONG
     assert asked == ["slow.test"]
     over.set()
+
+
+@pytest.mark.parametrize("proxied", [False, True])
+def test_files_that_run_out_are_told_as_such(
+    desk: MakeDesk, closed_port: int, monkeypatch: pytest.MonkeyPatch, proxied: bool
+) -> None:
+    def none_left(*_: object) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    place = f"http://127.0.0.1:{closed_port}"
+    running = desk(mall={"base_url": place, **({"proxy_url": place} if proxied else {})})
+    monkeypatch.setattr(socket, "socket", none_left)
+    assert running.metrics().reason() == "unreachable"
+    assert "the exporter may not open more files; raise its limit" in running.trace()
