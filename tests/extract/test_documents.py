@@ -84,3 +84,9 @@ def test_a_document_has_at_most_a_hundred_levels(begin: str, end: str) -> None:
     for levels, inmost in ((101, "1"), (100, "[]"), (100, "{}"), (150, "1")):
         with pytest.raises(ValueError, match="nested too deeply"):
             nested(levels, inmost)
+
+
+@pytest.mark.parametrize("digits", ["1e10000", "-1e-10000", "0e999999999", "1" + "0" * 10_000])
+def test_a_number_that_would_fill_the_memory_is_refused(digits: str) -> None:
+    with pytest.raises(ValueError, match="beyond all bounds"):
+        parse(f'{{"b": {digits}}}'.encode())

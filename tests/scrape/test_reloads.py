@@ -363,3 +363,13 @@ def test_a_scrape_that_began_before_a_reload_ends_with_the_accounts_that_it_bega
     first, second = under_way.over(desk(goes=account), {"comes": account})
     assert (first.balance("goes"), first.up("comes")) == (120, None)
     assert (second.up("goes"), second.balance("comes")) == (None, 120)
+
+
+def test_thresholds_that_no_wallet_has_are_named(upstream: MakeUpstream, desk: MakeDesk) -> None:
+    account = {
+        "base_url": upstream().url,
+        "wallet_thresholds": {"CREDIT": {"critical": 5}, "credits": {"info": 9}},
+    }
+    trace = desk(mall=account).trace()
+    assert "wallet_thresholds.CREDIT matches no wallet" in trace
+    assert "wallet_thresholds.credits" not in trace

@@ -3,62 +3,22 @@
 from __future__ import annotations
 
 import gzip
-import json
-import time
-import zlib
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from exporter.upstream.answer import MAX_SIZE
+from tests.upstream.answers import BODY, HEAD, TIMEOUT, Scrape, down, raw
 
 if TYPE_CHECKING:
-    from tests.desk import Eventually, MakeDesk, MakeUpstream, Page
+    from tests.desk import Eventually, MakeDesk, MakeUpstream
     from tests.peers import Answer, Asked, Peer
 
-HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
-BODY = json.dumps({"success": True, "data": {"credits": 7, "api_credits": 7}}).encode()
-TIMEOUT = "400ms"
 SLACK = 60
 """Seconds, beyond an account's timeout, that a busy machine may need to notice it; a scrape waits for minutes."""
 
 BUFFERS = 64 * MAX_SIZE
 """More than a system lets the two ends of a connection hold; without a limit some gigabytes would pass."""
-
-Scrape = Callable[..., Any]
-
-
-@pytest.fixture
-def scrape(upstream: MakeUpstream, desk: MakeDesk) -> Scrape:
-    """Scrape one account whose provider answers as told."""
-
-    def run(answer: Answer, **settings: str) -> Page:
-        return desk(mall={"base_url": upstream(answer).url, **settings}).metrics()
-
-    return run
-
-
-def raw(*parts: bytes) -> Answer:
-    """Send these bytes, then end the connection."""
-
-    def answer(peer: Peer, _: Asked) -> None:
-        for part in parts:
-            peer.send(part)
-        peer.close()
-
-    return answer
-
-
-def encoded(coding: str, body: bytes) -> Answer:
-    return lambda peer, _: peer.answer(body, Content_Encoding=coding)
-
-
-def down(page: Page, reason: str) -> bool:
-    """Tell whether the account is down for this reason and nothing of a wallet is left on the page."""
-    assert page.reason() == reason
-    assert not page.wallet_samples()
-    return page.up() == 0
 
 
 def dripped_head(peer: Peer, _: Asked) -> None:
@@ -158,92 +118,12 @@ def test_an_endless_body_is_cut_off_at_the_limit(scrape: Scrape, head: bytes, pa
     assert sent[0] < BUFFERS, "the rest, in the buffers between the two ends"
 
 
-@pytest.mark.parametrize(
-    "head",
-    [
-        pytest.param(b"Content-Length: -5\r\n", id="less than nothing"),
-        pytest.param(b"Content-Length: %d;\r\n" % len(BODY), id="with a semicolon"),
-        pytest.param(b"Content-Length: \r\n", id="empty"),
-        pytest.param(b"Content-Length: +%d\r\n" % len(BODY), id="signed"),
-        pytest.param(b"Content-Length: %d %d\r\n" % (len(BODY), len(BODY)), id="twice without a comma"),
-        pytest.param(b"Content-Length: %d, 7\r\n" % len(BODY), id="two of them"),
-        pytest.param(b"Content-Length: 0x4\r\n", id="hexadecimal"),
-        pytest.param(b"Transfer-Encoding: identity, chunked\r\n", id="a coding that is gone"),
-        pytest.param(b"Transfer-Encoding: gzip, chunked\r\n", id="a coding that nobody asked for"),
-        pytest.param(b"Transfer-Encoding: chunked, chunked\r\n", id="chunks of chunks"),
-        pytest.param(
-            b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n", id="chunked, on two lines"
-        ),
-        pytest.param(b"Transfer-Encoding: chunked\r\n\r\n-1\r\n", id="a chunk of less than nothing"),
-        pytest.param(b"Transfer-Encoding: chunked\r\n\r\n 5\r\n{    ", id="a chunk's length after a space"),
-        pytest.param(b"Transfer-Encoding: chunked\r\n\r\n0x5\r\n{    ", id="a chunk's length as a literal"),
-        pytest.param(b"Transfer-Encoding: chunked\r\n\r\n5_0\r\n{    ", id="a chunk's length with a dash"),
-        pytest.param(b"Transfer-Encoding: chunked\r\n\r\n5\r\n{    x\r\n", id="a chunk that is longer"),
-    ],
-)
-def test_a_length_that_is_none_is_malformed_at_once(scrape: Scrape, head: bytes) -> None:
-    def answer(peer: Peer, _: Asked) -> None:
-        peer.send(HEAD + head + b"\r\n" + BODY)
-        peer.hang()
-
-    page = scrape(answer)
-    assert down(page, "malformed")
-    assert page.one("prepaid_account_http_status_code") == 200
-
-
-@pytest.mark.parametrize(
-    "head",
-    [
-        pytest.param(b"Content-Length: %d, %d\r\n" % (len(BODY), len(BODY)), id="in one line"),
-        pytest.param(b"Content-Length: %d\r\n" % len(BODY) * 2, id="in two lines"),
-        pytest.param(b"Content-Length:%d\t \r\n" % len(BODY), id="with white space"),
-        pytest.param(
-            b"Transfer-Encoding: CHUNKED\r\n\r\n%x;a=b;c\r\n%b\r\n0\r\nX: y\r\n" % (len(BODY), BODY),
-            id="chunks",
-        ),
-        pytest.param(
-            b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n" % (len(BODY), BODY),
-            id="chunks and a length",
-        ),
-    ],
-)
-def test_a_length_that_is_said_more_than_once_is_read(scrape: Scrape, head: bytes) -> None:
-    def answer(peer: Peer, _: Asked) -> None:
-        peer.send(HEAD + head + b"\r\n" + (b"" if b"chunked" in head.lower() else BODY))
-        peer.hang()
-
-    assert scrape(answer).balance() == 7
-
-
 def test_a_body_that_is_announced_too_long_is_not_waited_for(scrape: Scrape) -> None:
     def answer(peer: Peer, _: Asked) -> None:
         peer.send(HEAD + f"Content-Length: {MAX_SIZE + 1}\r\n\r\n".encode())
         peer.hang()
 
     assert down(scrape(answer), "too_large")
-
-
-@pytest.mark.parametrize("announced", [b"9" * 5000, b"\xb2", b"lots", b"", b"1e3", b"+"])
-def test_a_senseless_length_is_malformed(scrape: Scrape, announced: bytes) -> None:
-    assert down(scrape(raw(HEAD + b"Content-Length: " + announced + b"\r\n\r\n" + BODY)), "malformed")
-
-
-@pytest.mark.parametrize("size", [b"-9", b"-19"])
-def test_a_chunk_that_is_less_than_nothing_is_malformed(scrape: Scrape, size: bytes) -> None:
-    answer = raw(HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + size + b"\r\n" + BODY + b"\r\n0\r\n\r\n")
-    page = scrape(answer)
-    assert down(page, "malformed")
-    assert page.one("prepaid_account_http_status_code") == 200
-
-
-def test_headers_beyond_all_measure_are_too_large(scrape: Scrape) -> None:
-    headers = b"".join(b"X-%d: %b\r\n" % (number, b"y" * 60_000) for number in range(90))
-    assert down(scrape(raw(HEAD + headers + b"\r\n" + BODY)), "too_large")
-
-
-def test_two_lengths_that_differ_are_malformed(scrape: Scrape) -> None:
-    lengths = b"Content-Length: 5\r\nContent-Length: %d\r\n\r\n" % len(BODY)
-    assert down(scrape(raw(HEAD + lengths + BODY)), "malformed")
 
 
 def test_the_longest_body_allowed_is_read(scrape: Scrape) -> None:
@@ -253,67 +133,6 @@ def test_the_longest_body_allowed_is_read(scrape: Scrape) -> None:
 
 def test_one_byte_more_than_allowed_is_too_large(scrape: Scrape) -> None:
     assert down(scrape(lambda peer, _: peer.answer(BODY.ljust(MAX_SIZE + 1))), "too_large")
-
-
-def bomb(coding: str) -> tuple[Answer, float]:
-    """Give an answer of half a gigabyte, and the processor's seconds that this machine needs to unpack it."""
-    packed = zlib.compressobj(9, wbits=(wbits := 31 if coding == "gzip" else 15))
-    body = packed.compress(b" " * (512 * MAX_SIZE)) + packed.flush()
-    assert len(body) < MAX_SIZE, "small on the wire"
-    begun, unpacked = time.process_time(), zlib.decompressobj(wbits=wbits)
-    assert unpacked.decompress(body, MAX_SIZE)
-    while unpacked.unconsumed_tail:
-        unpacked.decompress(unpacked.unconsumed_tail, MAX_SIZE)
-    return encoded(coding, body), time.process_time() - begun
-
-
-@pytest.mark.parametrize("coding", ["gzip", "deflate"])
-def test_a_bomb_is_too_large_and_is_not_unpacked(scrape: Scrape, coding: str) -> None:
-    answer, unpacking = bomb(coding)
-    begun = time.process_time()
-    assert down(scrape(answer), "too_large")
-    assert time.process_time() - begun < unpacking / 2
-
-
-def test_a_bomb_in_a_bomb_is_too_large(scrape: Scrape) -> None:
-    inner = gzip.compress(b" " * (256 * MAX_SIZE))
-    assert down(scrape(encoded("gzip, gzip", gzip.compress(inner))), "too_large")
-
-
-def test_a_small_body_that_unpacks_to_just_over_the_limit_is_too_large(scrape: Scrape) -> None:
-    assert down(scrape(encoded("gzip", gzip.compress(BODY.ljust(MAX_SIZE + 1)))), "too_large")
-
-
-@pytest.mark.parametrize(
-    ("coding", "body"),
-    [
-        pytest.param("gzip", gzip.compress(BODY), id="gzip"),
-        pytest.param("deflate", zlib.compress(BODY), id="deflate"),
-        pytest.param("deflate", zlib.compress(BODY, wbits=-15), id="raw deflate"),
-        pytest.param("identity", BODY, id="identity"),
-        pytest.param("gzip, gzip", gzip.compress(gzip.compress(BODY)), id="twice"),
-        pytest.param("gzip", gzip.compress(BODY[:10]) + gzip.compress(BODY[10:]), id="in two members"),
-    ],
-)
-def test_packed_answers_are_unpacked(scrape: Scrape, coding: str, body: bytes) -> None:
-    assert scrape(encoded(coding, body)).balance() == 7
-
-
-@pytest.mark.parametrize(
-    ("coding", "body"),
-    [
-        pytest.param("gzip", BODY, id="not gzip at all"),
-        pytest.param("gzip", gzip.compress(BODY)[:20], id="gzip cut short"),
-        pytest.param("gzip", gzip.compress(BODY)[:12] + b"\xff" * 30, id="gzip of garbage"),
-        pytest.param("gzip", gzip.compress(BODY)[:-8] + bytes(8), id="wrong checksum"),
-        pytest.param("deflate", BODY, id="not deflate at all"),
-        pytest.param("gzip", b"", id="nothing"),
-        pytest.param("br", BODY[::-1], id="a coding that nobody asked for"),
-        pytest.param(", ".join(["gzip"] * 50), gzip.compress(BODY), id="fifty codings"),
-    ],
-)
-def test_broken_packing_is_malformed(scrape: Scrape, coding: str, body: bytes) -> None:
-    assert down(scrape(encoded(coding, body)), "malformed")
 
 
 @pytest.mark.parametrize(
@@ -347,127 +166,6 @@ def test_a_reset_at_the_connection_is_unreachable(upstream: MakeUpstream, desk: 
     server.greet = lambda peer: peer.reset()
     assert down(desk(server.url).metrics(), "unreachable")
     assert server.requests == []
-
-
-@pytest.mark.parametrize(
-    "data",
-    [
-        pytest.param(b"SSH-2.0-OpenSSH_9.2p1\r\n", id="another protocol"),
-        pytest.param(b"\x00\x01\x02\xff" * 100 + b"\n", id="binary"),
-        pytest.param(BODY + b"\n", id="a body without headers"),
-        pytest.param(b"HTTP/1.1 abc OK\r\n\r\n", id="a status that is no number"),
-        pytest.param(b"HTTP/1.1 99999 OK\r\n\r\n", id="a status beyond all"),
-        pytest.param(b"HTTP/1.1 " + b"2" * 70_000 + b"\r\n\r\n", id="an endless status line"),
-        pytest.param(HEAD + b"X: " + b"y" * 70_000 + b"\r\n\r\n", id="an endless header"),
-        pytest.param(
-            HEAD + b"".join(b"X-%d: y\r\n" % number for number in range(10_000)) + b"\r\n",
-            id="10,000 headers",
-        ),
-    ],
-)
-def test_what_is_not_http_is_malformed(scrape: Scrape, data: bytes) -> None:
-    def answer(peer: Peer, _: Asked) -> None:
-        peer.send(data)
-        peer.hang()
-
-    page = scrape(answer)
-    assert down(page, "malformed")
-    assert page.one("prepaid_account_http_status_code") is None
-
-
-@pytest.mark.parametrize(
-    "headers",
-    [
-        pytest.param(b"X-Odd: \xff\xfe\x01\r\n", id="not text"),
-        pytest.param(b"X-Empty:\r\n", id="empty"),
-        pytest.param(b"Content-Type: application/json; charset=nonsense; =; ;;\r\n", id="odd charset"),
-        pytest.param(b"Set-Cookie: a=b; expires=Never, 99-Foo-0; domain=.; \xff\r\n", id="odd cookie"),
-        pytest.param(b"Location: http://[broken\r\n", id="odd location"),
-        pytest.param(b"Retry-After: \xff\xfe\r\n", id="odd Retry-After"),
-        pytest.param(b"Connection: close, keep-alive\r\n", id="odd connection"),
-        pytest.param(b"Date: never\r\n X-Folded: yes\r\n", id="folded"),
-    ],
-)
-def test_odd_headers_beside_a_good_answer_do_not_matter(scrape: Scrape, headers: bytes) -> None:
-    page = scrape(raw(HEAD + b"Content-Length: %d\r\n" % len(BODY) + headers + b"\r\n" + BODY))
-    assert (page.up(), page.balance()) == (1, 7)
-
-
-@pytest.mark.parametrize(
-    "line",
-    [
-        pytest.param(b"no colon here\r\n", id="no colon"),
-        pytest.param(b": no name\r\n", id="no name"),
-        pytest.param(b"X-Odd : a\r\n", id="a space before the colon"),
-        pytest.param(b"X-Odd: a\x00b\r\n", id="NUL"),
-        pytest.param(b"X-Odd: a\rb\r\n", id="a carriage return alone"),
-    ],
-)
-def test_a_line_that_is_no_header_makes_the_answer_malformed(scrape: Scrape, line: bytes) -> None:
-    page = scrape(raw(HEAD + b"Content-Length: %d\r\n" % len(BODY) + line + b"\r\n" + BODY))
-    assert down(page, "malformed")
-    assert page.one("prepaid_account_http_status_code") == 200
-
-
-@pytest.mark.parametrize(
-    "line", [b"HTTP/1.0 200 OK\r\n", b"HTTP/1.1 200\r\n", b"HTTP/1.1 200 OK\n", b"HTTP/1.1 200 \xff\r\n"]
-)
-@pytest.mark.parametrize("end", [b"\r\n", b"\n"])
-def test_an_old_or_careless_server_is_read(scrape: Scrape, line: bytes, end: bytes) -> None:
-    assert scrape(raw(line + b"X: y" + end + end + BODY)).balance() == 7
-
-
-@pytest.mark.parametrize(
-    "line",
-    [
-        b"HTTP/2.0 200 OK\r\n",
-        b"http/1.1 200 OK\r\n",
-        b"ICY 200 OK\r\n",
-        b"\r\nHTTP/1.1 200 OK\r\n",
-        b"HTTP/1.1 20 OK\r\n",
-        b"HTTP/1.1 2000 OK\r\n",
-        b"HTTP/1.1200 OK\r\n",
-        b"HTTP/1.1 000 OK\r\n",
-    ],
-)
-def test_a_line_that_is_no_status_is_malformed(scrape: Scrape, line: bytes) -> None:
-    page = scrape(raw(line + b"Content-Length: %d\r\n\r\n" % len(BODY) + BODY))
-    assert down(page, "malformed")
-    assert page.one("prepaid_account_http_status_code") is None
-
-
-def interim(status: int, *headers: bytes) -> bytes:
-    return b"\r\n".join([b"HTTP/1.1 %d Wait" % status, *headers, b"", b""])
-
-
-@pytest.mark.parametrize("status", [100, 102, 103, 104, 110, 199])
-@pytest.mark.parametrize("count", [1, 5])
-def test_interim_answers_are_passed_over(scrape: Scrape, status: int, count: int) -> None:
-    before = interim(status, b"Link: </style.css>; rel=preload", b"Content-Length: 5") * count
-    page = scrape(raw(before + HEAD + b"Content-Length: %d\r\n\r\n" % len(BODY) + BODY))
-    assert page.balance() == 7
-    assert page.one("prepaid_account_http_status_code") == 200
-
-
-def test_interim_answers_may_come_in_pieces(scrape: Scrape) -> None:
-    whole = interim(103) + interim(102) + HEAD + b"Content-Length: %d\r\n\r\n" % len(BODY) + BODY
-    assert scrape(raw(*(whole[place : place + 7] for place in range(0, len(whole), 7)))).balance() == 7
-
-
-@pytest.mark.parametrize(
-    ("before", "reason"),
-    [
-        (interim(103) * 1000, "malformed"),
-        (interim(103, b"X: " + b"y" * 60_000) * 40, "too_large"),
-        (interim(103) + b"nonsense\r\n\r\n", "malformed"),
-    ],
-)
-def test_interim_answers_are_within_the_limits_of_the_answer(
-    scrape: Scrape, before: bytes, reason: str
-) -> None:
-    page = scrape(raw(before + HEAD + b"Content-Length: %d\r\n\r\n" % len(BODY) + BODY))
-    assert down(page, reason)
-    assert page.one("prepaid_account_http_status_code") is None
 
 
 @pytest.mark.parametrize(
@@ -524,17 +222,8 @@ def test_each_status_has_its_reason(scrape: Scrape, status: str, reason: str) ->
     assert page.one("prepaid_account_http_status_code") == int(status[:3])
 
 
-def test_thresholds_that_no_wallet_has_are_named(upstream: MakeUpstream, desk: MakeDesk) -> None:
-    account = {
-        "base_url": upstream().url,
-        "wallet_thresholds": {"CREDIT": {"critical": 5}, "credits": {"info": 9}},
-    }
-    trace = desk(mall=account).trace()
-    assert "wallet_thresholds.CREDIT matches no wallet" in trace
-    assert "wallet_thresholds.credits" not in trace
-
-
 GARBLED = BODY.replace(b"7", b"8")
+
 UNREADABLE = {
     "compressed otherwise than it says": b"Content-Encoding: gzip\r\nContent-Length: %d\r\n\r\n%b"
     % (len(GARBLED), GARBLED),
@@ -615,21 +304,3 @@ def test_a_status_counts_whose_body_never_comes(
 )
 def test_of_a_success_the_body_counts(scrape: Scrape, name: str, reason: str) -> None:
     assert down(scrape(unreadable("200 OK", UNREADABLE[name])), reason)
-
-
-@pytest.mark.parametrize("coding", ["x-gzip", "GZIP", "gzip, identity"])
-def test_codings_have_several_names(scrape: Scrape, coding: str) -> None:
-    assert scrape(encoded(coding, gzip.compress(BODY))).balance() == 7
-
-
-def test_padding_after_what_is_packed_is_passed_over(scrape: Scrape) -> None:
-    assert scrape(encoded("gzip", gzip.compress(BODY) + bytes(64))).balance() == 7
-
-
-@pytest.mark.parametrize("coding", ["UTF-8", "none", ""])
-def test_what_is_no_coding_at_all_is_passed_over(scrape: Scrape, coding: str) -> None:
-    assert scrape(encoded(coding, BODY)).balance() == 7
-
-
-def test_members_beyond_all_measure_are_malformed(scrape: Scrape) -> None:
-    assert down(scrape(encoded("gzip", gzip.compress(b"") * 50_000)), "malformed")
