@@ -7,20 +7,20 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from exporter.cli.report import Row
 from exporter.model import Level
+from exporter.scrape.states import URGENT
 from exporter.scrape.thresholds import effective_thresholds
 
 TIMEOUT = 8.0
 """Seconds for everything where nobody says otherwise: NRPE gives a plugin ten."""
 
 _STATUS = ("OK", "WARNING", "CRITICAL", "UNKNOWN")
-_URGENT = (Level.CRITICAL, "down", Level.WARNING, Level.INFO, "ok")
 _NAMED = 3
 """Most wallets and accounts that the first line names; all are in the lines below."""
 
 
 def output(rows: Sequence[Row], status: int) -> str:
     """Return what the plugin prints of these rows and its exit status."""
-    rows = sorted(rows, key=lambda row: _URGENT.index(row.state))
+    rows = sorted(rows, key=lambda row: URGENT.index(row.state))
     bad = [row for row in rows if row.state != "ok"]
     fine = len(rows) - len(bad)
     words = [_words(row) for row in bad[:_NAMED]]

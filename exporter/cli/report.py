@@ -17,13 +17,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from exporter.model import Level, Reason, Wallet
+from exporter.model import Level, Wallet
 from exporter.providers import Provider
 from exporter.schema.durations import text as duration_text
 from exporter.scrape import Reading
 from exporter.scrape.accounts_json import accounts_as_json
 from exporter.scrape.amounts import main_amount, shown
-from exporter.scrape.thresholds import breached, effective_thresholds, exhausted
+from exporter.scrape.states import State, state
+from exporter.scrape.thresholds import effective_thresholds, exhausted
 
 FINE, WARNING, CRITICAL, UNKNOWN = 0, 1, 2, 3
 
@@ -33,11 +34,18 @@ _CSV = (
     *(f"{level}_threshold" for level in reversed(Level)),
     *("reason", "detail", "http_status", "last_success_timestamp_seconds"),
 )
-_COLOURS = {"ok": "green", "info": "blue", "warning": "yellow", "critical": "bold red", "down": "magenta"}
+_COLOURS: Mapping[State, str] = {
+    "ok": "green",
+    "info": "blue",
+    "warning": "yellow",
+    "critical": "bold red",
+    "down": "magenta",
+    "unasked": "magenta",
+}
 
 
 def console(file: IO[str]) -> Console:
-    """Give a console that colours only a terminal, and does not fold lines anywhere else."""
+    """Return a console that uses colours and folds lines only on a terminal."""
     terminal = file.isatty()
     return Console(
         file=file,
@@ -70,7 +78,7 @@ class Row:
     """A wallet, or an account that has none to show: how urgent it is, and why."""
 
     reading: Reading
-    state: str
+    state: State
     text: str
     wallet: Wallet | None = None
     exact: bool = False
@@ -96,10 +104,9 @@ def _rows(reading: Reading, *, exact: bool) -> Iterator[Row]:
     outcome = reading.outcome
     if outcome is None or not outcome.up:
         words = [str(outcome.reason), outcome.detail, outcome.hint] if outcome else []
-        state = Level.CRITICAL if outcome and outcome.reason is Reason.EXHAUSTED else "down"
-        yield Row(reading, state, "; ".join(word for word in words if word))
+        yield Row(reading, state(reading), "; ".join(word for word in words if word))
     elif not outcome.wallets:
-        yield Row(reading, "ok", "no wallets")
+        yield Row(reading, state(reading), "no wallets")
     else:
         for wallet in outcome.wallets:
             levels = effective_thresholds(reading.account, wallet)
@@ -107,7 +114,7 @@ def _rows(reading: Reading, *, exact: bool) -> Iterator[Row]:
             words = [word for word in (what, "nothing left" if exhausted(wallet) else "") if word]
             words += ["from the provider's cache"] if wallet.cached else []
             words += [f"{level} under {_amount(value, exact=exact)}" for level, value in levels.items()]
-            yield Row(reading, breached(reading.account, wallet) or "ok", ", ".join(words), wallet, exact)
+            yield Row(reading, state(reading, wallet), ", ".join(words), wallet, exact)
 
 
 def _amount(amount: Decimal, *, exact: bool) -> str:
@@ -117,11 +124,11 @@ def _amount(amount: Decimal, *, exact: bool) -> str:
 def exit_status(rows: Iterable[Row]) -> int:
     """Return the status of a monitoring plugin: critical before unknown before warning before fine."""
     states = {row.state for row in rows}
-    if Level.CRITICAL in states:
+    if "critical" in states:
         return CRITICAL
-    if "down" in states:
+    if states & {"down", "unasked"}:
         return UNKNOWN
-    return WARNING if Level.WARNING in states else FINE
+    return WARNING if "warning" in states else FINE
 
 
 def table(rows: Iterable[Row]) -> Table:
@@ -180,7 +187,7 @@ def providers_table(providers: Sequence[Provider]) -> Table:
 
 
 def currency(provider: Provider) -> str:
-    """Say where the currency of a provider's wallets comes from."""
+    """Return where the currency of a provider's wallets comes from."""
     fields = [wallet.currency for wallet in provider.definition.wallets]
     if None in fields:
         return "the account says"
@@ -229,7 +236,10 @@ def _example(provider: Provider) -> Iterator[str]:
 
 
 def replace(path: Path, text: str) -> None:
-    """Write a file whole or not at all, since the textfile collector reads at any moment; raise OSError."""
+    """Write a file whole or not at all, since the textfile collector reads at any moment.
+
+    Raise OSError where it cannot be written.
+    """
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:

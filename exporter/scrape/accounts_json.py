@@ -7,17 +7,14 @@ balance for those that only compare.
 import math
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from exporter.model import Level, Reason, Wallet
 from exporter.scrape.caching_collector import Reading
-from exporter.scrape.thresholds import breached, effective_thresholds
-
-WalletState = Literal["ok", "info", "warning", "critical"]
-AccountState = Literal["ok", "info", "warning", "critical", "down", "unasked"]
-_URGENT: Sequence[AccountState] = ("critical", "down", "warning", "info", "unasked", "ok")
+from exporter.scrape.states import URGENT, State, WalletState, state, wallet_state
+from exporter.scrape.thresholds import effective_thresholds
 
 
 class _Entry(BaseModel):
@@ -58,7 +55,7 @@ class AccountEntry(_Entry):
     provider: str = Field(description="Its provider's name.")
     provider_title: str = Field(description="Its provider's name for people.")
     up: bool = Field(description="Whether the provider answered with usable wallets.")
-    state: AccountState = Field(
+    state: State = Field(
         description="The most urgent of its wallets' states, `critical` where the provider refuses since nothing is "
         "left, else `down`, or `unasked` before the first answer."
     )
@@ -116,18 +113,12 @@ def _account(reading: Reading) -> AccountEntry:
     )
 
 
-def _state(reading: Reading, wallets: Sequence[WalletEntry]) -> AccountState:
-    if reading.outcome is None:
-        return "unasked"
-    if not reading.outcome.up:
-        # Where nothing is left, what is wrong is known.
-        return "critical" if reading.outcome.reason is Reason.EXHAUSTED else "down"
-    return min((wallet.state for wallet in wallets), key=_URGENT.index, default="ok")
+def _state(reading: Reading, wallets: Sequence[WalletEntry]) -> State:
+    return min((wallet.state for wallet in wallets), key=URGENT.index, default=state(reading))
 
 
 def _wallet(reading: Reading, wallet: Wallet) -> WalletEntry:
     thresholds = effective_thresholds(reading.account, wallet)
-    level = breached(reading.account, wallet)
     return WalletEntry(
         wallet=wallet.id,
         name=wallet.name or None,
@@ -137,7 +128,7 @@ def _wallet(reading: Reading, wallet: Wallet) -> WalletEntry:
         balance_number=_number(wallet.balance),
         cached=wallet.cached,
         thresholds={level: f"{value:f}" for level, value in thresholds.items()},
-        state=level.value if level else "ok",
+        state=wallet_state(reading, wallet),
         auto_recharge=AutoRecharge(
             enabled=wallet.auto_recharge_enabled,
             threshold=_text(wallet.auto_recharge_threshold),

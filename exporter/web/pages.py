@@ -13,13 +13,13 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from exporter import __version__
 from exporter.config import Account, Config
 from exporter.config.secret import MASK
-from exporter.model import Level, Reason, Wallet
+from exporter.model import Level, Wallet
 from exporter.schema.durations import text as duration_text
 from exporter.schema.fields import is_cleartext
 from exporter.schema.yaml_document import dump
-from exporter.scrape import Reading
+from exporter.scrape import Reading, states
 from exporter.scrape.amounts import cut, main_amount
-from exporter.scrape.thresholds import breached, effective_thresholds, exhausted
+from exporter.scrape.thresholds import effective_thresholds
 from exporter.upstream.proxies import environment_proxies
 from exporter.upstream.trust import trusted
 
@@ -65,18 +65,11 @@ class _Row:
 
     @property
     def state(self) -> str:
-        """Say in one word how urgent the row is."""
-        outcome = self.reading.outcome
-        if outcome is None:
-            return "unasked"
-        if not outcome.up:
-            return "empty" if outcome.reason is Reason.EXHAUSTED else "down"
-        if self.wallet is None:
-            return "ok"
-        if exhausted(self.wallet) and not self.thresholds:
+        """Return how urgent the row is: a state, "empty" where nothing is left, "open" without a threshold."""
+        state = states.state(self.reading, self.wallet)
+        if state == "critical" and (not self.up or not self.thresholds):
             return "empty"
-        level = breached(self.account, self.wallet)
-        return level.value if level else "ok" if self.thresholds else "open"
+        return "open" if state == "ok" and self.wallet and not self.thresholds else state
 
     @property
     def up(self) -> bool:
