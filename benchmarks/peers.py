@@ -38,7 +38,7 @@ class Page:
         self._connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def fetch(self, path: str, headers: dict[str, str] = _PROMETHEUS) -> bytes:
-        """Give the body of a page; anything but 200 ends the benchmark."""
+        """Return the body of a page; anything but 200 ends the benchmark."""
         self._connection.request("GET", path, headers=headers)
         answer = self._connection.getresponse()
         body = answer.read()
@@ -63,14 +63,14 @@ class Program:
         return Page(self.port)
 
     def processor_seconds(self) -> float:
-        """Give the user and system time of the process so far, finer than /proc rounds it.
+        """Return the user and system time of the process so far, finer than /proc rounds it.
 
         The clock's number is made from the process's as clock_getcpuclockid(3) makes it.
         """
         return time.clock_gettime((~self.process.pid << 3) | 2)
 
     def megabytes(self, field: str = "VmRSS") -> float:
-        """Give the resident memory now (`VmRSS`) or at its highest (`VmHWM`), in MB."""
+        """Return the resident memory now (`VmRSS`) or at its highest (`VmHWM`), in MB."""
         status = Path(f"/proc/{self.process.pid}/status").read_text(encoding="ascii")
         found = re.search(rf"{field}:\s*(\d+) kB", status)
         return int(found[1]) * 1024 / 1e6 if found else 0.0
@@ -93,7 +93,7 @@ class Upstream(Program):
     closing: tuple[int, int]
 
     def counts(self) -> dict[str, Any]:
-        """Give the requests of each account and the number of connections since the last call."""
+        """Return the requests of each account and the number of connections since the last call."""
         page = self.page()
         found: dict[str, Any] = json.loads(page.fetch("/counts"))
         page.close()
@@ -151,7 +151,7 @@ class Accounts:
         return json.dumps({"defaults": {"min_interval": min_interval}, "accounts": accounts})
 
     def probes(self) -> list[str]:
-        """Give the paths by which Prometheus would have the blackbox exporter ask the same, one an account."""
+        """Return the paths by which Prometheus would have the blackbox exporter ask the same, one an account."""
         endpoints = {
             "coldmailreseller": "/wallet/get-balance",
             "smspubli": "/account/get-balance",

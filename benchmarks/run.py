@@ -51,7 +51,7 @@ class Bench:
     provider: Upstream
 
     def accounts(self, count: int, delay: int, *, tls: bool = False, closing: bool = False) -> Accounts:
-        """Give accounts at the upstream, which keeps connections or is `closing` them after each answer."""
+        """Return accounts at the upstream, which keeps connections or is `closing` them after each answer."""
         return Accounts(count, delay, self.provider, self.authority, tls, closing)
 
 

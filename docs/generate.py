@@ -200,7 +200,7 @@ def definition() -> str:
 
 
 def commands() -> str:
-    """Give the help of every command, as a terminal shows it."""
+    """Return the help of every command, as a terminal shows it."""
     return "\n".join(
         f"```console\n$ prepaid-exporter {words}--help\n{text}\n```\n" for words, text in _helps()
     )

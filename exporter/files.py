@@ -9,7 +9,7 @@ from pathlib import Path
 def read_file(path: Path, limit: int) -> bytes:
     """Return all bytes of a regular file that has at most `limit` of them.
 
-    What is opened is what is looked at, so that nothing can be put in its place in between, and to open it waits for
+    The file is opened first and then looked at, so that nothing can take its place in between. Opening waits for
     nobody. Raise OSError, with a `strerror` that may be shown, where the file cannot be read, is a pipe, a socket or a
     device, or is over the limit.
     """
@@ -41,7 +41,7 @@ def _no_regular_file() -> OSError:
 
 
 def file_signature(path: Path) -> tuple[int, int, int] | None:
-    """Tell files apart by what a renewal changes, None where there is none.
+    """Return what a renewal of the file changes, None where there is no file.
 
     A symbolic link is followed: Kubernetes swaps secrets and configurations by links.
     """

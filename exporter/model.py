@@ -173,5 +173,5 @@ class Outcome:
 
     @property
     def up(self) -> bool:
-        """Tell whether the provider answered with usable wallets (an empty list is usable)."""
+        """Return whether the provider answered with usable wallets (an empty list is usable)."""
         return self.reason is None

@@ -109,7 +109,7 @@ def command(  # noqa: PLR0913 - one argument a flag
 
 @contextmanager
 def _refusals(output: str) -> Iterator[None]:
-    """Say where the reader looks for it why nobody was asked, and end as unknown."""
+    """Print why nobody was asked, where the reader looks for it, and end with the status "unknown"."""
     try:
         yield
     except (ConfigurationError, _RefusedError) as error:
@@ -124,7 +124,7 @@ def _refusals(output: str) -> Iterator[None]:
 
 
 def _chosen(known: Mapping[str, str], wanted: Sequence[str], providers: Sequence[str]) -> set[str]:
-    """Return the accounts to ask out of the known ones, which are given with their providers."""
+    """Return the accounts to ask. `known` has the provider of each; raise `_RefusedError` for a name that it lacks."""
     refusals = [
         f"no account {name!r} is configured{_hint(name, 'accounts', known)}"
         for name in wanted
@@ -161,7 +161,7 @@ def _warn_of_configuration(loaded: config.Config, names: set[str]) -> None:
 
 
 def _warn_of_notes(readings: Sequence[Reading]) -> None:
-    """Tell what was not as expected in good answers: what could not be read, and thresholds that match no wallet."""
+    """Warn of what was odd in good answers: what could not be read, and thresholds that match no wallet."""
     noted = {one.account.name: one.outcome.notes for one in readings if one.outcome}
     warn([f"{name}: {'; '.join(notes)}" for name, notes in noted.items() if notes])
 

@@ -32,7 +32,7 @@ class Duration(click.ParamType):  # type: ignore[type-arg] # generic in its stub
         self._least = least
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Give the seconds."""
+        """Return the seconds; raise `click.BadParameter` for anything else."""
         try:
             plain = isinstance(value, float) or _SECONDS.fullmatch(value)
             seconds = float(value) if plain else parse_duration(value)
@@ -76,7 +76,7 @@ log_format_option = option(
 
 @contextmanager
 def explained(status: int) -> Iterator[None]:
-    """Turn the mistakes of an operator's into messages and an exit status."""
+    """Turn an operator's mistakes (`ConfigurationError`) into messages and an exit status."""
     try:
         yield
     except ConfigurationError as error:

@@ -34,7 +34,7 @@ class ListenAddress(click.ParamType):  # type: ignore[type-arg] # generic in its
     name = "address"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Address:
-        """Return the address."""
+        """Return the address; raise `click.BadParameter` for what is none."""
         try:
             return value if isinstance(value, Address) else address(value)
         except ValueError as error:

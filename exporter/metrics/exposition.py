@@ -48,7 +48,7 @@ OPENMETRICS = Format(
 
 
 def negotiate(accepted: Iterable[tuple[str, dict[str, str]]]) -> Format:
-    """Give the first format that we have out of what a client accepts, best first; else the oldest.
+    """Return the first format that we have out of what a client accepts, best first; else the oldest.
 
     `accepted` holds media types with their parameters. A version that we do not speak is passed over, as it
     must be: an answer in one format under another's name would be misread.
@@ -103,7 +103,7 @@ class Page:
     def parts(
         self, readings: Sequence[Reading], state: ExporterState | None, chosen: Format
     ) -> tuple[bytes, bytes]:
-        """Render the readings, long and one object for all who ask at once; then the rest of the page."""
+        """Return the readings as text, one object for all who ask at the same time, and the rest of the page."""
         shared, own = self._accounts(list(readings), chosen), b""
         if state:
             own = "".join(_lines(of_exporter(state), chosen)).encode() + _rendered(of_process(), chosen)
@@ -126,7 +126,7 @@ def _same(one: Reading, other: Reading) -> bool:
 
 
 def _same_failure(one: Outcome | None, other: Outcome | None) -> bool:
-    """Tell failures alike whose details differ: of an account that is not asked meanwhile, they say until when."""
+    """Return whether both are the same failure. The detail may differ: it says how long the account still waits."""
     if one is None or other is None or one.up or other.up:
         return False
     return one == replace(other, detail=one.detail)

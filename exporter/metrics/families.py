@@ -52,7 +52,7 @@ _WALLET = (*_ACCOUNT, "wallet", "currency")
 
 
 def _one(value: Any) -> Rows:
-    """Give one row without further labels; a value that is not known has none."""
+    """Return one row without further labels, or none where the value is not known."""
     return () if value is None else (((), float(value)),)
 
 

@@ -11,7 +11,7 @@ _DIGITS_BELOW_ONE = 4
 def cut(amount: Decimal) -> Decimal:
     """Return an amount with at most two digits after the point, four where it is below one.
 
-    Nobody shall see more money than there is, and what is not nothing never becomes 0.
+    It is rounded down, so that nobody sees more money than there is; what is not 0 never becomes 0.
     """
     digits = _DIGITS
     if amount and abs(amount) < 1:

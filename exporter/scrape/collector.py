@@ -165,7 +165,7 @@ class _Collection:
 
 
 def _unreadable(answer: Answer, kind: str) -> Failure | None:
-    """Say why an answer of a kind must not be read, though its status counts.
+    """Return why an answer of a kind must not be read, though its status counts.
 
     Where only the end of the connection says that it is over, JSON shows by itself whether it was cut, save for a
     number; a text never does: 12 is all that may be left of 1234.50.

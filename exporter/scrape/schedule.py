@@ -30,7 +30,7 @@ class Schedule:
         self._retry_at = -inf
 
     def begin(self, now: float) -> None:
-        """Note that a collection begins; only its end tells whether the provider was asked at all."""
+        """Note that a collection begins. Only its end says whether the provider was asked at all."""
         self._begins = now
         self._begins_anew = False
 
@@ -49,7 +49,7 @@ class Schedule:
         self._begins_anew = True
 
     def hold(self, until: float) -> None:
-        """Leave the provider alone until then."""
+        """Ask nobody until the given time."""
         self._retry_at = until
 
     def is_young(self, now: float, min_interval: float) -> bool:

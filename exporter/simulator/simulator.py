@@ -98,7 +98,7 @@ class Simulator:
             site.close()
 
     def base_url(self, provider: str) -> str:
-        """Give the address for an account's `base_url`; raises RuntimeError before the start."""
+        """Return the address for an account's `base_url`; raise RuntimeError before the start."""
         port = self._sites[provider].port
         if not port:
             raise RuntimeError(
@@ -125,7 +125,7 @@ class Simulator:
 
         `unauthorized` (401), `forbidden` (403), `rate_limited` (429, with `Retry-After: retry_after` seconds
         if given), `server_error` (500), `error_body` (200 with an error inside), `garbage` (200, not JSON),
-        `hang` (no answer until healed or killed). Raises ValueError for another mode.
+        `hang` (no answer until healed or killed). Raise ValueError for another mode.
         """
         if mode not in MODES:
             raise ValueError(f"unknown mode {mode!r}: use one of {', '.join(MODES)}")

@@ -51,7 +51,7 @@ class Provider:
 
 
 def number(value: Decimal | None) -> int | float | None:
-    """Give an amount as JSON writers give it: 5000 rather than 5000.0."""
+    """Return an amount as JSON writers write it: 5000 rather than 5000.0."""
     if value is None:
         return None
     return int(value) if value == value.to_integral_value() else float(value)

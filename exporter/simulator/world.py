@@ -124,7 +124,7 @@ class World:
             yield self._wallets
 
     def outage(self) -> bool:
-        """Say whether this is one of the few minutes in every four hours when an unsteady provider fails."""
+        """Return whether this is one of the few minutes in every four hours when an unsteady provider fails."""
         with self.present():
             slot, minute = divmod(self._minutes, OUTAGE_EVERY)
         chance = random.Random(f"outage/{slot}")  # noqa: S311 - weather, not a secret

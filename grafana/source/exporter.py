@@ -186,7 +186,7 @@ def _by_instance(family: str, *labels: str) -> str:
 
 
 def _of_exporters(family: str) -> str:
-    """Give a family that targets of every kind have."""
+    """Return a family that targets of every kind have."""
     return queries.scraped_exporters(_by_instance(family))
 
 

@@ -41,7 +41,7 @@ class RechargeMarks(Builder[model.AnnotationQuery]):
     """A mark on every time axis wherever the recording rules saw a balance step up."""
 
     def build(self) -> model.AnnotationQuery:
-        """Give the query of the marks."""
+        """Return the query of the marks."""
         expr = f"{queries.recorded('prepaid_recharge:step5m')} > 0"
         return _PrometheusMarks(name="Recharges", datasource=DATASOURCE, icon_color="green", expr=expr)
 
@@ -74,7 +74,7 @@ def dashboard(uid: str, description: str) -> build.Dashboard:
 
 
 def finish(builder: build.Dashboard) -> model.Dashboard:
-    """Give the panels their numbers, in reading order, and the JSON its schema."""
+    """Return the dashboard, its panels numbered in reading order and its JSON with a schema version."""
     result = builder.build()
     for number, panel in enumerate(result.panels or [], start=1):
         panel.id_val = number

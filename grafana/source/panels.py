@@ -152,7 +152,7 @@ def quiet_gaps(panel: PanelT) -> PanelT:
 
 
 def described(panel: PanelT, text: Text, unit: str, width: int, height: int) -> PanelT:
-    """Give any panel its words, unit, size and data source."""
+    """Set the words, unit, size and data source of any panel."""
     panel.title(text.title).description(text.description).no_value(text.empty).unit(unit)
     return panel.span(width).height(height).datasource(DATASOURCE)
 

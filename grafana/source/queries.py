@@ -89,17 +89,17 @@ def by_account(expression: str, *labels: str) -> str:
 
 
 def balance() -> str:
-    """Give the last balance of each wallet, also while its account fails."""
+    """Return the last balance of each wallet, also while its account fails."""
     return recorded("prepaid_balance:last")
 
 
 def threshold(level: Level) -> str:
-    """Give the thresholds of a level, also while their account fails; they keep the label level."""
+    """Return the thresholds of a level, also while their account fails; they keep the label level."""
     return recorded("prepaid_balance_threshold:last", f'level="{level.name}"')
 
 
 def state() -> str:
-    """Give the number of the worst level that each wallet is under, as LEVELS has them."""
+    """Return the number of the worst level that each wallet is under, as LEVELS has them."""
     under = [f"0 * ({_under(level)}) + {level.number}" for level in THRESHOLD_LEVELS]
     guarded = f"0 * ({balance()} and ignoring (level) {recorded('prepaid_balance_threshold:last')})"
     return "\nor ".join([*under, guarded, f"0 * {balance()} - 1"])
@@ -122,7 +122,7 @@ def in_level(expression: str, level: Level) -> str:
 
 
 def share(at: str = "") -> str:
-    """Give each wallet's balance as a share of its gravest threshold: critical, else warning, else info."""
+    """Return each wallet's balance as a share of its gravest threshold: critical, else warning, else info."""
     ratios = [
         recorded("prepaid_balance:threshold_ratio", f'level="{level.name}"') + at
         for level in THRESHOLD_LEVELS
@@ -136,7 +136,7 @@ def lowest(count: int) -> str:
 
 
 def reading_age() -> str:
-    """Give the seconds since each account's wallets were read."""
+    """Return the seconds since each account's wallets were read."""
     return f"time() - {by_account(of_account('prepaid_account_last_success_timestamp_seconds'))}"
 
 

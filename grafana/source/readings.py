@@ -9,7 +9,7 @@ from grafana.source.panels import HALF, Text
 
 
 def panels_of_readings() -> Iterator[statetimeline.Panel | timeseries.Panel]:
-    """Give the panels in reading order."""
+    """Return the panels in reading order."""
     yield _failures()
     yield _states()
     yield _duration()
