@@ -111,7 +111,7 @@ def pair(
     configure: "Callable[..., str]",
     tmp_path: Path,
 ) -> "Callable[[Case], Pair]":
-    """Make two accounts at one host, over the same connections: one as recorded, one with other digits."""
+    """Make two accounts at one host: one as recorded, one with other digits."""
 
     def make(case: "Case") -> Pair:
         file = tmp_path / "prepaid.yml"
