@@ -9,6 +9,8 @@ import venv
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from tests.programs import PATIENCE
+
 ROOT = Path(__file__).resolve().parent.parent
 NOT_SOURCE = shutil.ignore_patterns(
     ".git", ".*cache*", ".coverage*", ".venv", ".hypothesis", "dist", "build", "__pycache__"
@@ -29,7 +31,7 @@ def once(folder: Path, make: Callable[[Path], None]) -> Path:
 def succeed(command: Sequence[str | Path], **environment: str) -> None:
     """Run a command that must succeed."""
     done = subprocess.run(
-        command, env=os.environ | environment, capture_output=True, text=True, check=False, timeout=600
+        command, env=os.environ | environment, capture_output=True, text=True, check=False, timeout=PATIENCE
     )
     assert done.returncode == 0, done.stdout + done.stderr
 

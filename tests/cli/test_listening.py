@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.programs import PATIENCE
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-PATIENCE = 120.0
 PROGRAM = str(Path(sys.executable).with_name("prepaid-exporter"))
 ONE = "accounts: [{name: a, provider: apimall, api_key: k}]"
 LISTENING = r"msg=listening url=(\S+)"

@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests.programs import PATIENCE
+
 PROGRAM = Path(sys.executable).with_name("prepaid-exporter")
 FINE = ["outreach", "sms", "sms-branch", "acme", "mall"]
 
@@ -311,7 +313,7 @@ def test_a_reader_that_goes_away_is_no_traceback(prepaid: Path, clean: Mapping[s
         env=clean,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=PATIENCE,
         check=False,
     )
     assert done.stdout == "["

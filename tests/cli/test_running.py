@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from tests.programs import PATIENCE
+
 ANYWHERE = ["--web.listen-address", "127.0.0.1:0"]
 
 
@@ -59,7 +61,7 @@ def test_a_signal_does_not_wait_for_a_password_that_takes_long(begin: Any, prepa
     web = prepaid.with_name("web.yml")
     web.write_text(f"basic_auth_users: {{alice: $2y$18${'.' * 53}}}")
     serving = begin("serve", *ANYWHERE, "--web.config.file", web)
-    with socket.create_connection(("127.0.0.1", serving.port), timeout=120) as client:
+    with socket.create_connection(("127.0.0.1", serving.port), timeout=PATIENCE) as client:
         client.sendall(b"GET / HTTP/1.1\r\nHost: a\r\nAuthorization: Basic YWxpY2U6YQ==\r\n\r\n")
         assert serving.ask("/-/healthy")[0] == 200
         assert serving.end() == 0

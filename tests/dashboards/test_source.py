@@ -5,12 +5,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from tests.programs import PATIENCE
+
 Json = dict[str, Any]
 
 
 def generate(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "grafana.source", *arguments]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=300)
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=PATIENCE)
 
 
 def copy_of(root: Path, folder: Path) -> Path:

@@ -16,6 +16,7 @@ import yaml
 
 from exporter.model import Reason
 from exporter.web.web_config import WebConfigSettings
+from tests.programs import PATIENCE
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "docs").glob("*.md"))
@@ -26,7 +27,7 @@ FLAG = re.compile(r"(?<![\w-])--[a-z][\w.-]*")
 def program(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
     command = [Path(sys.executable).parent / "prepaid-exporter", *arguments]
     return subprocess.run(
-        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=120
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=PATIENCE
     )
 
 

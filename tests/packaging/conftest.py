@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.programs import PATIENCE
+
 
 @pytest.fixture
 def program(root: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
@@ -14,6 +16,8 @@ def program(root: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         command: list[str | Path] = [Path(sys.executable).parent / "prepaid-exporter", *arguments]
-        return subprocess.run(command, cwd=root, capture_output=True, text=True, check=False, timeout=300)
+        return subprocess.run(
+            command, cwd=root, capture_output=True, text=True, check=False, timeout=PATIENCE
+        )
 
     return run

@@ -21,6 +21,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.programs import PATIENCE
+
 pytestmark = pytest.mark.companion
 
 PROJECT = """
@@ -153,7 +155,7 @@ def checkout(prepared: Path, tmp_path: Path) -> Path:
 def make(checkout: Path, environment: dict[str, str], target: str) -> subprocess.CompletedProcess[str]:
     command = ["make", target, f"PYTHON={sys.base_prefix}/bin/python3"]
     return subprocess.run(
-        command, cwd=checkout, env=environment, capture_output=True, text=True, check=False, timeout=600
+        command, cwd=checkout, env=environment, capture_output=True, text=True, check=False, timeout=PATIENCE
     )
 
 

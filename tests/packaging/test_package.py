@@ -13,6 +13,7 @@ import pytest
 
 import exporter
 from tests import packages
+from tests.programs import PATIENCE
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +30,7 @@ def program(installed: Path, tmp_path_factory: pytest.TempPathFactory) -> Callab
             capture_output=True,
             text=True,
             check=False,
-            timeout=300,
+            timeout=PATIENCE,
         )
         assert "Traceback" not in result.stderr
         return result.stdout

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.programs import PATIENCE
+
 SHOW = """#!{python}
 import json, os, sys
 print(json.dumps([sys.argv[1:], dict(os.environ)]))
@@ -32,7 +34,7 @@ def uv(root: Path, tmp_path: Path) -> Run:
         plain["PIP_CONFIG_FILE"] = str(tmp_path / "pip.conf")
         command: list[str | Path] = [folder / "python", root / "scripts/uv.py", "pip", "sync", "a lock"]
         done = subprocess.run(
-            command, env=plain | variables, capture_output=True, text=True, check=False, timeout=300
+            command, env=plain | variables, capture_output=True, text=True, check=False, timeout=PATIENCE
         )
         assert done.returncode == 0, done.stderr
         arguments, environment = json.loads(done.stdout)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from exporter.schema.problems import ConfigurationError
+from tests.programs import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
     from tests.desk import Desk, Eventually, MakeDesk, MakeUpstream, Page
     from tests.peers import Asked, Peer, Upstream
 
-WAIT = 120
+LONG = 120
+"""Seconds far beyond a timeout of 300 ms, and far below the scrape's own deadline."""
 
 
 def critical(page: Page, account: str = "mall") -> float | None:
@@ -119,7 +121,7 @@ def test_a_shorter_timeout_holds_at_the_next_call(
     running.reload({"mall": {**account, "min_interval": "0s", "timeout": "300ms"}})
     page = running.metrics()
     assert page.reason() == "timeout"
-    assert page.seconds < WAIT, "long before the old timeout, and the scrape's own deadline"
+    assert page.seconds < LONG
 
 
 @pytest.mark.parametrize("change", ["api_key", "base_url", "currency", "provider"])
@@ -308,7 +310,7 @@ class Waiting:
         self._waiting = waiting
 
     def _answer(self, peer: Peer, _: Asked) -> None:
-        assert self.opened.wait(WAIT)
+        assert self.opened.wait(PATIENCE)
         peer.answer()
 
     def over(self, running: Desk, accounts: dict[str, dict[str, Any]]) -> tuple[Page, Page]:

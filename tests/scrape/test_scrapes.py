@@ -15,6 +15,7 @@ import structlog
 from exporter import log
 from exporter.scrape import caching_collector
 from exporter.web.application import Options
+from tests.programs import PATIENCE
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,9 +24,6 @@ if TYPE_CHECKING:
     from tests.peers import Asked, Peer, Upstream
 
 SCRAPES = 50
-WAIT = 120
-"""Seconds that a gate stays shut at most."""
-
 LONGEST = 3600
 """Seconds that no test waits for."""
 
@@ -40,7 +38,7 @@ class Gate:
         self.server: Upstream = upstream(self._answer)
 
     def _answer(self, peer: Peer, _: Asked) -> None:
-        assert self.opened.wait(WAIT)
+        assert self.opened.wait(PATIENCE)
         peer.answer()
 
 
@@ -58,7 +56,7 @@ def together(
     start = threading.Barrier(count)
 
     def one() -> Page:
-        start.wait(WAIT)
+        start.wait(PATIENCE)
         return scrape()
 
     with ThreadPoolExecutor(count) as threads:
@@ -73,7 +71,7 @@ def test_all_accounts_are_asked_at_once(upstream: MakeUpstream, desk: MakeDesk) 
     everybody = threading.Barrier(40)
 
     def answer(peer: Peer, _: Asked) -> None:
-        everybody.wait(WAIT)
+        everybody.wait(PATIENCE)
         peer.answer()
 
     server = upstream(answer)
@@ -131,7 +129,7 @@ def test_a_late_answer_serves_the_next_scrape_without_a_call(
     assert page.one("prepaid_exporter_upstream_requests_total") == 1
     success = page.one("prepaid_account_last_success_timestamp_seconds")
     assert success is not None
-    assert time.time() - success < WAIT
+    assert time.time() - success < PATIENCE
     assert running.metrics().balance() == 120
     assert len(gate.server.requests) == 2, "it serves one scrape, not two"
 
@@ -154,7 +152,7 @@ def test_a_late_failure_tells_its_reason_to_the_next_scrape(
     opened = threading.Event()
 
     def answer(peer: Peer, _: Asked) -> None:
-        assert opened.wait(WAIT)
+        assert opened.wait(PATIENCE)
         peer.answer(b"", status="401 X")
 
     server = upstream(answer)
@@ -233,7 +231,7 @@ def test_fifty_scrapes_at_once_share_a_failure_too(
     opened = threading.Event()
 
     def answer(peer: Peer, _: Asked) -> None:
-        assert opened.wait(WAIT)
+        assert opened.wait(PATIENCE)
         peer.answer(b"", status="401 X")
 
     def let_go() -> None:
@@ -507,7 +505,7 @@ def test_an_end_lets_waiting_scrapes_answer(
         scrape = threads.submit(running.metrics, LONGEST)
         eventually(lambda: waiting() == 1)
         running.runtime.scraper.release()
-        assert scrape.result(WAIT).reason() == "timeout"
+        assert scrape.result(PATIENCE).reason() == "timeout"
 
 
 def test_an_end_reaches_scrapes_that_wait_for_an_account_as_it_was_before_a_reload(
@@ -519,4 +517,4 @@ def test_an_end_reaches_scrapes_that_wait_for_an_account_as_it_was_before_a_relo
         eventually(lambda: bool(gate.server.requests))
         running.reload({"mall": {"base_url": gate.server.url, "api_key": "another"}})
         running.runtime.scraper.release()
-        assert scrape.result(WAIT).reason() == "timeout"
+        assert scrape.result(PATIENCE).reason() == "timeout"

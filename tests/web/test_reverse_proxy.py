@@ -11,10 +11,11 @@ from urllib.parse import urljoin, urlsplit
 
 import pytest
 
+from tests.programs import PATIENCE
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-PATIENCE = 120.0
 PREFIX = "/prepaid/"
 
 

@@ -12,11 +12,11 @@ import pytest
 from exporter.web import server
 from exporter.web.listeners import address, listening
 from exporter.web.server import Server
+from tests.programs import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-PATIENCE = 120.0
 ESTABLISHED = b"\x01"
 LARGE = bytes(20_000_000)
 """More than what a connection and the kernel take at once."""
