@@ -87,7 +87,7 @@ class Row:
     def amount(self) -> str:
         """Return the balance, or what stands for it, with the digits that people want to see; empty without one."""
         value, _ = main_amount(self.wallet) if self.wallet else (None, "")
-        return "" if value is None else _amount(value, exact=self.exact)
+        return "" if value is None else _amount(value, self.unit, exact=self.exact)
 
     @property
     def unit(self) -> str:
@@ -113,12 +113,15 @@ def _rows(reading: Reading, *, exact: bool) -> Iterator[Row]:
             _, what = main_amount(wallet)
             words = [word for word in (what, "nothing left" if exhausted(wallet) else "") if word]
             words += ["from the provider's cache"] if wallet.cached else []
-            words += [f"{level} under {_amount(value, exact=exact)}" for level, value in levels.items()]
+            words += [
+                f"{level} under {_amount(value, wallet.currency, exact=exact)}"
+                for level, value in levels.items()
+            ]
             yield Row(reading, state(reading, wallet), ", ".join(words), wallet, exact)
 
 
-def _amount(amount: Decimal, *, exact: bool) -> str:
-    return f"{amount:f}" if exact else shown(amount)
+def _amount(amount: Decimal, unit: str, *, exact: bool) -> str:
+    return f"{amount:f}" if exact else shown(amount, unit)
 
 
 def exit_status(rows: Iterable[Row]) -> int:

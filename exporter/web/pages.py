@@ -78,8 +78,10 @@ class _Row:
     @property
     def amount(self) -> tuple[str, str]:
         """Return the amount that is shown, and what it is if not the balance."""
-        value, what = main_amount(self.wallet) if self.wallet else (None, "")
-        return "" if value is None else amount(value), what
+        if self.wallet is None:
+            return "", ""
+        value, what = main_amount(self.wallet)
+        return "" if value is None else amount(value, self.wallet.currency), what
 
     @property
     def thresholds(self) -> list[tuple[Level, Decimal]]:
@@ -136,9 +138,9 @@ def _rows(reading: Reading) -> Iterator[_Row]:
         yield _Row(reading, wallet)
 
 
-def amount(value: Decimal) -> str:
+def amount(value: Decimal, currency: str) -> str:
     """Write an amount in groups of three, with the digits that people want to see and the others on hover."""
-    exact, short = f"{value:,f}", f"{cut(value):,f}"
+    exact, short = f"{value:,f}", f"{cut(value, currency):,f}"
     return exact if exact == short else _amount.cut(short, exact)
 
 

@@ -31,4 +31,22 @@ from exporter.scrape.amounts import shown
     ],
 )
 def test_as_many_digits_as_people_want_and_never_more_money_than_there_is(amount: str, expected: str) -> None:
-    assert shown(Decimal(amount)) == expected
+    assert shown(Decimal(amount), "EUR") == expected
+    assert shown(Decimal(amount), "CREDITS") == expected
+
+
+@pytest.mark.parametrize(
+    ("amount", "currency", "expected"),
+    [
+        ("1234.56", "JPY", "1234"),
+        ("-1234.56", "JPY", "-1235"),
+        ("1234.5678", "KWD", "1234.567"),
+        ("1.23456", "CLF", "1.2345"),
+        ("1.23456", "XAU", "1.23"),
+        ("0.42", "JPY", "0.42"),
+        ("0.123456", "KWD", "0.1234"),
+        ("0.00", "JPY", "0"),
+    ],
+)
+def test_a_currency_has_its_own_number_of_digits(amount: str, currency: str, expected: str) -> None:
+    assert shown(Decimal(amount), currency) == expected
