@@ -57,7 +57,7 @@ def _the_run_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session")
 def root() -> Path:
-    """Give the folder of the checkout."""
+    """Return the folder of the checkout."""
     return ROOT
 
 

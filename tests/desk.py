@@ -152,7 +152,7 @@ class Desk:
         return Client(self._application).get(path).text
 
     def over(self, account: str = "mall") -> bool:
-        """Tell whether a call for the account has ended and nothing of it is left to be done but its log line."""
+        """Return whether a call for the account has ended and nothing of it is left to be done but its log line."""
         (outcome,) = [one.outcome for one in self.runtime.scraper.known() if one.account.name == account]
         return outcome is not None and bool(outcome.exchanges)
 

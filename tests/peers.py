@@ -69,11 +69,11 @@ class Peer:
                     return
 
     def hang(self) -> None:
-        """Say nothing until the test is over."""
+        """Send nothing until the test is over."""
         self.over.wait()
 
     def arrived(self) -> bool:
-        """Tell whether the client's machine has taken all that was sent, so that the client cannot miss it."""
+        """Return whether the client's machine has taken all that was sent, so that the client cannot miss it."""
         unacknowledged = fcntl.ioctl(self.socket, termios.TIOCOUTQ, bytes(4))
         return struct.unpack("i", unacknowledged) == (0,)
 
@@ -88,7 +88,7 @@ class Peer:
         self.end()
 
     def end(self) -> None:
-        """Give the connection's files back now, rather than when somebody collects them."""
+        """Close the connection's files now, rather than when they are collected as garbage."""
         self._file.close()
         self.socket.close()
 

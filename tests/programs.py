@@ -41,7 +41,7 @@ def fetch(url: str, method: str = "GET", **options: Any) -> requests.Response:
 
 
 def answers(url: str) -> bool:
-    """Tell whether a program answers there, and well."""
+    """Return whether a program answers there, and well."""
     with contextlib.suppress(requests.RequestException):
         return fetch(url).ok
     return False
@@ -61,7 +61,7 @@ def outside() -> dict[str, str]:
 def running(
     command: Sequence[object], log: Path, listens: str, *, environment: Mapping[str, str] | None = None
 ) -> Iterator[str]:
-    """Run a program in the folder of its log until the block ends; give what it says by the group of a pattern.
+    """Run a program in the folder of its log until the block ends; yield what it says by the group of a pattern.
 
     It must still run at the end. The end of its log is shown when the test fails.
     """
@@ -96,7 +96,7 @@ def running(
 
 @contextlib.contextmanager
 def exporter(folder: Path, configuration: str, *flags: str, program: Path = EXPORTER) -> Iterator[str]:
-    """Run the exporter on a configuration; give its URL when it is ready."""
+    """Run the exporter on a configuration; yield its URL when it is ready."""
     (folder / "prepaid.yml").write_text(configuration)
     command: list[str | Path] = [
         program,
@@ -112,7 +112,7 @@ def exporter(folder: Path, configuration: str, *flags: str, program: Path = EXPO
 
 @contextlib.contextmanager
 def prometheus(program: str, folder: Path, configuration: str, *flags: str) -> Iterator[str]:
-    """Run Prometheus on a configuration; give its URL when it is ready. Its data is in `data` in the folder."""
+    """Run Prometheus on a configuration; yield its URL when it is ready. Its data is in `data` in the folder."""
     folder.mkdir(exist_ok=True)
     (folder / "prometheus.yml").write_text(configuration)
     command = [program, "--config.file=prometheus.yml", "--storage.tsdb.path=data", *flags]
@@ -124,7 +124,7 @@ def prometheus(program: str, folder: Path, configuration: str, *flags: str) -> I
 
 @contextlib.contextmanager
 def alertmanager(program: str, folder: Path, configuration: str) -> Iterator[str]:
-    """Run Alertmanager on a configuration; give its URL when it is ready."""
+    """Run Alertmanager on a configuration; yield its URL when it is ready."""
     (folder / "alertmanager.yml").write_text(configuration)
     command = [
         program,

@@ -49,7 +49,7 @@ def copy(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def environment() -> dict[str, str]:
-    """Give an environment as a newcomer has it: not that of these tests."""
+    """Return an environment as a newcomer has it: not that of these tests."""
     dropped = {
         "VIRTUAL_ENV",
         "PYTHONPATH",
@@ -70,7 +70,7 @@ def environment() -> dict[str, str]:
 
 @contextmanager
 def started(command: list[str], folder: Path, environment: dict[str, str], pattern: str) -> Iterator[str]:
-    """Run a command until it prints `pattern`, give the match, and end it as Ctrl-C would."""
+    """Run a command until it prints `pattern`, yield the match, and end it as Ctrl-C would."""
     process = subprocess.Popen(
         command,
         cwd=folder,

@@ -46,7 +46,7 @@ class Receiver:
     messages: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
 
     def at(self, path: str) -> list[dict[str, Any]]:
-        """Give the messages of one webhook so far."""
+        """Return the messages of one webhook so far."""
         return list(self.messages.get(path, []))
 
 
@@ -64,7 +64,7 @@ def receiver() -> Iterator[Receiver]:
             self.wfile.write(b"ok")
 
         def log_message(self, *_: object) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Webhook) as server:
         received.url = f"http://127.0.0.1:{server.server_port}"
@@ -79,11 +79,11 @@ def receiver() -> Iterator[Receiver]:
 
 @pytest.fixture(scope="session")
 def run() -> SimpleNamespace:
-    """Give what makes the shipped files faster, and the chat that is posted to."""
+    """Return what makes the shipped files faster, and the chat that is posted to."""
     return SimpleNamespace(faster=faster, patient=patient, receiver=receiver)
 
 
 @pytest.fixture(scope="session")
 def rule_files(root: Path) -> list[Path]:
-    """Give the shipped rule files."""
+    """Return the shipped rule files."""
     return sorted((root / "grafana" / "rules").glob("*.yml"))

@@ -23,7 +23,7 @@ ALERTS = {
 
 @pytest.fixture
 def amtool(tool: Callable[[str], str]) -> Callable[..., str]:
-    """Run amtool; gives what it printed."""
+    """Run amtool; return what it printed."""
 
     def call(*arguments: str) -> str:
         command = [tool("amtool"), *arguments]
@@ -67,7 +67,7 @@ def test_an_exporter_is_one_page_in_however_many_jobs_it_is_scraped(amtool: Call
 
 
 def inhibited(source: str, target: str) -> list[str] | None:
-    """Give the labels in which two alerts must agree for the first to hold back the second."""
+    """Return the labels in which two alerts must agree for the first to hold back the second."""
 
     def matches(matchers: list[str], name: str) -> bool:
         [(operator, pattern)] = re.findall(r'alertname(=~?)"(.*)"', matchers[0])

@@ -41,11 +41,11 @@ class Night:
         self._received = received
 
     def pages(self) -> list[dict[str, Any]]:
-        """Give every page so far, of whatever team."""
+        """Return every page so far, of whatever team."""
         return [*self._received.at("/page-url"), *self._received.at("/page-billing-url")]
 
     def tickets(self) -> str:
-        """Give the titles and texts of every ticket so far."""
+        """Return the titles and texts of every ticket so far."""
         return "\n".join(message(ticket) for ticket in self._received.at("/ticket-url"))
 
     def firing(self, name: str) -> list[dict[str, Any]]:
@@ -62,7 +62,7 @@ class Night:
 
 
 def message(posted: dict[str, Any]) -> str:
-    """Give a message as the chat shows it."""
+    """Return a message as the chat shows it."""
     [attachment] = posted["attachments"]
     return f"{attachment['title']}\n\n{attachment['text']}"
 

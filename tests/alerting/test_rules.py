@@ -40,7 +40,7 @@ EXPRESSIONS = [(name, rule["expr"]) for name, rule in (*ALERTS.items(), *RECORDE
 
 
 def walked(node: promql_parser.Expr) -> Iterator[promql_parser.Expr]:
-    """Give a parsed expression and all that is in it."""
+    """Return a parsed expression and all that is in it."""
     yield node
     inner = [getattr(node, name, None) for name in ("expr", "lhs", "rhs", "param", "vector_selector")]
     for child in [*inner, *getattr(node, "args", [])]:
@@ -127,7 +127,7 @@ def test_no_unit_test_asks_for_an_alert_that_does_not_exist() -> None:
 
 
 def fired_alerts(name: str) -> list[dict[str, Any]]:
-    """Give the alerts of a name that the unit tests see fire, with their labels and annotations."""
+    """Return the alerts of a name that the unit tests see fire, with their labels and annotations."""
     return [
         alert
         for path in UNIT_TESTS

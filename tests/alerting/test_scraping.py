@@ -73,7 +73,7 @@ def world(tmp_path: Path) -> Iterator[World]:
 
 
 def adapted(run: SimpleNamespace, root: Path, name: str, address: str) -> str:
-    """Give a shipped example with shorter intervals and the address of this test, without alerts."""
+    """Return a shipped example with shorter intervals and the address of this test, without alerts."""
     text = run.faster((root / "grafana" / "prometheus" / name).read_text())
     configuration = yaml.safe_load(text.replace("prepaid-exporter:10710", address))
     del configuration["alerting"], configuration["rule_files"]

@@ -37,7 +37,7 @@ Run = Callable[..., Result]
 
 
 def environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Give the environment without what a desk may say about this program, proxies and terminals."""
+    """Return the environment without what a desk may say about this program, proxies and terminals."""
     theirs = re.compile(r"PREPAID_EXPORTER_.*|.*_proxy|COLUMNS|LINES|NO_COLOR", re.IGNORECASE)
     return {name: value for name, value in os.environ.items() if not theirs.fullmatch(name)} | dict(
         more or {}
@@ -106,11 +106,11 @@ class Running:
             reader.start()
 
     def wait_for(self, pattern: str) -> re.Match[str]:
-        """Wait until a line of either output matches, and give the match."""
+        """Wait until a line of either output matches, and return the match."""
         return self.wait_for_many(pattern, 1)[0]
 
     def wait_for_many(self, pattern: str, count: int) -> list[re.Match[str]]:
-        """Wait until that many lines match, and give the matches."""
+        """Wait until that many lines match, and return the matches."""
         end = time.monotonic() + PATIENCE
         over = False
         while not over:
@@ -155,13 +155,13 @@ class Running:
             connection.close()
 
     def end(self, number: int = signal.SIGTERM) -> int:
-        """Send a signal, and give the exit status."""
+        """Send a signal, and return the exit status."""
         self.process.send_signal(number)
         return self.process.wait(PATIENCE)
 
     @property
     def written(self) -> str:
-        """Give all that was written, once the command has ended."""
+        """Return all that was written, once the command has ended."""
         self._read_on()
         return "".join([*self.out, *self.err])
 
@@ -194,7 +194,7 @@ def begin(tmp_path: Path) -> Iterator[Begin]:
 
 @pytest.fixture
 def on_a_terminal(tmp_path: Path) -> Callable[..., tuple[int, str]]:
-    """Run the command with a terminal as all its files, and give the exit status and all that appeared on it."""
+    """Run the command with a terminal as all its files, and return the exit status and all that appeared on it."""
 
     def finished(*arguments: str, columns: int = 120) -> tuple[int, str]:
         parent, child = pty.openpty()

@@ -13,7 +13,7 @@ CANARY = "canary-7f3a"
 
 @pytest.fixture
 def canary() -> str:
-    """Give the secret that no message may hold."""
+    """Return the secret that no message may hold."""
     return CANARY
 
 
@@ -39,7 +39,7 @@ def loaded(tmp_path: Path) -> Callable[..., Config]:
 
 @pytest.fixture
 def refused(loaded: Callable[..., Config], tmp_path: Path) -> Callable[[str], list[str]]:
-    """Give the problems of a text, missing secrets among them, a line each, without the folder's name."""
+    """Return the problems of a text, missing secrets among them, a line each, without the folder's name."""
 
     def problems(text: str) -> list[str]:
         with pytest.raises(ConfigurationError) as caught:

@@ -40,7 +40,7 @@ ONLY_THE_PROGRAM = {
 
 
 def readable(file: Path) -> bool:
-    """Tell whether a file is YAML as we take it; of another an editor has its own opinion."""
+    """Return whether a file is YAML as we take it; of another an editor has its own opinion."""
     try:
         return bool(read(file))
     except ConfigurationError:

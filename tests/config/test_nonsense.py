@@ -88,7 +88,7 @@ def versions(document: Any) -> Iterator[Any]:
 
 
 def told(file: Path) -> list[str]:
-    """Load a configuration and put its requests together; give what is wrong with it."""
+    """Load a configuration and put its requests together; return what is wrong with it."""
     try:
         config = load(file)
     except ConfigurationError as error:

@@ -16,27 +16,27 @@ FILES = sorted((Path(__file__).resolve().parent.parent.parent / "grafana" / "das
 
 @pytest.fixture(params=FILES, ids=lambda path: path.stem)
 def dashboard(request: pytest.FixtureRequest) -> Json:
-    """Give each dashboard in turn."""
+    """Return each dashboard in turn."""
     loaded: Json = json.loads(request.param.read_text(encoding="utf-8"))
     return loaded
 
 
 @pytest.fixture(scope="session")
 def dashboards() -> dict[str, Json]:
-    """Give all dashboards by their uid."""
+    """Return all dashboards by their uid."""
     loaded = [json.loads(path.read_text(encoding="utf-8")) for path in FILES]
     return {dashboard["uid"]: dashboard for dashboard in loaded}
 
 
 @pytest.fixture(scope="session")
 def panels() -> Callable[[Json], list[Json]]:
-    """Give the panels of a dashboard, rows left out."""
+    """Return the panels of a dashboard, rows left out."""
     return lambda dashboard: [panel for panel in dashboard["panels"] if panel["type"] != "row"]
 
 
 @pytest.fixture(scope="session")
 def targets(panels: Callable[[Json], list[Json]]) -> Callable[[Json], list[Target]]:
-    """Give every query of a dashboard with a name for messages and its panel; the recharge marks last."""
+    """Return every query of a dashboard with a name for messages and its panel; the recharge marks last."""
 
     def listed(dashboard: Json) -> list[Target]:
         found = [

@@ -51,7 +51,7 @@ def nodes(expr: str) -> list[promql.Expr]:
 
 
 def parsed(dashboard: Json) -> Iterator[tuple[str, list[promql.Expr]]]:
-    """Give what parses; the rest is the complaint of target-promql-rule alone."""
+    """Return what parses; the rest is the complaint of target-promql-rule alone."""
     for title, expr in expressions(dashboard):
         with contextlib.suppress(ValueError):
             yield title, nodes(expr)

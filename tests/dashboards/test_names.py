@@ -21,7 +21,7 @@ OF_THE_SCRAPE = {"job", "instance"}
 
 @pytest.fixture(scope="module")
 def labels_of(root: Path) -> Mapping[str, set[str]]:
-    """Give the labels of every series that a dashboard may name."""
+    """Return the labels of every series that a dashboard may name."""
     known = {family.name: {*family.labels, *OF_THE_SCRAPE} for family in FAMILIES}
     for metric in ProcessCollector(registry=None).collect():
         known |= {sample.name: OF_THE_SCRAPE for sample in metric.samples}

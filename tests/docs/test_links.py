@@ -25,7 +25,7 @@ OWN = "https://github.com/prepaid-exporter/prepaid-exporter/blob/main/"
 
 
 def destination(page: Path, link: str) -> tuple[Path, str] | None:
-    """Give the file of this checkout and the anchor that a link leads to; None for another site."""
+    """Return the file of this checkout and the anchor that a link leads to; None for another site."""
     link = (ROOT / link.removeprefix(OWN)).as_posix() if link.startswith(OWN) else link
     parts = urlsplit(link)
     if parts.scheme or parts.netloc:

@@ -57,7 +57,7 @@ def render(chart: helm.Chart) -> Render:
 
 @pytest.fixture(scope="session")
 def kind(render: Render) -> Callable[..., Manifest]:
-    """Give the one manifest of a kind that the chart renders with values."""
+    """Return the one manifest of a kind that the chart renders with values."""
 
     def only(wanted: str, values: dict[str, Any], **options: str) -> Manifest:
         found = [manifest for manifest in render(values, **options) if manifest["kind"] == wanted]
@@ -72,7 +72,7 @@ def kind(render: Render) -> Callable[..., Manifest]:
     ids=lambda path: path.name.removesuffix("-values.yaml"),
 )
 def ci_values(request: pytest.FixtureRequest) -> dict[str, Any]:
-    """Give each of the values files that the chart is tried with."""
+    """Return each of the values files that the chart is tried with."""
     values: dict[str, Any] = helm.values_from_yaml(request.param.read_text(encoding="utf-8"))
     return values
 
@@ -104,7 +104,7 @@ def mount(render: Render, tmp_path: Path) -> Callable[..., Path]:
 
 @pytest.fixture
 def discovered(tool: Callable[[str], str], tmp_path: Path) -> Callable[[Manifest], list[dict[str, str]]]:
-    """Give the labels of the targets that Prometheus makes of a scrape configuration of static targets."""
+    """Return the labels of the targets that Prometheus makes of a scrape configuration of static targets."""
 
     def found(scrape: Manifest) -> list[dict[str, str]]:
         names = {"sourceLabels": "source_labels", "targetLabel": "target_label"}

@@ -26,7 +26,7 @@ TIMING = {"periodSeconds": 47, "failureThreshold": 48}
 
 
 def scraped(kind: str, interval: str = "interval") -> dict[str, tuple[Any, str, Any]]:
-    """Give what the three ways to be scraped have in common."""
+    """Return what the three ways to be scraped have in common."""
     return {
         "namespace": ("prometheus", kind, {"metadata": {"namespace": "prometheus"}}),
         "labels": (MAP, kind, {"metadata": {"labels": MAP}}),
@@ -197,7 +197,7 @@ def put(values: Values, path: str, value: object) -> None:
 
 
 def has(node: Any, wanted: Any) -> bool:
-    """Tell whether a node is what is wanted: a text with it inside, a list with its items, a mapping with its keys."""
+    """Return whether a node is what is wanted: a text that holds it, a list with its items, a mapping with its keys."""
     if isinstance(wanted, dict):
         return isinstance(node, dict) and all(key in node and has(node[key], wanted[key]) for key in wanted)
     if isinstance(wanted, list):

@@ -20,21 +20,21 @@ OPERATOR = {
 
 @pytest.fixture(scope="module")
 def named(chart: helm.Chart) -> dict[str, dict[str, Any]]:
-    """Give the schemas of objects that others define, by the name that they have there."""
+    """Return the schemas of objects that others define, by the name that they have there."""
     assert chart.schema
     definitions = chart.schema["$defs"].values()
     return {schema["$comment"]: schema for schema in definitions if "$comment" in schema}
 
 
 def model(annotation: Any) -> Any:
-    """Give the model inside `Optional[...]` and `List[...]`."""
+    """Return the model inside `Optional[...]` and `List[...]`."""
     while get_args(annotation):
         annotation = get_args(annotation)[0]
     return annotation
 
 
 def references(schema: dict[str, Any]) -> set[str]:
-    """Give the definitions that a schema's properties lead to at once."""
+    """Return the definitions that a schema's properties lead to at once."""
     inner = [schema.get("properties", {}).values(), [schema.get("items", {})]]
     found = {schema["$ref"].rpartition("/")[2]} if "$ref" in schema else set()
     return found.union(*(references(one) for group in inner for one in group if one))

@@ -22,7 +22,7 @@ NO_ALERTS = "No alert will page anybody"
 
 @pytest.fixture
 def notes(chart: helm.Chart) -> Notes:
-    """Give the notes for values."""
+    """Return the notes for values."""
 
     def rendered(values: dict[str, Any]) -> str:
         texts = chart.render(values, name="prepaid", namespace="monitoring")

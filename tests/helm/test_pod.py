@@ -19,13 +19,13 @@ def values_of(*accounts: dict[str, Any], **more: object) -> dict[str, Any]:
 
 @pytest.fixture
 def pod(kind: Kind) -> Kind:
-    """Give the pod's spec for values."""
+    """Return the pod's spec for values."""
     return lambda values: kind("Deployment", values)["spec"]["template"]["spec"]
 
 
 @pytest.fixture
 def container(pod: Kind) -> Kind:
-    """Give the container for values."""
+    """Return the container for values."""
     return lambda values: pod(values)["containers"][0]
 
 

@@ -103,14 +103,14 @@ def test_a_key_is_refused_where_the_schema_was_skipped(chart_path: Path, tmp_pat
 
 
 def paths(values: dict[str, Any], *above: str) -> list[tuple[str, ...]]:
-    """Give the path of every value that has a default."""
+    """Return the path of every value that has a default."""
     own = [(*above, key) for key in values]
     inner = [paths(value, *above, key) for key, value in values.items() if isinstance(value, dict)]
     return own + [path for group in inner for path in group]
 
 
 def without(path: tuple[str, ...]) -> dict[str, Any]:
-    """Give values that switch the section of a path on, and set the path to null."""
+    """Return values that switch the section of a path on, and set the path to null."""
     hosts = [{"host": "a.test", "paths": [{"path": "/", "pathType": "Prefix"}]}]
     more: dict[str, dict[str, Any]] = {
         "ingress": {"hosts": hosts},

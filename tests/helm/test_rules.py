@@ -30,7 +30,7 @@ def shipped_groups(root: Path) -> list[dict[str, Any]]:
 
 @pytest.fixture
 def groups(kind: Kind) -> Callable[..., list[dict[str, Any]]]:
-    """Give the groups of the PrometheusRule for its values."""
+    """Return the groups of the PrometheusRule for its values."""
 
     def rendered(**values: object) -> list[dict[str, Any]]:
         manifest = kind("PrometheusRule", {"prometheusRule": {"enabled": True, **values}})
@@ -42,7 +42,7 @@ def groups(kind: Kind) -> Callable[..., list[dict[str, Any]]]:
 
 @pytest.fixture
 def alerts(groups: Callable[..., list[dict[str, Any]]]) -> Rules:
-    """Give the alerts by name for the values of the PrometheusRule."""
+    """Return the alerts by name for the values of the PrometheusRule."""
     return lambda **values: {
         rule["alert"]: rule for group in groups(**values) for rule in group["rules"] if "alert" in rule
     }
@@ -50,7 +50,7 @@ def alerts(groups: Callable[..., list[dict[str, Any]]]) -> Rules:
 
 @pytest.fixture
 def shipped(root: Path) -> dict[str, dict[str, Any]]:
-    """Give the alerts as shipped, by name."""
+    """Return the alerts as shipped, by name."""
     rules = [rule for group in shipped_groups(root) for rule in group["rules"]]
     return {rule["alert"]: rule for rule in rules if "alert" in rule}
 

@@ -26,7 +26,7 @@ def enabled(way: str, **more: object) -> dict[str, Any]:
 
 
 def relabelled(way: str, manifest: dict[str, Any]) -> list[dict[str, Any]]:
-    """Give the relabelling that the manifest adds to a scrape."""
+    """Return the relabelling that the manifest adds to a scrape."""
     spec = manifest["spec"]
     found: list[dict[str, Any]] = {
         "ServiceMonitor": lambda: spec["endpoints"][0]["relabelings"],

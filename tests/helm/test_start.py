@@ -24,7 +24,7 @@ Mount = Callable[..., Path]
 
 @contextmanager
 def running(args: list[str]) -> Iterator[str]:
-    """Run the exporter with the container's arguments on a port of loopback; give its URL."""
+    """Run the exporter with the container's arguments on a port of loopback; yield its URL."""
     here = [arg.replace("=:10710", "=127.0.0.1:0") for arg in args]
     assert here != args
     command = [sys.executable, "-c", "from exporter.cli import main; main()", *here]
@@ -50,7 +50,7 @@ def probe_paths(container: dict[str, Any]) -> list[str]:
 
 @pytest.fixture
 def container(kind: Kind) -> Kind:
-    """Give the container for values."""
+    """Return the container for values."""
     return lambda values: kind("Deployment", values)["spec"]["template"]["spec"]["containers"][0]
 
 
@@ -78,7 +78,7 @@ def test_the_demo_starts_and_shows_balances(container: Kind) -> None:
 
 @pytest.fixture
 def nobody(closed_port: int) -> str:
-    """Give an address where nobody listens, and nobody can."""
+    """Return an address where nobody listens, and nobody can."""
     return f"http://127.0.0.1:{closed_port}"
 
 

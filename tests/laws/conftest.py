@@ -233,7 +233,7 @@ def client() -> Iterator[Client]:
 
 @pytest.fixture
 def collector(upstream: Upstream, client: Client, tmp_path: Path) -> Callable[[Case], Collector]:
-    """Give the collector of a case's account, whose upstream answers as recorded."""
+    """Return the collector of a case's account, whose upstream answers as recorded."""
 
     def make(case: Case) -> Collector:
         file = tmp_path / "prepaid.yml"

@@ -19,14 +19,14 @@ def services(root: Path) -> dict[str, Any]:
 
 
 def mounts(service: dict[str, Any]) -> dict[PurePosixPath, str]:
-    """Give what a service mounts: path in the container -> path in the checkout."""
+    """Return what a service mounts: path in the container -> path in the checkout."""
     volumes = [volume.split(":") for volume in service.get("volumes", [])]
     assert all(mode == "ro,z" for _, _, mode in volumes), "read-only, and readable where SELinux watches"
     return {PurePosixPath(inside): outside for outside, inside, _ in volumes}
 
 
 def shipped(root: Path, service: dict[str, Any], inside: str) -> Path:
-    """Give the file or folder of the checkout that a service sees under a path."""
+    """Return the file or folder of the checkout that a service sees under a path."""
     path = PurePosixPath(inside)
     for mounted, outside in mounts(service).items():
         if path.is_relative_to(mounted):

@@ -103,7 +103,7 @@ def lock(packages: Path) -> dict[str, str]:
 def environment(
     packages: Path, lock: dict[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[dict[str, str]]:
-    """Serve the packages; give the environment of somebody who has told pip alone where they are."""
+    """Serve the packages; yield the environment of somebody who told only pip where they are."""
 
     class Quiet(SimpleHTTPRequestHandler):
         def log_message(self, *arguments: object) -> None:

@@ -18,7 +18,7 @@ from tests.programs import PATIENCE
 
 @pytest.fixture(scope="module")
 def program(installed: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
-    """Run the installed command far from the checkout; give what it prints."""
+    """Run the installed command far from the checkout; return what it prints."""
     folder = tmp_path_factory.mktemp("elsewhere")
 
     def run(*arguments: str, **environment: str) -> str:

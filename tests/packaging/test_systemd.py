@@ -80,7 +80,7 @@ def test_keys_are_handed_over_as_credentials(root: Path, service: str) -> None:
 
 
 def settings(root: Path, unit: str) -> dict[str, str]:
-    """Give the settings of a unit; of one that stands twice, the last."""
+    """Return the settings of a unit; of one that stands twice, the last."""
     lines = (root / "systemd" / unit).read_text().splitlines()
     return dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
 

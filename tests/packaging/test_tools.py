@@ -12,12 +12,12 @@ USE = re.compile(r"\btool\(\"([\w-]+)\"\)")
 
 @pytest.fixture(scope="module")
 def needed(root: Path) -> dict[str, str]:
-    """Give the package of every program that the script asks for."""
+    """Return the package of every program that the script asks for."""
     return dict(NEED.findall((root / "scripts/tools").read_text()))
 
 
 def told(root: Path, path: Path, *programs: str) -> str:
-    """Give what the script tells somebody who is not root and has these programs alone."""
+    """Return what the script tells somebody who is not root and has these programs alone."""
     for name in ("id", *programs):
         program = path / name
         program.parent.mkdir(parents=True, exist_ok=True)

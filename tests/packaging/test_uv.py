@@ -20,7 +20,7 @@ Run = Callable[..., dict[str, str]]
 
 @pytest.fixture
 def uv(root: Path, tmp_path: Path) -> Run:
-    """Run the script with pip's configuration and variables; give what uv is told, beside what it would know."""
+    """Run the script with pip's configuration and variables; return what uv is told, beside what it would know."""
     folder = tmp_path / "bin"
     folder.mkdir()
     (folder / "python").symlink_to(f"{sys.base_prefix}/bin/python3")

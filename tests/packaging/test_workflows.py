@@ -57,7 +57,7 @@ def test_nothing_is_granted_to_all_jobs(workflows: list[Path]) -> None:
 
 @pytest.fixture(scope="module")
 def release(root: Path) -> dict[str, list[dict[str, Any]]]:
-    """Give the steps of every job of the release."""
+    """Return the steps of every job of the release."""
     jobs = yaml.safe_load((root / ".github/workflows/release.yml").read_text())["jobs"]
     return {name: job.get("steps", []) for name, job in jobs.items()}
 
@@ -80,7 +80,7 @@ def test_a_release_publishes_nothing_before_the_tests_have_passed(root: Path) ->
 
 
 def inputs(steps: list[dict[str, Any]], action: str) -> list[dict[str, Any]]:
-    """Give what each use of an action is given."""
+    """Return what each use of an action is given."""
     return [step["with"] for step in steps if step.get("uses", "").startswith(f"{action}@")]
 
 

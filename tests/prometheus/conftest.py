@@ -42,7 +42,7 @@ def simulator() -> Iterator[Simulator]:
 def exporters(
     installed: Path, simulator: Simulator, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[dict[str, str]]:
-    """Run an exporter with its accounts on /metrics, and one without; give their addresses."""
+    """Run an exporter with its accounts on /metrics, and one without; yield their addresses."""
     folder = tmp_path_factory.mktemp("exporters")
     offset = f"--scrape.timeout-offset={OFFSET}"
     flags: dict[str, list[str]] = {"whole": [], "bare": ["--no-metrics.accounts"]}
@@ -103,7 +103,7 @@ class Prometheus:
         return [(one["metric"], float(one["value"][1])) for one in answer["data"]["result"]]
 
     def ask(self, query: str, job: str = ".*") -> dict[Series, float]:
-        """Give what a query gives now of some jobs, without the labels that the place of the scrape adds."""
+        """Return what a query gives now of some jobs, without the labels that the place of the scrape adds."""
         found = {}
         for labels, value in self._found(query):
             if not re.fullmatch(job, labels.get("job", "")):
@@ -114,13 +114,13 @@ class Prometheus:
         return found
 
     def values(self, query: str, label: str = "account") -> dict[str, float]:
-        """Give what a query gives now by the value of one label, which must tell the series apart."""
+        """Return what a query gives now by the value of one label, which must tell the series apart."""
         found = [(labels.get(label, ""), value) for labels, value in self._found(query)]
         assert len(dict(found)) == len(found), f"{label} does not tell the series apart"
         return dict(found)
 
     def reasons(self, job: str) -> dict[str, str]:
-        """Give each account that is down with its reason."""
+        """Return each account that is down with its reason."""
         found = [dict(labels) for labels in self.ask("prepaid_account_failure == 1", job)]
         assert len({labels["account"] for labels in found}) == len(found), "an account has two reasons"
         return {labels["account"]: labels["reason"] for labels in found}
@@ -159,7 +159,7 @@ def agree() -> Callable[[Callable[[], object], object], None]:
 
 @pytest.fixture
 def prometheus(server: Prometheus, simulator: Simulator) -> Iterator[Prometheus]:
-    """Give Prometheus when everything is up everywhere, and bring the providers back afterwards."""
+    """Yield Prometheus when everything is up everywhere, and bring the providers back afterwards."""
     by_job = 'sum by (job) (label_replace(prepaid_account_up, "job", "shards", "job", "shard-.*"))'
     everything = dict.fromkeys(("single/prepaid-exporter", "discovery/prepaid-accounts", "shards"), 6.0)
     until(lambda: server.values(by_job, "job") == everything, "six accounts up in every way of scraping")

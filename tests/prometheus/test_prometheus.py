@@ -93,7 +93,7 @@ DOCUMENTED = {
 
 
 def wallets(prometheus: Prometheus, query: str, job: str) -> dict[str, float]:
-    """Give what a query gives now of one job, by the labels of a wallet."""
+    """Return what a query gives now of one job, by the labels of a wallet."""
     found = [(dict(labels), value) for labels, value in prometheus.ask(query, job).items()]
     names = ("provider", "account", "wallet", "currency")
     return {" ".join(labels[name] for name in names): value for labels, value in found}
@@ -143,7 +143,7 @@ def test_the_exporter_tells_of_itself_only_on_metrics(prometheus: Prometheus, ag
 
 
 def sure_of(prometheus: Prometheus, down: dict[str, str], job: str) -> bool:
-    """Tell whether exactly these accounts are down for these reasons, and nothing of their wallets is left."""
+    """Return whether exactly these accounts are down for these reasons, and nothing of their wallets is left."""
     accounts = prometheus.values(f'prepaid_account_up{{job=~"{job}"}}')
     shown = prometheus.values(f'group by (account) ({{job=~"{job}", wallet!=""}})')
     return (

@@ -26,7 +26,7 @@ Problems = Callable[..., list[str]]
 
 @pytest.fixture
 def problems(tmp_path: Path) -> Problems:
-    """Give what is said of a definition that is good but for the parts given; the position is left out."""
+    """Return what is said of a definition that is good but for the parts given; the position is left out."""
 
     def found(**parts: str) -> list[str]:
         file = tmp_path / "acme.yml"

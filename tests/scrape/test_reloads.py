@@ -34,7 +34,7 @@ def server(upstream: MakeUpstream) -> Upstream:
 
 @pytest.fixture
 def account(server: Upstream) -> dict[str, Any]:
-    """Give an account that is asked once and then never again while the test runs."""
+    """Return an account that is asked once and then never again while the test runs."""
     return {"base_url": server.url, "min_interval": "1h"}
 
 
@@ -314,7 +314,7 @@ class Waiting:
         peer.answer()
 
     def over(self, running: Desk, accounts: dict[str, dict[str, Any]]) -> tuple[Page, Page]:
-        """Reload while one scrape waits; give its page, and that of another begun after the reload."""
+        """Reload while one scrape waits; return its page, and that of another begun after the reload."""
         with ThreadPoolExecutor(2) as threads:
             first = threads.submit(running.metrics)
             self._eventually(lambda: bool(self.server.requests))

@@ -37,7 +37,7 @@ def reason_of(status: str) -> str:
 
 
 def held(running: Desk, server: Upstream, status: str) -> bool:
-    """Tell whether further scrapes leave the provider alone, and tell the reason that it gave."""
+    """Return whether further scrapes leave the provider alone and keep the reason that it gave."""
     asked = len(server.requests)
     for _ in range(3):
         page = running.metrics()

@@ -396,7 +396,7 @@ def test_requests_are_counted_by_account_and_failures_by_provider(
 
 
 def shown(running: Desk) -> tuple[bool, str]:
-    """Tell what the status page would."""
+    """Return what the status page would show: whether the account is up, and the reason."""
     (known,) = running.runtime.scraper.known()
     assert known.outcome
     return known.outcome.up, known.outcome.reason or ""

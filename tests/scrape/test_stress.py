@@ -80,7 +80,7 @@ class Moody:
 
 
 def accounts(url: str, chance: Random) -> dict[str, dict[str, Any]]:
-    """Give a configuration in which some accounts always are, some are at times, and some change."""
+    """Return a configuration in which some accounts always are, some are at times, and some change."""
     names = [f"stays-{number}" for number in range(STAYING)]
     names += [f"passes-{number}" for number in range(PASSING) if chance.random() < 0.5]
     return {
@@ -96,7 +96,7 @@ def accounts(url: str, chance: Random) -> dict[str, dict[str, Any]]:
 
 
 def is_true(page: Page, moody: Moody, last: dict[str, float]) -> dict[str, float]:
-    """Hold a page to the laws; give its counts of requests, none of which goes down while its account stays."""
+    """Hold a page to the laws; return its counts of requests, none of which goes down while its account stays."""
     names = {dict(labels)["account"] for name, labels in page.samples if name == "prepaid_account_up"}
     assert {f"stays-{number}" for number in range(STAYING)} <= names
     for name in names:

@@ -35,7 +35,7 @@ def encoded(coding: str, body: bytes) -> Answer:
 
 
 def down(page: Page, reason: str) -> bool:
-    """Tell whether the account is down for this reason and nothing of a wallet is left on the page."""
+    """Return whether the account is down for this reason and nothing of a wallet is left on the page."""
     assert page.reason() == reason
     assert not page.wallet_samples()
     return page.up() == 0

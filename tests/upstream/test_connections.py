@@ -164,7 +164,7 @@ def test_a_connection_that_was_closed_while_idle_costs_no_failure(
 
 @pytest.fixture(params=["close", "reset"])
 def tired(request: pytest.FixtureRequest, upstream: MakeUpstream) -> Upstream:
-    """Give a server that answers once on each connection, and ends it when the next request is on its way."""
+    """Return a server that answers once on each connection, and ends it when the next request is on its way."""
     used: set[Peer] = set()
 
     def answer(peer: Peer, _: Asked) -> None:
@@ -376,7 +376,7 @@ def test_an_idle_connection_is_used_no_more_after_a_while(
 
 
 def ended(peers: list[Peer]) -> bool:
-    """Tell whether the client has closed all of these connections, which the upstream then closes too."""
+    """Return whether the client has closed all of these connections, which the upstream then closes too."""
     return all(peer.socket.fileno() == -1 for peer in peers)
 
 
@@ -457,7 +457,7 @@ def test_a_slow_provider_is_not_asked_twice(upstream: MakeUpstream, desk: MakeDe
 
 @pytest.fixture
 def names(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[str]]:
-    """Say which addresses a name has."""
+    """Set the addresses that a name has."""
     table: dict[str, list[str]] = {}
     look_up = socket.getaddrinfo
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def bomb(coding: str) -> tuple[Answer, float]:
-    """Give an answer of half a gigabyte, and the processor's seconds that this machine needs to unpack it."""
+    """Return an answer of half a gigabyte, and the processor's seconds that this machine needs to unpack it."""
     packed = zlib.compressobj(9, wbits=(wbits := 31 if coding == "gzip" else 15))
     body = packed.compress(b" " * (512 * MAX_SIZE)) + packed.flush()
     assert len(body) < MAX_SIZE, "small on the wire"

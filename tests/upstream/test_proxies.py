@@ -27,7 +27,7 @@ HERE = "0.0.0.0"  # noqa: S104 - nobody binds to it
 
 
 def readable(*ends: socket.socket) -> Iterator[socket.socket]:
-    """Give each end as often as it has something to read."""
+    """Return each end as often as it has something to read."""
     with selectors.DefaultSelector() as selector:
         for end in ends:
             selector.register(end, selectors.EVENT_READ, end)
@@ -47,7 +47,7 @@ def carry(one: socket.socket, other: socket.socket) -> None:
 
 
 def connecting(port: int) -> Answer:
-    """Give a proxy's answer to CONNECT: a tunnel to one port here, whatever host was asked for."""
+    """Return a proxy's answer to CONNECT: a tunnel to one port here, whatever host was asked for."""
 
     def answer(peer: Peer, asked: Asked) -> None:
         assert asked.line.startswith("CONNECT ")
@@ -271,7 +271,7 @@ def test_loopback_is_not_asked_through_the_environments_proxy(
 
 
 def names_it(told: str, proxy_url: str) -> bool:
-    """Tell whether a trace names the proxy, and never its user."""
+    """Return whether a trace names the proxy, and never its user."""
     assert "canary" not in told
     return f"proxy     {proxy_url}\n" in told and told.count(proxy_url) > 1
 

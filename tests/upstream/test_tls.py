@@ -40,7 +40,7 @@ def write_other_authority(file: Path) -> None:
 
 
 def refused(server: Upstream, desk: Desk) -> bool:
-    """Tell whether the account is down for its TLS, without a request, nor anything else that we sent."""
+    """Return whether the account is down for its TLS, without a request, nor anything else that we sent."""
     page = desk.metrics()
     assert page.reason() == "tls"
     assert not page.wallet_samples()

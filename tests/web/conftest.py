@@ -63,7 +63,7 @@ class Exporter:
             connection.close()
 
     def raw(self, sent: bytes) -> bytes:
-        """Send bytes as they stand, and give all that comes back until the other side closes."""
+        """Send bytes as they stand, and return all that comes back until the other side closes."""
         received = b""
         with socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE) as connection:
             # Who does not read to the end may close before the end is sent, with an answer or without.
@@ -132,7 +132,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exporter]:
 
 @pytest.fixture
 def exporter(shared: Exporter) -> Iterator[Exporter]:
-    """Give the file's exporter, whose providers a test may break; nothing of it is left for the next one."""
+    """Return the file's exporter, whose providers a test may break; nothing of it is left for the next one."""
     yield replace(shared, before=shared.upstream_requests())
     for provider in PROVIDERS:
         shared.simulator.heal(provider)

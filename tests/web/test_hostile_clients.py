@@ -179,7 +179,7 @@ def dripping(exporter: Any, count: int, begun: bytes = HEADER) -> Iterator[None]
 
 
 def answers_at_once(exporter: Any, path: str) -> bool:
-    """Tell whether a client gets its answer before those that drip are thrown out."""
+    """Return whether a client gets its answer before those that drip are thrown out."""
     begun = time.monotonic()
     # On a busy machine a good client may itself take longer than it may, and is thrown out too.
     with suppress(ConnectionError, http.client.HTTPException):

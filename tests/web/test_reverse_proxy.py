@@ -35,7 +35,7 @@ def public(exporter: Any) -> Iterator[str]:
             self.wfile.write(answer.body)
 
         def log_message(self, *_: object) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Proxy) as proxy:
         thread = Thread(target=proxy.serve_forever, args=[0.05])

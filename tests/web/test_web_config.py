@@ -68,7 +68,7 @@ def age(*files: Path) -> None:
 
 @contextmanager
 def running(folder: Path, web: str) -> Iterator[int]:
-    """Run the exporter with a web configuration, and give its port."""
+    """Run the exporter with a web configuration, and yield its port."""
     (folder / "web.yml").write_text(web)
     age(folder / "web.yml")
     runtime = Runtime(folder / "prepaid.yml")

@@ -41,7 +41,7 @@ def asked(ask: Ask, expand: Expand) -> Asked:
 
 @pytest.fixture
 def choices(dashboard: Json, ask: Ask) -> list[tuple[str, str]]:
-    """Give what a person can choose: all, each account of the Account dashboard, each currency of a row."""
+    """Return what a person can choose: all, each account of the Account dashboard, each currency of a row."""
     everything = ask("query", query="last_over_time(prepaid_balance[1d])", time=END)
     accounts = {series["metric"]["account"] for series in everything}
     currencies = {series["metric"]["currency"] for series in everything}

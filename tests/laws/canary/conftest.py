@@ -160,7 +160,7 @@ def _bodies(body: bytes) -> Iterator[bytes]:
 
 
 def _everywhere(body: bytes) -> bytes:
-    """Give the body with the canary behind every text, and in front of one that is not JSON."""
+    """Return the body with the canary behind every text, and in front of one that is not JSON."""
     try:
         document = json.loads(body)
     except ValueError:

@@ -67,7 +67,7 @@ class Mutation:
         return text.encode()
 
     def values(self) -> tuple[set[Decimal], set[str]]:
-        """Give every number (numeric texts among them), and every text and key of the document."""
+        """Return every number (numeric texts among them), and every text and key of the document."""
         leaves = [node for _, node in nodes(self.document) if isinstance(node, str | int | float)]
         leaves += [path[-1] for path, _ in nodes(self.document) if path]
         numbers = set()
@@ -79,11 +79,11 @@ class Mutation:
         return {number for number in numbers if number.is_finite()}, {str(leaf) for leaf in leaves}
 
     def flags(self) -> set[bool]:
-        """Give every true and false of the document."""
+        """Return every true and false of the document."""
         return {node for _, node in nodes(self.document) if isinstance(node, bool)}
 
     def touches(self, expressions: list[str]) -> bool:
-        """Tell whether one of the expressions names the node, or something that stood in it."""
+        """Return whether one of the expressions names the node, or something that stood in it."""
         named = set().union(*(names(jmespath.compile(expression).parsed) for expression in expressions))
         keys = [part for part in self.path if isinstance(part, str)]
         if "@" in expressions:
@@ -173,7 +173,7 @@ def _keys(node: Any) -> set[str]:
 
 
 def names(tree: Mapping[str, Any]) -> set[str]:
-    """Give the keys that a JMESPath expression names."""
+    """Return the keys that a JMESPath expression names."""
     own = {str(tree["value"])} if tree["type"] == "field" else set()
     return own.union(*(names(child) for child in tree["children"]))
 

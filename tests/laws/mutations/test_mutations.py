@@ -68,7 +68,7 @@ def test_a_changed_error_stays_an_error_and_never_a_bug(
 
 
 def samples(wallet: Wallet) -> dict[str, Any]:
-    """Give everything that is known of a wallet by the name that the definition has for it."""
+    """Return everything that is known of a wallet by the name that the definition has for it."""
     known = {spec.name: getattr(wallet, spec.name) for spec in fields(wallet)}
     del known["postpaid"]  # read from `type`, and held against it
     parts = known.pop("credit_breakdown")
@@ -113,7 +113,7 @@ class Law:
         return {Reason.MALFORMED} | errors
 
     def _removes_wallets(self) -> bool:
-        """Tell whether a whole wallet, or all that the answer lists, went away."""
+        """Return whether a whole wallet, or all that the answer lists, went away."""
         *holder, last = self.mutation.path or (None,)
         keyed = any(
             mapping.items_by_key in holder for mapping in self.definition.wallets if mapping.items_by_key
@@ -162,7 +162,7 @@ class Law:
         return own + [mapping.items_by_key or mapping.items for mapping in self.definition.wallets]
 
     def _plain(self, name: str) -> bool:
-        """Tell whether an amount is taken over as it stands, without arithmetic."""
+        """Return whether an amount is taken over as it stands, without arithmetic."""
         specs = [spec for spec in self._specs(name) if isinstance(spec, Number)]
         return not any(
             spec.model_fields_set - {"path", "required", "invalid", "unlimited", "unlimited_above"}
@@ -170,7 +170,7 @@ class Law:
         )
 
     def _fixed(self, name: str, value: str, texts: set[str]) -> bool:
-        """Tell whether a text comes from the definition or the operator, or is a part that the definition names."""
+        """Return whether a text comes from the definition or the operator, or is a part that the definition names."""
         specs = list(self._specs(name))
         literal = any(
             value in (getattr(spec, "literal", None), *getattr(spec, "aliases", {}).values())
