@@ -53,11 +53,11 @@ class Account:
     topup_url: str = ""
 
     def ignores(self, wallet: Wallet) -> bool:
-        """Tell whether the operator leaves a wallet out, by its id or its currency."""
+        """Return whether the operator leaves a wallet out, by its id or its currency."""
         return any(name == wallet.id or name.upper() == wallet.currency for name in self.ignore_wallets)
 
     def same_request_as(self, other: "Account") -> bool:
-        """Tell whether both would be asked in the same way, so that an answer to one is good for the other."""
+        """Return whether both have the same request, so that an answer to one is good for the other."""
         return self == replace(
             other,
             thresholds=self.thresholds,
@@ -70,7 +70,7 @@ class Account:
         )
 
     def same_customer_as(self, other: "Account") -> bool:
-        """Tell whether the provider would take both for the same: the same credentials at the same place."""
+        """Return whether both are one customer to the provider: the same credentials at the same place."""
         return (self.provider.name, self.base_url, self.secrets) == (
             other.provider.name,
             other.base_url,
@@ -108,7 +108,7 @@ def load(path: Path, *, secrets_must_be_there: bool = False) -> Config:
     config = loader.config()
     replaced = list(_placeholders(source))
     others = [*loader.problems, *(loader.missing_secrets() if secrets_must_be_there else [])]
-    # What else is wrong with such a value is not what the operator has to hear of.
+    # What else is wrong with such a value does not help the operator.
     places = {(problem.file, problem.path) for problem in replaced}
     problems = replaced + [problem for problem in others if (problem.file, problem.path) not in places]
     if problems:
@@ -117,7 +117,7 @@ def load(path: Path, *, secrets_must_be_there: bool = False) -> Config:
 
 
 def _where_else(path: Path, problem: Problem) -> Problem:
-    """Say where a configuration was looked for that is not there, and how another is named."""
+    """Add to a problem where a missing file was looked for, and how to name another."""
     if not problem.message.endswith(os.strerror(errno.ENOENT)):
         return problem
     folder = "" if path.is_absolute() else f" in {Path.cwd()}"
@@ -177,7 +177,7 @@ class _Loader:
         return Config(str(self.path), tuple(account for account in accounts if account), *by_account)
 
     def _check_defaults(self, raw: Any) -> Mapping[Level, float]:
-        """Check what the schema of the defaults cannot say; give the runway of every account that gives none."""
+        """Check what the schema of the defaults cannot say; return the runway of accounts without their own."""
         if not isinstance(raw, dict):
             return RUNWAY
         check = AccountCheck(self.source, ("defaults",), self.path.parent, self.problems)
@@ -223,7 +223,7 @@ class _Loader:
     def _indented(
         self, raw: Mapping[str, Any], where: Location, mappings: Collection[str], known: Collection[str]
     ) -> dict[str, Any]:
-        """Return `raw` as it was meant where keys are not indented under the one above them, and tell of those."""
+        """Return `raw` as it was meant where keys are not indented under the one above them, and note the problem."""
         meant = dict(raw)
         for key, inner in forgotten(raw, mappings, known):
             names = ", ".join(dotted((name,)) for name in inner)

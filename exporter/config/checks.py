@@ -118,7 +118,7 @@ class AccountCheck:
         return secret
 
     def params(self, definition: Definition, given: Any) -> dict[str, str]:
-        """Give every parameter that the request will carry, defaults included."""
+        """Return every parameter that the request will carry, defaults included."""
         if not isinstance(given, dict):
             return {}
         for name in given:
@@ -182,7 +182,7 @@ class AccountCheck:
                     self._complain((*where, severer.value), f"{severer} ({low}) is above {milder} ({high})")
 
     def runway(self, given: Any, inherited: Mapping[Level, float]) -> dict[Level, float]:
-        """Merge the levels of `runway` over the inherited ones; refuse a warning that comes after the critical one."""
+        """Return the levels of `runway` over the inherited ones; refuse a warning that comes after the critical one."""
         own = {level: seconds for level in Level if (seconds := _seconds(given, level)) is not None}
         merged = {**inherited, **own}
         warning, critical = merged[Level.WARNING], merged[Level.CRITICAL]
@@ -220,7 +220,7 @@ class AccountCheck:
 
 
 def _looks_like_a_file(folder: Path, value: str) -> bool:
-    """Tell whether a value may be shown as the name of a file that is not there: keys have dots and slashes too."""
+    """Return whether a missing file's name may be shown: it may be a key, and keys have dots and slashes too."""
     head, slash, _ = value.partition("/")
     if not slash:
         return bool(_USUAL_FILE.fullmatch(value))

@@ -1,4 +1,4 @@
-"""Keys that were to be indented under the one above them."""
+"""Keys that should be indented under the one above them."""
 
 from collections.abc import Collection, Iterator, Mapping
 from itertools import takewhile

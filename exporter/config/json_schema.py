@@ -11,7 +11,7 @@ _PLACES = {"_file": "file that holds {}", "_env": "environment variable that hol
 
 
 def schema() -> dict[str, Any]:
-    """Give the schema; the built-in providers' credentials and names are in it, own definitions' are let pass."""
+    """Return the schema. It knows the credentials of built-in providers and lets those of own definitions pass."""
     result = FileSettings.model_json_schema()
     account = result["$defs"]["AccountSettings"]
     for name in providers.names():
@@ -39,7 +39,7 @@ def schema() -> dict[str, Any]:
 
 
 def _demands(definition: Definition, keys: list[str]) -> dict[str, Any]:
-    """Say what an account of a built-in provider must give, and the keys that it may."""
+    """Return the keys that an account of a built-in provider must have, and those that it may have."""
     forms = [[f"{credential}{form}" for form in FORMS] for credential in definition.credentials]
     groups = [
         *definition.exactly_one,

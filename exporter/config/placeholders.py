@@ -26,7 +26,7 @@ def placeholders(data: Any, where: Location = ()) -> Iterator[tuple[Location, st
 
 
 def advice(key: str, *, credential: bool) -> str:
-    """Say what to write in place of `${...}` at a key of the file, which may be one for a credential."""
+    """Return what to write in place of `${...}` at a key of the file, which may be one for a credential."""
     if credential and key.endswith("_env"):
         return "give the bare name of the variable"
     if credential and not key.endswith("_file"):

@@ -66,19 +66,19 @@ class Secret:
             raise ValueError(f"{self.place} is not UTF-8 text{advice}") from None
 
     def doubt(self) -> str:
-        """Say what looks like a mistake in a secret that can be read, in words that may be shown; else nothing."""
+        """Return what looks like a mistake in a readable secret, in words that may be shown; else an empty text."""
         value = self.read()
         return next((f"{self.place} {text}" for pattern, text in _MISTAKES if pattern.search(value)), "")
 
     def exists(self) -> bool:
-        """Tell whether there is such a file, or such a variable."""
+        """Return whether there is such a file, or such a variable."""
         if self.file is not None:
             return file_signature(self.file) is not None
         return self.env is None or _variable(self.env) is not None
 
     @property
     def place(self) -> str:
-        """Say where the secret is kept."""
+        """Return where the secret is kept."""
         if self.file is not None:
             return "its file" if self.nameless else f"the file {self.file}"
         if self.env is not None:
@@ -111,7 +111,7 @@ def _variable(name: str) -> str | None:
 
 
 def _unprintable(value: str) -> str:
-    """Say what is in a secret that no key has, by its number and name: both tell where it came from."""
+    """Return which character of a secret no key can have, by number and name: both show where it came from."""
     sign = next(sign for sign in value if not sign.isprintable())
     if unicodedata.category(sign) == "Cc":
         return "holds a line break or another control character"

@@ -12,7 +12,7 @@ _ESCAPE_SIGNS = frozenset("\\&%+")
 
 
 def contains_secret(text: str, secrets: Collection[str]) -> bool:
-    """Tell whether a text holds one of the secrets, in capitals or small letters, escaped or not.
+    """Return whether a text holds one of the secrets, in capitals or small letters, escaped or not.
 
     One of a few characters must be the whole text: no provider's key is that short, and a trial's `k` is in any text.
     """

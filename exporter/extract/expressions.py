@@ -157,7 +157,7 @@ class Expression:
             return Nothing.ABSENT
 
     def finds_null(self, document: Any, interpreter: Interpreter) -> bool:
-        """Tell whether the field whose name the expression ends in is there, and null; raise `Failure` (timeout)."""
+        """Return whether the field that the expression ends in is there, and null; raise `Failure` (timeout)."""
         node, holder = self._tree, document
         try:
             while node["type"] in ("subexpression", "pipe"):

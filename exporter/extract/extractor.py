@@ -494,7 +494,7 @@ def _shown(path: Expression) -> str:
 
 
 def _kind(value: Any) -> str:
-    """Say what kind of JSON a value is."""
+    """Return what kind of JSON a value is."""
     if value is None:
         return "nothing"
     if isinstance(value, bool):

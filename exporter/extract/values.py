@@ -171,7 +171,7 @@ def boolean(value: Any, spec: Flag, _context: Any = None) -> bool | None:
 
 
 def same(value: Any, known: Any) -> bool:
-    """Tell whether two values are equal and of one kind of JSON: true is not 1, though Python says so."""
+    """Return whether two values are equal and of one kind of JSON: true is not 1, though Python says so."""
     return isinstance(value, bool) == isinstance(known, bool) and bool(value == known)
 
 

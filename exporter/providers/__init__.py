@@ -43,7 +43,10 @@ def built_in(name: str) -> Provider:
 
 
 def load(path: Path) -> tuple[Provider | None, list[Problem]]:
-    """Load one definition file; its name without the ending is the provider's name."""
+    """Load one definition file; its name without the ending is the provider's name.
+
+    Return the provider, or None and what is wrong with the file.
+    """
     try:
         source = read(path)
     except ConfigurationError as error:

@@ -23,7 +23,7 @@ _FORGOTTEN_SIGN = re.compile(r"(?<!\$)\{([A-Za-z_]\w*)\}")
 
 
 def consistency(definition: Definition) -> Found:
-    """Yield where something stands that cannot be meant, and why it cannot."""
+    """Yield where a part of a definition cannot be right, and why."""
     yield from _names(definition)
     for where, text in _templates(definition):
         yield from _template(definition, where, text)

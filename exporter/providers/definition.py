@@ -240,10 +240,10 @@ class Definition(Strict):
 
     @property
     def needs_currency(self) -> bool:
-        """Tell whether the operator must name the currency, since the answer does not."""
+        """Return whether the operator must name the currency, since the answer does not."""
         return any(wallet.currency is None for wallet in self.wallets)
 
     def accepts(self, status: int) -> bool:
-        """Tell whether an HTTP status is one of success."""
+        """Return whether an HTTP status is one of success."""
         listed = [rule.statuses for rule in self.success if rule.statuses]
         return all(status in statuses for statuses in listed) if listed else 200 <= status < 300  # noqa: PLR2004

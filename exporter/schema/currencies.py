@@ -9,7 +9,7 @@ def minor_digits(code: str) -> int | None:
 
 
 def is_currency(code: str) -> bool:
-    """Tell whether a code, in capitals, is a currency of ISO 4217."""
+    """Return whether a code, in capitals, is a currency of ISO 4217."""
     return code in _digits()
 
 

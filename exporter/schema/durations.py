@@ -10,7 +10,7 @@ _DURATION = re.compile("".join(f"(?:(?P<{unit}>[0-9]{{1,9}}){unit})?" for unit i
 
 
 def parse(text: object) -> float:
-    """Give the seconds of a duration; raise ValueError for anything that Prometheus would not take.
+    """Return the seconds of a duration; raise ValueError for anything that Prometheus would not take.
 
     Units must come in falling order and each at most once, as in Prometheus' own configuration.
     """

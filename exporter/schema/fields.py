@@ -27,7 +27,7 @@ _HOST = re.compile(r"(.*@)?(\[[^\[\]]+\]|[^\[\]:]+)(:[0-9]*)?")
 
 
 def is_loopback(host: str | None) -> bool:
-    """Tell whether what is sent to a host stays on this machine."""
+    """Return whether what is sent to a host stays on this machine."""
     try:
         address = ip_address(host or "")
     except ValueError:
@@ -36,9 +36,9 @@ def is_loopback(host: str | None) -> bool:
 
 
 def is_cleartext(url: str, proxy_url: str | None = None) -> bool:
-    """Tell whether what is sent to a URL travels unencrypted to another host, be it the proxy.
+    """Return whether what is sent to a URL travels unencrypted to another host, or to a proxy on another host.
 
-    Of what is no URL it is not said.
+    False for a text that is not a URL: another check refuses it.
     """
     try:
         hosts = [urlsplit(one).hostname for one in (url, proxy_url) if one]
@@ -66,20 +66,20 @@ def _printable(value: str) -> str:
 
 
 def label(value: str) -> str:
-    """Accept what can be the value of a label, as it is; raise ValueError for control characters and half pairs."""
+    """Accept a text that can be the value of a label; raise ValueError for control characters and lone surrogates."""
     if not 0 < len(value) <= MAX_TEXT or any(unicodedata.category(sign) in ("Cc", "Cs") for sign in value):
         raise ValueError(f"must be text of 1 to {MAX_TEXT} characters, without control characters")
     return value
 
 
 def visible(value: str) -> str:
-    """Return a text without the blank and unseen signs around it, those of no width among them."""
+    """Return a text without the white space and invisible characters around it."""
     seen = [index for index, sign in enumerate(value) if unicodedata.category(sign)[0] not in "ZC"]
     return value[seen[0] : seen[-1] + 1] if seen else ""
 
 
 def header_name(value: str) -> str:
-    """Accept what HTTP takes for a name, save for the headers that carry the exchange itself."""
+    """Accept a header's name; raise ValueError for any other text, and for the headers that HTTP itself needs."""
     if not _HEADER.fullmatch(value):
         raise ValueError("is not the name of a header")
     if value.lower() in _OWN_HEADERS:
@@ -131,7 +131,7 @@ def _as_list(value: Any) -> Any:
 
 
 def host_url(value: str) -> str:
-    """Accept an http or https URL that names a host."""
+    """Accept an http or https URL that names a host; raise ValueError for anything else."""
     try:
         parts = urlsplit(value)
         named = bool(parts.hostname and _HOST.fullmatch(parts.netloc)) and parts.port != 0
@@ -144,7 +144,7 @@ def host_url(value: str) -> str:
 
 
 def secure_url(value: str) -> str:
-    """Accept an http or https URL that names a host and carries no user, query or fragment."""
+    """Accept an http or https URL with a host and without user, query or fragment; raise ValueError for another."""
     parts = urlsplit(host_url(value))
     if parts.username is not None or {"?", "#"} & set(value):
         raise ValueError("must not carry a user, a query or a fragment")

@@ -1,4 +1,4 @@
-"""Paths into an answer: JMESPath expressions, which are taken, and what is wrong with the others."""
+"""Paths into an answer: which JMESPath expressions are accepted, and what is wrong with the others."""
 
 import re
 from typing import Any
@@ -46,11 +46,11 @@ _HINTS = [
         (r"\w\s+\0\w", f"a name with a space {_QUOTED}"),
     )
 ]
-"""What people write who know another language: where the mistake is (after NUL), and what to write instead."""
+"""Mistakes of people who know another language: where each is (NUL marks the place), and what to write instead."""
 
 
 def expression(value: str) -> str:
-    """Accept a JMESPath expression that can be evaluated; raise ValueError that says what is wrong with another."""
+    """Accept a JMESPath expression that can be evaluated; raise ValueError, which says what is wrong with any other."""
     if len(value) > _MAX_EXPRESSION:
         raise ValueError(f"must have at most {_MAX_EXPRESSION} characters")
     try:
@@ -107,7 +107,7 @@ def _begins(node: Any) -> set[str]:
 
 
 def ends_in_name(value: str) -> bool:
-    """Tell whether an expression ends in the name of a field, so that it can be seen whether the field is there."""
+    """Return whether an expression ends in the name of a field: only then one can see whether the field is there."""
     node = jmespath.compile(value).parsed
     while node["type"] in ("subexpression", "pipe"):
         node = node["children"][-1]

@@ -85,18 +85,18 @@ def _parsed(pattern: str) -> Any:
     if _BRACE.search(_ESCAPED.sub("x", pattern)):
         # To the library that matches, other braces mean "or nearly so".
         raise ValueError("holds a brace as it stands; write \\{ for it")
-    if _way(tree) is None:
+    if _around_group(tree) is None:
         raise ValueError("must not repeat its group, nor look ahead or behind with it")
     return tree
 
 
-def _way(node: Any) -> list[tuple[Sequence[Any], Sequence[Any]]] | None:
+def _around_group(node: Any) -> list[tuple[Sequence[Any], Sequence[Any]]] | None:
     """Return what stands before and after the group, the nearest first; None where the group is repeated."""
     for index, (kind, value) in enumerate(node):
         for inner, own in _inside(kind, value):
-            way = [] if own else _way(inner)
-            if way is not None:
-                return [*way, (node[:index], node[index + 1 :])]
+            around = [] if own else _around_group(inner)
+            if around is not None:
+                return [*around, (node[:index], node[index + 1 :])]
     return None
 
 
@@ -113,10 +113,10 @@ def _inside(kind: Any, value: Any) -> Iterator[tuple[Any, bool]]:
 
 
 def _cuts(tree: Any) -> bool:
-    """Tell whether something beside the group can match a part of the number that the group begins."""
-    way = _way(tree) or []
-    before = [item for items, _ in way for item in reversed(items)]
-    after = [item for _, items in way for item in items]
+    """Return whether something beside the group can match a part of the number that the group begins."""
+    around = _around_group(tree) or []
+    before = [item for items, _ in around for item in reversed(items)]
+    after = [item for _, items in around for item in items]
     return _walk(before, _Side(backwards=True))[0] or _walk(after, _Side(backwards=False))[0]
 
 
@@ -134,7 +134,7 @@ class _Side:
 def _walk(items: Sequence[Any], side: _Side) -> tuple[bool, bool]:
     """Walk away from the number, up to what cannot stand in one.
 
-    Return whether something on the way can match a part of the number, and whether the number's end was met.
+    Return whether something that is passed can match a part of the number, and whether the number's end was met.
     """
     for kind, value in items:
         if kind in (sre.AT, sre.ASSERT, sre.ASSERT_NOT):
@@ -168,7 +168,7 @@ def _step(kind: Any, value: Any, side: _Side) -> tuple[bool, bool]:
 
 
 def _matcher(kind: Any, value: Any) -> Callable[[str], bool] | None:
-    """Return what tells whether an item of one sign matches a sign; None for any other kind of item."""
+    """Return a function that says whether an item matches a character; None for an item of another kind."""
     if kind is sre.IN:
         members = [_matcher(*item) for item in value if item[0] is not sre.NEGATE]
         negated = len(members) != len(value)

@@ -1,4 +1,4 @@
-"""Signs that nobody sees, and that come along when text is pasted: where they stand, and what they are called."""
+"""Invisible characters, which come along when text is pasted: where they stand, and what they are called."""
 
 import re
 import unicodedata
@@ -12,12 +12,12 @@ _BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 
 
 def is_unseen(sign: str) -> bool:
-    """Tell whether a sign is one that nobody sees, other than the space."""
+    """Return whether a character is invisible; the space is not."""
     return bool(_ONE.fullmatch(sign))
 
 
 def called(sign: str) -> str:
-    """Name a sign as people can look it up: `U+00A0, no-break space`."""
+    """Return the name of a character as people can look it up: `U+00A0, no-break space`."""
     name = "byte order mark" if sign == "\ufeff" else unicodedata.name(sign, "without a name").lower()
     return f"U+{ord(sign):04X}, {name}"
 
@@ -28,10 +28,10 @@ def lines_of(text: str) -> list[str]:
 
 
 def unseen(text: str, *, inside: bool = False) -> Iterator[tuple[int, int, str]]:
-    """Yield line, column (from 1) and sign of what is indented with signs other than spaces.
+    """Yield line, column (both from 1) and character where a line is indented with another character than a space.
 
-    With `inside` those too that stand after a dash or a colon, where a space belongs. A byte order mark at the very
-    begin is none of them: YAML passes over it.
+    With `inside` also where such a character follows a dash or a colon. A byte order mark at the very begin does not
+    count: YAML ignores it.
     """
     for number, line in enumerate(lines_of(text.removeprefix("\ufeff")), 1):
         found = _AT_THE_BEGIN.match(line) or (inside and _AFTER_A_SIGN.match(line))

@@ -43,7 +43,7 @@ _FILLED: Mapping[str, str] = {
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Give `; did you mean "..."?` where a known word is close, else nothing."""
+    """Return `; did you mean "..."?` where a known word is close, else an empty text."""
     spelt = {name.lower(): name for name in known}
     close = difflib.get_close_matches(word.lower(), list(spelt), n=1, cutoff=0.6)
     return f'; did you mean "{spelt[close[0]]}"?' if close else ""
@@ -52,7 +52,7 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 def validate(
     model: type[_Model], data: Any, source: YamlDocument, location: Location = ()
 ) -> tuple[_Model | None, list[Problem]]:
-    """Validate `data` (at `location` of `source`); give the model, or everything that is wrong."""
+    """Validate `data` (at `location` of `source`); return the model, or everything that is wrong."""
     try:
         return model.model_validate(data), []
     except ValidationError as error:
@@ -61,7 +61,7 @@ def validate(
 
 
 def unknown_key(source: YamlDocument, location: Location, known: Iterable[str]) -> Problem:
-    """Say that a key has no meaning, and which one was perhaps meant."""
+    """Return the problem of a key that is not known, with the key that was perhaps meant."""
     return source.problem(location, f"unknown key{did_you_mean(str(location[-1]), known)}", at_key=True)
 
 
@@ -77,7 +77,7 @@ def _problem(model: type[BaseModel], detail: ErrorDetails, source: YamlDocument,
 
 
 def written(loc: Location, source: YamlDocument, prefix: Location = ()) -> Location:
-    """Leave out what the schema library adds to a location: `[key]`, tags of unions, the place in a list of one."""
+    """Return a location without what the schema library adds: `[key]`, tags of unions, the index in a list of one."""
     location = prefix
     for part in loc[:-1]:
         if source.has((*location, part)):
@@ -97,7 +97,7 @@ def _message(detail: ErrorDetails) -> str:
 
 
 def _nearest(detail: ErrorDetails) -> str:
-    """Find the word of a closed list that was perhaps meant. Nothing secret is ever chosen from a list."""
+    """Return the word of a closed list that was perhaps meant. No secret is ever chosen from a list."""
     if detail["type"] not in ("enum", "literal_error") or not isinstance(detail["input"], str):
         return ""
     return did_you_mean(detail["input"], re.findall(r"'([^']*)'", detail["ctx"]["expected"]))

@@ -46,14 +46,17 @@ class YamlDocument:
     _values: dict[Location, tuple[int, int]] = field(default_factory=dict)
     _keys: dict[Location, tuple[int, int]] = field(default_factory=dict)
     _quotes: dict[Location, int] = field(default_factory=dict)
-    """How many signs stand before a text that is written as it is read, on one line."""
+    """How many quotation marks stand before a text of one line that is written as it is read."""
 
     def has(self, location: Location) -> bool:
-        """Tell whether the file has something at this location."""
+        """Return whether the file has something at this location."""
         return location in self._values
 
     def problem(self, location: Location, message: str, *, at_key: bool = False, offset: int = 0) -> Problem:
-        """Point at a location, or at the nearest thing around it that the file has; `offset` signs into a text."""
+        """Return a problem at a location, or at the nearest place around it that the file has.
+
+        `offset` is the number of characters from the begin of a text to the mistake.
+        """
         marks = self._keys if at_key and location in self._keys else self._values
         near = location
         while near and near not in marks:
@@ -107,7 +110,7 @@ def dump(data: Any) -> str:
 
 
 class _Dumper(yaml.SafeDumper):
-    """Puts text in quotes that has signs which nobody sees: at the begin of a line they would be refused."""
+    """Puts text with invisible characters in quotes: at the begin of a line they would be refused."""
 
 
 def _text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
@@ -119,7 +122,7 @@ _Dumper.add_representer(str, _text)
 
 
 def _too_deep(text: str) -> tuple[int, int] | None:
-    """Find where the nesting passes all sense, by events: the library's C code crashes where Python would raise."""
+    """Return where the nesting is too deep. It is found by events: on the whole, the library's C code would crash."""
     depth = 0
     for event in yaml.parse(text, Loader=_Loader):
         if isinstance(event, yaml.CollectionStartEvent):
@@ -213,7 +216,7 @@ class _Reader:
         return result
 
     def note_quotes(self, node: yaml.ScalarNode, location: Location) -> None:
-        """Note where a text begins whose signs all stand there as they are, so that a mistake in it has a column."""
+        """Note where a text begins that is written as it is read, so that a mistake in it has a column."""
         begin, end = node.start_mark, node.end_mark
         quotes = 1 if node.style in ("'", '"') else 0
         if begin.line == end.line and end.column - begin.column == len(node.value) + 2 * quotes:

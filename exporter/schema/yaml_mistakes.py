@@ -28,7 +28,7 @@ class Mistake(NamedTuple):
 
 
 def explained(complaint: Complaint, text: str) -> Mistake:
-    """Say what was probably meant, and where; a line's own text is never shown, since it may be a secret."""
+    """Return what was probably meant, and where. The text of a line is never shown: it may be a secret."""
     lines = [*lines_of(text), ""]
     line = lines[complaint.line]
     for number, column, sign in unseen(text, inside=True):
@@ -40,7 +40,7 @@ def explained(complaint: Complaint, text: str) -> Mistake:
 
 
 def odd(sign: str) -> str:
-    """Say that something stands where a space belongs."""
+    """Return what is wrong with a character that stands where a space belongs."""
     return f"has a sign here that is no plain space ({called(sign)}), and YAML takes it for a letter"
 
 

@@ -150,7 +150,7 @@ class _Collection:
             self.status, size = answer.status, None if answer.failure else len(answer.body)
         finally:
             taken = time.monotonic() - begun
-            self.exchanges.append(replace(sender.shown, status=self.status, seconds=taken, size=size))
+            self.exchanges.append(replace(sender.redacted, status=self.status, seconds=taken, size=size))
         return answer
 
     def ended(self) -> Outcome:

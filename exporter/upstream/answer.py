@@ -64,7 +64,7 @@ class Reader:
     def read(self) -> Answer:
         """Read the whole answer.
 
-        A status that came counts, whatever becomes of the body: then the answer says why there is none. Raises
+        A status that came counts, whatever becomes of the body: then the answer says why there is none. Raise
         `Failure` where no status came, and OSError where the connection or the time ended before one.
         """
         try:
@@ -85,18 +85,18 @@ class Reader:
 
     @property
     def begun(self) -> bool:
-        """Tell whether anything of an answer has come."""
+        """Return whether anything of an answer has come."""
         return self._received > 0
 
     @property
     def reusable(self) -> bool:
-        """Tell whether the answer was understood to its last byte, and nothing has come after it."""
+        """Return whether the answer was understood to its last byte, and nothing has come after it."""
         done = self._parser.our_state is self._parser.their_state is h11.DONE
         return done and self._framed and not self._parser.trailing_data[0]
 
     @property
     def switched(self) -> bool:
-        """Tell whether the connection is a tunnel from here on, and nothing has come out of it yet."""
+        """Return whether the connection is a tunnel from here on, and nothing has come out of it yet."""
         return self._parser.their_state is h11.SWITCHED_PROTOCOL and not self._parser.trailing_data[0]
 
     def _response(self) -> h11.Response | h11.InformationalResponse:
@@ -128,7 +128,7 @@ class Reader:
         return event
 
     def _salvaged(self) -> Answer:
-        """Make out the status of an answer whose head breaks the rules; of its body nothing is known."""
+        """Return the status alone of an answer whose head breaks the rules; raise `Failure` where it has none."""
         first, *lines = _BLANK_LINE.split(self._head, 1)[0].splitlines()
         found = _STATUS_LINE.fullmatch(first)
         if not found:
@@ -150,7 +150,7 @@ class Reader:
                 if size > MAX_SIZE:
                     raise _too_large()
             elif event is not h11.NEED_DATA:
-                # After two lengths at once something may be smuggled in: then nothing more comes this way.
+                # An answer with both lengths may hide a second one: the connection is not used again.
                 self._framed = len(lengths) < 2  # noqa: PLR2004 - both
                 break
             elif data := self._receive():
@@ -171,7 +171,7 @@ class Reader:
 
 @cache
 def _request(method: str) -> h11.Request:
-    """Tell the parser what is asked, as far as it matters to it."""
+    """Return the request, as far as it matters to the parser of its answer."""
     # With an upgrade on offer it hands a 101 out like any other answer.
     offer = [] if method == "CONNECT" else [("Upgrade", "any")]
     return h11.Request(method=method, target="/", headers=[("Host", "host"), *offer])
@@ -196,7 +196,10 @@ def _too_large() -> Failure:
 
 
 def _unpacked(body: bytes, header: str) -> bytes:
-    """Undo the codings that a Content-Encoding names; what is no coding at all, such as `UTF-8`, is passed over."""
+    """Undo the codings that a Content-Encoding names; an unknown name, such as `UTF-8`, is ignored.
+
+    Raise `Failure` for a coding that exists and was not asked for, and for broken data.
+    """
     codings = [coding.strip().lower() for coding in header.split(",")]
     if len(codings) > _MAX_CODINGS or not _UNREADABLE.isdisjoint(codings):
         raise Failure(Reason.MALFORMED, "the answer is compressed in a way that nobody asked for")
@@ -212,7 +215,7 @@ def _unpacked(body: bytes, header: str) -> bytes:
 
 
 def _gunzipped(body: bytes) -> bytes:
-    """Unpack all members; what follows the last one, such as padding, is passed over."""
+    """Unpack all members; what follows the last one, such as padding, is ignored."""
     parts: list[bytes] = []
     for _ in range(_MAX_MEMBERS):
         part, body = _decompressed(body, zlib.MAX_WBITS | 16, MAX_SIZE - sum(map(len, parts)))
@@ -231,7 +234,7 @@ def _inflated(body: bytes) -> bytes:
 
 
 def _decompressed(body: bytes, kind: int, room: int) -> tuple[bytes, bytes]:
-    """Give at most `room` bytes, and what comes after the packed ones."""
+    """Return the unpacked bytes, and what follows the packed ones; raise `Failure` for more than `room` bytes."""
     decompressor = zlib.decompressobj(kind)
     data = decompressor.decompress(body, room + 1)
     if len(data) > room:

@@ -40,10 +40,10 @@ class Client:
         self._pool = Pool()
 
     def sender(self, prepared: Prepared, ca_file: str | None, proxy_url: str | None) -> "Sender":
-        """Find the way of a request: everything that is the same each time is done here.
+        """Find the route of a request. Everything that is the same each time is done here.
 
         The environment's authorities count where `ca_file` is None, its proxies where `proxy_url` is, except for
-        loopback hosts. Raises `Failure` when the authorities cannot be read, or a proxy cannot be used.
+        loopback hosts. Raise `Failure` when the authorities cannot be read, or a proxy cannot be used.
         """
         trust = trusted(ca_file)
         proxy = Proxy.at(proxy_url) if proxy_url else environment_proxy(prepared.url)
@@ -59,10 +59,10 @@ class Client:
             proxy,
             tls_context(trust),
         )
-        shown = replace(
-            prepared.shown, proxy=str(proxy or ""), trusts=str(trust) if route.scheme == "https" else ""
+        redacted = replace(
+            prepared.redacted, proxy=str(proxy or ""), trusts=str(trust) if route.scheme == "https" else ""
         )
-        return Sender(prepared, shown, _wire(request, route), route, self._pool)
+        return Sender(prepared, redacted, _wire(request, route), route, self._pool)
 
     def close(self) -> None:
         """Close every idle connection; those that come to be idle later are kept again."""
@@ -72,9 +72,9 @@ class Client:
 class Sender:
     """One account's request, to be sent as often as it takes."""
 
-    def __init__(self, prepared: Prepared, shown: Exchange, wire: bytes, route: Route, pool: Pool) -> None:
+    def __init__(self, prepared: Prepared, redacted: Exchange, wire: bytes, route: Route, pool: Pool) -> None:
         self.prepared = prepared
-        self.shown = shown
+        self.redacted = redacted
         self._route = route
         self._wire = wire
         self._pool = pool
@@ -82,7 +82,7 @@ class Sender:
     def send(self, timeout: float) -> Answer:
         """Send the request and read the whole answer within `timeout` seconds.
 
-        Raises `Failure`, `StaleError` among them, where no status came.
+        Raise `Failure`, also `StaleError`, where no status came.
         """
         end = time.monotonic() + timeout
         kept = self._pool.take(self._route)
@@ -122,7 +122,7 @@ class Sender:
 
 
 def _is_stale(error: OSError, idle: float) -> bool:
-    """Tell whether a connection that was `idle` for so many seconds had ended before the request arrived."""
+    """Return whether a connection that was `idle` for so many seconds had ended before the request arrived."""
     # By this number only the system says so: the other machine confirmed nothing of what was sent.
     lost = idle > 0 and error.errno == errno.ETIMEDOUT
     return lost or (isinstance(error, ConnectionError) and idle > OFTEN_CLOSED_AFTER)

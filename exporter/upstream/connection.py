@@ -1,4 +1,4 @@
-"""A connection to a server, opened by the way that leads there: its addresses in turn, a proxy, TLS."""
+"""A connection to a server, opened along its route: the host's addresses in turn, a proxy, TLS."""
 
 import os
 import select
@@ -30,10 +30,10 @@ _SUCCESSES = range(200, 300)
 
 @dataclass(frozen=True)
 class Route:
-    """An account's way to a server. Connections that went the same way and trust the same are as good as each other.
+    """How an account reaches a server. Connections of one route are interchangeable.
 
-    Accounts share none: an answer that comes a second time, while the next request waits for its own, can be told from
-    that by nobody, and must not be another account's money.
+    Accounts share none. Where a server sends an answer twice, the second one cannot be told from the answer to the
+    next request; it must not become the balance of another account.
     """
 
     account: str
@@ -45,12 +45,12 @@ class Route:
 
     @property
     def forwarding(self) -> Proxy | None:
-        """Give the proxy that reads the request and passes it on, rather than carry bytes that it cannot read."""
+        """Return the proxy that reads the request and passes it on; None for a tunnel, and without a proxy."""
         return self.proxy if self.scheme == "http" else None
 
 
 def opened(route: Route, end: float) -> Stream:
-    """Open a connection before `end`; raise `Failure`, its reason `proxy` where that is as far as it comes."""
+    """Open a connection before `end`; raise `Failure`, with the reason `proxy` where only the proxy was reached."""
     proxy = route.proxy
     stream = _reached_proxy(proxy, end) if proxy else _reached(route.host, route.port, end)
     try:
@@ -175,7 +175,7 @@ class _Names:
         for family in (socket.AF_INET, socket.AF_INET6):
             with suppress(OSError):
                 socket.inet_pton(family, host)
-                # No need to ask anybody what an address means.
+                # An address needs no look-up.
                 return [(family, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (host, port))]
         found = self._begin(host, port).result(max(end - time.monotonic(), 0))
         preferred = [one for one in found if one[0] == found[0][0]]

@@ -1,4 +1,4 @@
-"""Connections that are kept for the next request that goes the same way."""
+"""Connections that are kept for the next request on the same route."""
 
 import time
 from collections import OrderedDict
@@ -25,13 +25,13 @@ class Pool:
         self._idle: dict[Route, list[Stream]] = {}
         self._since: OrderedDict[Stream, tuple[Route, float]] = OrderedDict()
         self._lock = Lock()
-        # Whoever forgets a pool has no use for its connections.
+        # A pool that nobody uses any more closes its connections.
         finalize(self, _close, self._since)
 
     def take(self, route: Route) -> tuple[Stream, float] | None:
         """Take the connection that was used last, and the seconds for which it was idle; None where none stands.
 
-        One on which anything came meanwhile is closed: whatever it is, it answers no question that is yet to be asked.
+        A connection on which anything came meanwhile is closed: nobody has asked for it yet.
         """
         while True:
             with self._lock:

@@ -54,7 +54,10 @@ class Proxy:
 
 
 def _authorization(user: str) -> str:
-    """Write user and password as RFC 7617 has it: with a colon, even where there is no password."""
+    """Return user and password as RFC 7617 writes them: with a colon, even where there is no password.
+
+    Raise `Failure` (misconfigured) for characters that HTTP cannot carry.
+    """
     name, _, password = user.partition(":")
     try:
         pair = f"{unquote(name)}:{unquote(password)}".encode("latin-1")
@@ -97,11 +100,11 @@ def _shown(url: str) -> str:
 
 
 def _is_excluded(host: str, port: int, no_proxy: str) -> bool:
-    """Tell whether NO_PROXY names a host, as people write it.
+    """Return whether NO_PROXY names a host, as people write it.
 
-    Its entries are parted by commas, semicolons or white space: names, which stand for all below them too, with a dot
-    or star before them or without; stars elsewhere, as in `192.168.*`; addresses and networks; each with a port or for
-    all of them.
+    Its entries are separated by commas, semicolons or white space: names, which stand for all below them too, with a
+    dot or star before them or without; stars elsewhere, as in `192.168.*`; addresses and networks. Each holds for one
+    port, where it names one, or for all.
     """
     return any(entry and _names(entry, _ascii(host), port) for entry in _SEPARATORS.split(no_proxy))
 

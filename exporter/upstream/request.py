@@ -26,7 +26,7 @@ _DEFAULT_HEADERS = {
 
 @dataclass(frozen=True)
 class Prepared:
-    """A request of an account, its credentials in each spelling that they travel in, and `shown`: it without them."""
+    """A request of an account; `secrets` has its credentials in each spelling, `redacted` is what may be shown."""
 
     account: str
     method: str
@@ -34,13 +34,16 @@ class Prepared:
     headers: Mapping[str, bytes] = field(repr=False)
     body: bytes | None = field(repr=False)
     secrets: tuple[str, ...] = field(repr=False)
-    shown: Exchange
+    redacted: Exchange
 
 
 def prepare(account: Account, secrets: Mapping[str, str]) -> Prepared:
-    """Put the request of an account together; `secrets` are the values of its credentials."""
+    """Put the request of an account together; `secrets` are the values of its credentials.
+
+    Raise `Failure` (misconfigured) where a value would change the host or the path.
+    """
     url, headers, body = _assemble(account, secrets)
-    shown_url, _, _ = _assemble(account, dict.fromkeys(secrets, MASK))
+    redacted_url, _, _ = _assemble(account, dict.fromkeys(secrets, MASK))
     method = account.provider.definition.request.method
     return Prepared(
         account=account.name,
@@ -49,7 +52,7 @@ def prepare(account: Account, secrets: Mapping[str, str]) -> Prepared:
         headers={name: value.encode() for name, value in headers.items()},
         body=body,
         secrets=_spellings(secrets.values(), headers),
-        shown=Exchange(method, shown_url, tuple(headers)),
+        redacted=Exchange(method, redacted_url, tuple(headers)),
     )
 
 
@@ -129,7 +132,7 @@ def _quoted(variables: Mapping[str, str]) -> dict[str, str]:
 def _url(base: str, path: str, query: Mapping[str, str]) -> str:
     parts = urlsplit(base + path)
     if (parts.scheme, parts.netloc) != urlsplit(base)[:2] or {".", ".."} & set(path.split("/")):
-        # No definition that loads says this, so a value of the account's does.
+        # A definition like this would not have been loaded, so that it is a value of the account.
         raise Failure(
             Reason.MISCONFIGURED, "a param or credential would change the host or path of the request"
         )

@@ -17,7 +17,7 @@ _MAX_PIECES = 64
 
 
 class Stream(ABC):
-    """A way for bytes in both directions. Every method raises OSError where it is broken."""
+    """A connection for bytes in both directions. Every method raises OSError where it is broken."""
 
     whole = False
     """Whether the other side has said that nothing more comes; else the end that was seen may be a cut."""
@@ -40,10 +40,10 @@ class Stream(ABC):
 
     @abstractmethod
     def close(self) -> None:
-        """Give the connection up."""
+        """Close the connection."""
 
     def quiet(self) -> bool:
-        """Tell whether the connection stands and nobody has said anything on it."""
+        """Return whether the connection is open and nothing has come on it."""
         try:
             return self.take() is None
         except OSError:
@@ -183,7 +183,7 @@ _CAUSES: tuple[tuple[type[OSError], Reason, str], ...] = (
 
 
 def failure(error: OSError) -> Failure:
-    """Say what an error means, not in its own words: those may quote what they are about."""
+    """Return what an error means, in our words: its own may quote what was sent."""
     if error.errno in (errno.EMFILE, errno.ENFILE):
         return Failure(Reason.UNREACHABLE, OUT_OF_FILES)
     reason, detail = next((reason, detail) for kind, reason, detail in _CAUSES if isinstance(error, kind))

@@ -21,7 +21,7 @@ class Trust:
     places: tuple[tuple[str, str, object], ...]
 
     def __str__(self) -> str:
-        """Say whose authorities count."""
+        """Return whose authorities count."""
         return ", ".join(f"{name} {path}" for name, path, _ in self.places) or "the public authorities"
 
 
@@ -53,7 +53,7 @@ def tls_context(trust: Trust) -> ssl.SSLContext:
     """Make the settings of TLS, the same ones until something changes: to load authorities is slow.
 
     A certificate means the same under every Python: one that is trusted needs nobody above it, be it an intermediate
-    or the server's own, and it may be older than what RFC 5280 demands. Raises `Failure` for what cannot be read.
+    or the server's own, and it may be older than what RFC 5280 demands. Raise `Failure` for what cannot be read.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN

@@ -103,7 +103,7 @@ class Application:
         return self._exposition(request, page, readings, self._state())
 
     def _restricted(self, request: Request) -> set[str] | None:
-        """Give the accounts that `account` and `provider` in the query leave; None for all."""
+        """Return the accounts that `account` and `provider` in the query leave, None for all; raise `BadRequest`."""
         wanted, providers = request.args.getlist("account"), request.args.getlist("provider")
         if not wanted and not providers:
             return None
@@ -151,7 +151,7 @@ class Application:
         return response
 
     def _time_limit(self, request: Request) -> float:
-        """Give the seconds that a scrape may take: what Prometheus grants, less what the answer's way takes."""
+        """Return the seconds that a scrape may take: what Prometheus grants, less the time for the answer to arrive."""
         try:
             granted = float(request.headers.get(TIMEOUT_HEADER, ""))
         except ValueError:
@@ -222,7 +222,7 @@ class Application:
 
 
 def _foreign(request: Request) -> bool:
-    """Tell whether a browser sends the request for a page that is not the exporter's own."""
+    """Return whether a browser sends the request for a page that is not the exporter's own."""
     origin = request.headers.get("Origin")
     other = origin is not None and urlsplit(origin).netloc != request.host
     return other or request.headers.get("Sec-Fetch-Site") == "cross-site"
@@ -238,7 +238,7 @@ def _plain(text: str, status: int = 200) -> Response:
 
 
 def _refuse_unknown(request: Request, *known: str) -> None:
-    """Refuse a parameter that has no meaning: a misspelt one would ask for more than was meant."""
+    """Raise `BadRequest` for an unknown parameter: a misspelt one would ask for more than was meant."""
     for name in request.args:
         if name not in known:
             raise BadRequest(f"unknown parameter {name!r}; there are {' and '.join(known)}")

@@ -93,7 +93,7 @@ class _Row:
         return "probe?" + urlencode({"target": self.account.name, "debug": "true"})
 
     def holds(self, text: str) -> bool:
-        """Tell whether the names of the row hold a text, whatever its case."""
+        """Return whether the names of the row hold a text, whatever its case."""
         names = [self.account.name, self.account.provider.name, self.account.provider.definition.title]
         names += [self.wallet.id, self.wallet.name, self.wallet.currency] if self.wallet else []
         return any(text.casefold() in name.casefold() for name in names)

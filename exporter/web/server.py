@@ -330,7 +330,7 @@ class _Connection(H11Protocol):
 
 
 class _Notes(logging.Handler):
-    """Says what clients did wrong, for the curious alone and once a minute at most; a bug of ours, with its frames."""
+    """Logs what clients did wrong, at level debug and once a minute at most; a bug of ours with its frames."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)

@@ -349,7 +349,7 @@ def _words(error: ssl.SSLError) -> str:
 
 @contextmanager
 def _in_memory(content: bytes) -> Iterator[str]:
-    """Give content a path: the library takes a certificate and a key from files alone."""
+    """Yield a path that holds the content: the library reads certificates and keys only from files."""
     with os.fdopen(os.memfd_create("pem"), "w+b") if sys.platform == "linux" else TemporaryFile() as file:
         file.write(content)
         file.seek(0)

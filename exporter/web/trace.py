@@ -9,7 +9,7 @@ from exporter.scrape.thresholds import effective_thresholds
 
 
 def trace(reading: Reading) -> str:
-    """Tell what was asked, what came back and what was made of it."""
+    """Return what was asked, what came back and what became of it, as text."""
     return "\n".join(_lines(reading)) + "\n"
 
 
