@@ -1,6 +1,6 @@
 # make demo   the exporter on simulated providers; no key needed. SPEED=60: simulated seconds in a second; PORT=10710
 # make test   every check and every test
-# make quick  the tests that need no companion program and no package index, in under a minute
+# make quick  the tests that run within Python: no companion program, no process of the command, no package index
 # make soak   100,000 scrapes while everything goes wrong; SCRAPES=2000 for a look
 # make setup  the development environment in .venv, as it is locked
 PYTHON ?= python3
@@ -49,7 +49,7 @@ unit: $(VENV)/development tools
 	$(PYTEST) --cov --cov-report=term --durations=15
 
 quick: $(VENV)/development
-	$(STEP) "The tests that need Python alone" $(PYTEST) -m "not companion" --durations=5
+	$(STEP) "The tests that run within Python" $(PYTEST) -m "not slow" --durations=5
 
 bench: $(VENV)/development tools
 	$(BIN)/python benchmarks/run.py

@@ -34,18 +34,18 @@ if soft != resource.RLIM_INFINITY and soft < FILES:
     resource.setrlimit(resource.RLIMIT_NOFILE, (more, hard))
 
 
-BEYOND_PYTHON = {"tool", "installed", "built"}
-"""Fixtures for which a companion program or the package index is needed."""
+SLOW = {"tool", "installed", "built", "run", "begin", "on_a_terminal"}
+"""Fixtures that run a companion program or the command itself, or need the package index."""
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
-    """Mark the tests that need more than Python, and begin with their files: they wait while others compute."""
+    """Mark the tests that run programs, and begin with their files: they wait while others compute."""
     for item in items:
-        if BEYOND_PYTHON.intersection(getattr(item, "fixturenames", ())):
-            item.add_marker("companion")
+        if SLOW.intersection(getattr(item, "fixturenames", ())):
+            item.add_marker("slow")
     yield  # chosen by their marks, and shuffled
-    waiting = {item.path for item in items if item.get_closest_marker("companion")}
+    waiting = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: item.path not in waiting)
 
 

@@ -18,7 +18,7 @@ import requests
 from exporter.simulator import Simulator
 from tests.programs import PATIENCE
 
-pytestmark = pytest.mark.companion
+pytestmark = pytest.mark.slow
 
 BLOCK = re.compile(r"```(\w+)\n(.*?)```", re.DOTALL)
 

@@ -23,7 +23,7 @@ import pytest
 
 from tests.programs import PATIENCE
 
-pytestmark = pytest.mark.companion
+pytestmark = pytest.mark.slow
 
 PROJECT = """
 [build-system]

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from tests.desk import Desk, Eventually, MakeDesk, MakeUpstream, Page
     from tests.peers import Answer, Asked, Peer
 
+pytestmark = pytest.mark.slow
+
 SECONDS = 4.0
 
 STAYING, PASSING = 6, 3
