@@ -1,6 +1,7 @@
 """Hostile upstreams on loopback, down to the bytes."""
 
 import contextlib
+import ctypes
 import fcntl
 import os
 import socket
@@ -76,6 +77,12 @@ class Peer:
         """Return whether the client's machine has taken all that was sent, so that the client cannot miss it."""
         unacknowledged = fcntl.ioctl(self.socket, termios.TIOCOUTQ, bytes(4))
         return struct.unpack("i", unacknowledged) == (0,)
+
+    def deafen(self) -> None:
+        """Let nothing arrive any more, as behind a load balancer that has forgotten the connection."""
+        nothing = ctypes.create_string_buffer(struct.pack("HBBI", 0x06, 0, 0, 0))
+        program = struct.pack("HL", 1, ctypes.addressof(nothing))
+        self.socket.setsockopt(socket.SOL_SOCKET, 26, program)  # SO_ATTACH_FILTER
 
     def close(self) -> None:
         self._open = False

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import errno
 import gc
+import os
 import socket
-import struct
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -19,7 +19,6 @@ from exporter.upstream import client, pool
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from tests.desk import Eventually, MakeDesk, MakeUpstream
     from tests.peers import Asked, Peer, Upstream
@@ -414,13 +413,6 @@ def test_a_reload_closes_connections_to_hosts_that_no_account_has_any_more(
     eventually(lambda: ended(met[:-1]))
 
 
-def deafen(connection: socket.socket) -> None:
-    """Let nothing arrive on a connection any more, as behind a load balancer that has forgotten it."""
-    nothing = ctypes.create_string_buffer(struct.pack("HBBI", 0x06, 0, 0, 0))
-    program = struct.pack("HL", 1, ctypes.addressof(nothing))
-    connection.setsockopt(socket.SOL_SOCKET, 26, program)  # SO_ATTACH_FILTER
-
-
 @pytest.mark.parametrize("secure", [False, True])
 def test_a_connection_that_nobody_answers_for_any_more_costs_no_failure(
     upstream: MakeUpstream, desk: MakeDesk, tls: Callable[..., ssl.SSLContext], ca_file: str, secure: bool
@@ -435,10 +427,31 @@ def test_a_connection_that_nobody_answers_for_any_more_costs_no_failure(
     settings = {"ca_file": ca_file} if secure else {}
     running = desk(mall={"base_url": server.url, "timeout": "9s", **settings})
     assert running.metrics().up() == 1
-    deafen(peers[0].socket)
+    peers[0].deafen()
     assert running.trace().count("request  ") == 2, "the trace tells of both"
     assert (server.connections, len(server.requests)) == (2, 2)
     assert running.metrics().one("prepaid_exporter_upstream_requests_total") == 4
+
+
+def idle_timer(port: int) -> tuple[str, int]:
+    """Return the kind of timer that runs for the connection to a port here, and the ticks that are left of it."""
+    for line in Path("/proc/net/tcp").read_text().splitlines():
+        _, _, remote, state, _, timer, *_ = line.split()
+        if (remote, state) == (f"0100007F:{port:04X}", "01"):
+            kind, _, left = timer.partition(":")
+            return kind, int(left, 16)
+    raise LookupError(port)
+
+
+def test_the_system_asks_soon_whether_an_idle_connection_s_other_end_is_there(
+    upstream: MakeUpstream, desk: MakeDesk, eventually: Eventually
+) -> None:
+    server = upstream()
+    running = desk(server.url)
+    assert running.metrics().up() == 1
+    keep_alive = "02"
+    eventually(lambda: idle_timer(server.port)[0] == keep_alive)
+    assert idle_timer(server.port)[1] <= 21 * os.sysconf("SC_CLK_TCK")
 
 
 def test_a_slow_provider_is_not_asked_twice(upstream: MakeUpstream, desk: MakeDesk) -> None:

@@ -90,6 +90,28 @@ def test_an_accounts_proxy_serves_loopback_too(upstream: MakeUpstream, desk: Mak
     assert (len(proxy.requests), len(server.requests)) == (1, 0)
 
 
+@pytest.mark.parametrize("tunnel", [True, False])
+def test_a_proxy_s_connection_that_nobody_answers_for_any_more_costs_no_failure(
+    upstream: MakeUpstream, desk: MakeDesk, secure: Upstream, ca_file: str, tunnel: bool
+) -> None:
+    peers: list[Peer] = []
+
+    def answer(peer: Peer, asked: Asked) -> None:
+        peers.append(peer)
+        if tunnel:
+            connecting(secure.port)(peer, asked)
+        else:
+            peer.answer()
+
+    proxy = upstream(answer)
+    account = {"base_url": f"{'https' if tunnel else 'http'}://{NAME}", "allow_http": True}
+    running = desk(mall={**account, "ca_file": ca_file, "proxy_url": proxy.url, "timeout": "9s"})
+    assert running.metrics().up() == 1
+    peers[0].deafen()
+    assert running.metrics().up() == 1
+    assert proxy.connections == 2
+
+
 def test_a_proxy_is_told_its_user(
     upstream: MakeUpstream, desk: MakeDesk, secure: Upstream, ca_file: str
 ) -> None:

@@ -219,6 +219,21 @@ def test_what_is_known_of_the_accounts_is_told_to_programs_and_nobody_is_asked(
     assert exporter.upstream_requests() == asked
 
 
+def test_on_a_phone_every_value_has_its_name_beside_it_since_the_headings_are_hidden(start: Any) -> None:
+    exporter = start()
+    exporter.ask("/metrics")
+    text = exporter.ask("/").text
+    (phone,) = re.findall(r"@media \(max-width: 48rem\) \{(.*?)\n\}", text, re.DOTALL)
+    assert "thead { display: none; }" in phone
+    assert "td[data-name]::before { content: attr(data-name);" in phone
+    headings = re.findall(r"<th [^>]*>([^<]+)</th>", text)
+    rows = re.findall(r"<tr>\n<td>.*?</tr>", text, re.DOTALL)
+    assert len(rows) == 7
+    for row in rows:
+        assert row.count("<td") == len(headings)
+        assert re.findall(r'data-name="([^"]+)"', row) == headings[2:]
+
+
 def test_the_status_page_needs_no_script_and_nothing_from_elsewhere(start: Any) -> None:
     exporter = start()
     exporter.ask("/metrics")
