@@ -129,7 +129,7 @@ def _placeholders(source: YamlDocument) -> Iterator[Problem]:
         key = str(where[-1])
         of_account = len(where) == len(("accounts", 0, key)) and where[0] == "accounts"
         what = advice(key, credential=of_account and key not in AccountSettings.model_fields)
-        told = f"holds {shown}, which nothing replaces here; {what}"
+        told = f"holds {shown}, which is not replaced here; {what}"
         yield source.problem(where, told, at_key=bool(PLACEHOLDER.search(key)))
 
 

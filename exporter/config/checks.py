@@ -84,10 +84,10 @@ class AccountCheck:
             return self._literal(key, value)
         if FORMS[form] == "file":
             secret = Secret(file=self.folder / value, nameless=not _looks_like_a_file(self.folder, value))
-            advice = "must be the name of a file; none like this is there"
+            advice = "must be the name of a file; there is no such file"
         else:
             secret = Secret(env=value, nameless=not _USUAL_VARIABLE.fullmatch(value))
-            advice = "must be the name of an environment variable, such as API_KEY; none like this is set"
+            advice = "must be the name of an environment variable, such as API_KEY; there is no such variable"
         if secret.nameless and secret.exists():
             secret = replace(secret, nameless=False)
         try:

@@ -118,4 +118,4 @@ def _unprintable(value: str) -> str:
     if sign == _BYTE_ORDER_MARK:
         where = "begins with" if value[0] == sign else "holds"
         return f"{where} a byte order mark (U+FEFF); save it as UTF-8 without one"
-    return f"holds a sign that cannot be seen ({called(sign)})"
+    return f"holds an invisible character ({called(sign)})"

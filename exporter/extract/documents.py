@@ -81,7 +81,7 @@ def _json(text: str, _lists: Collection[str]) -> Any:
     except RecursionError:
         raise ValueError("is nested too deeply") from None
     except ArithmeticError:
-        raise ValueError("has a number beyond all bounds") from None
+        raise ValueError("has a number that is too long or too large") from None
     _check_depth(found)
     return found
 
@@ -97,7 +97,7 @@ def _exact(digits: str) -> Decimal:
     value = Decimal(digits)
     if abs(value.adjusted()) > _MAX_WRITTEN_EXPONENT:
         # Exact arithmetic with it, which a definition may ask for, would fill the memory.
-        raise ValueError("has a number beyond all bounds")
+        raise ValueError("has a number that is too long or too large")
     return value
 
 

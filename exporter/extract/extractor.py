@@ -155,7 +155,7 @@ class _Success:
         if rule.equals and not _among(value, rule.equals):
             if rule.errors or _kind(value) not in map(_kind, rule.equals):
                 found = f"{_kind(value)} at {_shown(self._path)}"
-                raise Failure(Reason.MALFORMED, f"the answer does not say how it went: {found}")
+                raise Failure(Reason.MALFORMED, f"the answer does not say whether it succeeded: {found}")
             raise Failure(Reason.API_ERROR, "a success status with an error in the body")
 
     def _fails(self, value: Any) -> bool:
@@ -205,7 +205,7 @@ class _Reading:
             try:
                 found = path.search(self.item, self.interpreter)
             except ValueError:
-                raise _UnreadableError("cannot be looked for", "another kind of value", [path]) from None
+                raise _UnreadableError("cannot be found", "another kind of value", [path]) from None
             if found is not None:
                 paths = [path]
                 break

@@ -40,7 +40,7 @@ def consistency(definition: Definition) -> Found:
 def _names(definition: Definition) -> Found:
     for name in definition.credentials:
         if name in RESERVED or name.endswith(("_file", "_env")):
-            yield ("credentials", name), "would be taken for another key of an account; give it another name"
+            yield ("credentials", name), "has the form of another key of an account; give it another name"
         if name in definition.params:
             yield ("params", name), "is the name of a credential too; give one of them another name"
     for name in definition.params:

@@ -90,7 +90,7 @@ Parts = Annotated[list[Part], BeforeValidator(_parts), Field(min_length=1)]
 
 def _grouping(value: str) -> str:
     if value not in list(_GROUPINGS):
-        raise ValueError("must be one sign: a comma, a point, an apostrophe, an underscore or a space")
+        raise ValueError("must be one character: a comma, a point, an apostrophe, an underscore or a space")
     return value
 
 
@@ -152,7 +152,7 @@ class Number(Strict):
         if self.minor_digits and not self.minor_units:
             raise ValueError("minor_digits goes with minor_units: from_currency")
         if self.grouping and self.grouping == (self.decimal or "."):
-            raise ValueError("grouping and decimal must be two signs")
+            raise ValueError("grouping and decimal must be different characters")
         paths = self.sum.path if self.sum else self.path or []
         if None in self.unlimited and not all(map(ends_in_name, paths)):
             raise ValueError("unlimited: [null] needs a path that ends in the name of a field")
@@ -341,7 +341,7 @@ class WalletMapping(Strict):
         for name in self.essential:
             number = getattr(self, name)
             if "required" in number.model_fields_set and not number.required:
-                raise ValueError(f"{name}: a wallet without it is none; leave required out")
+                raise ValueError(f"{name}: a wallet always needs it; leave required out")
         return self
 
     @model_validator(mode="after")

@@ -96,7 +96,7 @@ def _path(value: str) -> str:
         raise ValueError("must not hold . or .. between slashes")
     if _ODD_ESCAPE.search(value):
         raise ValueError(
-            "holds an escape that hides a sign; write the sign itself (and %25 for a percent sign)"
+            "holds an escape that hides a character; write the character itself (%25 for a percent sign)"
         )
     return value
 

@@ -42,7 +42,7 @@ _HINTS = [
         (r"^\0/", "names are joined by points, as in data.balance"),
         (r"\0=", "to compare, write =="),
         (r"[.\[]\0'", "a name stands in double quotes, a text in single ones"),
-        (r"\0[#@]|\0[^\0-\x7f]", f"a name with other signs than a to z, 0 to 9 and _ {_QUOTED}"),
+        (r"\0[#@]|\0[^\0-\x7f]", f"a name with other characters than a to z, 0 to 9 and _ {_QUOTED}"),
         (r"\w\s+\0\w", f"a name with a space {_QUOTED}"),
     )
 ]
@@ -132,7 +132,7 @@ def _check_calls(node: Any) -> None:
 
 def _check_call(name: str, given: int) -> None:
     if name not in Functions.FUNCTION_TABLE:
-        raise ValueError(f"calls {name}(), which is no function of JMESPath")
+        raise ValueError(f"calls {name}(), which is not a function of JMESPath")
     if name == "avg":
         raise ValueError("calls avg(), which is not exact")
     signature = Functions.FUNCTION_TABLE[name]["signature"]

@@ -81,7 +81,7 @@ def _parsed(pattern: str) -> Any:
     except (re.error, regex.error, RecursionError, OverflowError):
         raise ValueError("is not a regular expression") from None
     if tree.state.groups != 2:  # noqa: PLR2004 - the whole match counts as one
-        raise ValueError("must have exactly one group, around what is wanted")
+        raise ValueError("must have exactly one group, around the wanted part")
     if _BRACE.search(_ESCAPED.sub("x", pattern)):
         # To the library that matches, other braces mean "or nearly so".
         raise ValueError("holds a brace as it stands; write \\{ for it")

@@ -203,7 +203,7 @@ class _Reader:
         if isinstance(node, yaml.ScalarNode):
             # One of the library's two readers takes these.
             if _HALF.search(node.value):
-                return self.complain(location, "holds half of a character, which no text can have")
+                return self.complain(location, "holds half a character (a surrogate)")
             self.note_quotes(node, location)
             return self.scalar(node)
         self.open.append(node)
@@ -238,7 +238,7 @@ class _Reader:
                 self.complain_of_key(key, location, "a key must be plain text")
                 continue
             if _HALF.search(key.value):
-                self.complain_of_key(key, location, "a key holds half of a character, which no text can have")
+                self.complain_of_key(key, location, "a key holds half a character (a surrogate)")
                 continue
             if key.value == "<<":
                 self.complain_of_key(key, location, "merge keys (<<) are not supported; write the keys out")

@@ -41,7 +41,7 @@ def explained(complaint: Complaint, text: str) -> Mistake:
 
 def odd(sign: str) -> str:
     """Return what is wrong with a character that stands where a space belongs."""
-    return f"has a sign here that is no plain space ({called(sign)}), and YAML takes it for a letter"
+    return f"has a character here that is not a plain space ({called(sign)}), and YAML takes it for a letter"
 
 
 def _tab(complaint: Complaint, line: str) -> str:

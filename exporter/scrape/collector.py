@@ -171,7 +171,7 @@ def _unreadable(answer: Answer, kind: str) -> Failure | None:
     number; a text never does: 12 is all that may be left of 1234.50.
     """
     if not answer.whole and (kind != "json" or answer.body.rstrip()[-1:].isdigit()):
-        return Failure(Reason.UNREACHABLE, "the connection ended where the answer may go on")
+        return Failure(Reason.UNREACHABLE, "the connection ended, and the answer may be incomplete")
     return answer.failure
 
 

@@ -106,7 +106,7 @@ class Reader:
             if isinstance(event, h11.Response) or event.status_code == _SWITCHING:
                 return event
             self._head = bytearray(self._parser.trailing_data[0])
-        raise Failure(Reason.MALFORMED, "the answer has too many interim ones before it")
+        raise Failure(Reason.MALFORMED, "too many interim answers came before the answer")
 
     def _event(self) -> h11.Response | h11.InformationalResponse:
         event = self._parser.next_event()
@@ -124,7 +124,7 @@ class Reader:
         if len(event.headers) > _MAX_HEADERS or any(
             len(value) > _MAX_VALUE_SIZE for _, value in event.headers
         ):
-            raise Failure(Reason.MALFORMED, "the answer has headers beyond all measure")
+            raise Failure(Reason.MALFORMED, "the answer has too many headers, or too long ones")
         return event
 
     def _salvaged(self) -> Answer:
@@ -202,7 +202,7 @@ def _unpacked(body: bytes, header: str) -> bytes:
     """
     codings = [coding.strip().lower() for coding in header.split(",")]
     if len(codings) > _MAX_CODINGS or not _UNREADABLE.isdisjoint(codings):
-        raise Failure(Reason.MALFORMED, "the answer is compressed in a way that nobody asked for")
+        raise Failure(Reason.MALFORMED, "the answer is compressed in a way that was not asked for")
     try:
         for coding in reversed(codings):
             if coding in ("gzip", "x-gzip"):

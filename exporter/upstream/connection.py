@@ -110,7 +110,7 @@ def _ask_for_tunnel(stream: Stream, route: Route, proxy: Proxy, end: float) -> N
     if answer.status not in _SUCCESSES:
         raise Failure(Reason.PROXY, f"the proxy {proxy} refuses the connection: HTTP status {answer.status}")
     if not reader.switched:
-        raise Failure(Reason.PROXY, f"the proxy {proxy} says more than that there is a connection")
+        raise Failure(Reason.PROXY, f"the proxy {proxy} sends more than its answer to CONNECT")
 
 
 def _connected(addresses: list[Any], end: float) -> socket.socket:

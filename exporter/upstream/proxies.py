@@ -62,7 +62,7 @@ def _authorization(user: str) -> str:
     try:
         pair = f"{unquote(name)}:{unquote(password)}".encode("latin-1")
     except UnicodeEncodeError:
-        what = "the proxy's user or password has signs that HTTP cannot carry: only ISO 8859-1"
+        what = "the proxy's user or password has characters that HTTP cannot carry: only ISO 8859-1"
         raise Failure(Reason.MISCONFIGURED, what) from None
     return f"Basic {b64encode(pair).decode()}"
 

@@ -213,7 +213,7 @@ class Application:
                 "reloading over HTTP is off; --web.enable-lifecycle turns it on, and SIGHUP always works"
             )
         if _foreign(request):
-            raise Forbidden("reloading is not for the pages of others")
+            raise Forbidden("a page of another site may not reload the configuration")
         try:
             self._runtime.reload()
         except ConfigurationError as error:

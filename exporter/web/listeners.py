@@ -74,7 +74,7 @@ def inherited() -> list[socket.socket]:
     """Return the sockets that systemd hands over (sd_listen_fds(3)); raise `ConfigurationError` without any."""
     process, count = os.environ.pop("LISTEN_PID", ""), os.environ.pop("LISTEN_FDS", "")
     if process != str(os.getpid()) or not count.isdecimal() or int(count) == 0:
-        raise _cannot("--web.systemd-socket", "systemd hands no socket over; start the unit of type .socket")
+        raise _cannot("--web.systemd-socket", "systemd passed no socket; start the .socket unit")
     listeners = []
     for number in range(_FIRST_INHERITED, _FIRST_INHERITED + int(count)):
         os.set_inheritable(number, False)  # noqa: FBT003 - positional only
@@ -86,7 +86,7 @@ def inherited() -> list[socket.socket]:
             socket.SOL_SOCKET, socket.SO_ACCEPTCONN
         ):
             raise _cannot(
-                "--web.systemd-socket", f"file {number} is no socket that listens; write ListenStream="
+                "--web.systemd-socket", f"file {number} is not a socket that listens; write ListenStream="
             )
         listeners.append(listener)
     return listeners
@@ -143,7 +143,7 @@ def _clear(path: Path) -> None:
     except FileNotFoundError:
         return
     if not stat.S_ISSOCK(mode):
-        raise FileExistsError(errno.EEXIST, "a file is there that is no socket")
+        raise FileExistsError(errno.EEXIST, "there is a file that is not a socket")
     with socket.socket(socket.AF_UNIX) as probe:
         try:
             probe.connect(str(path))

@@ -150,7 +150,7 @@ class WebConfig:
             if given and self._passwords.match(*given):
                 return None
         except TooManyWaitingError:
-            text = "too many passwords wait to be looked at; try again\n"
+            text = "too many passwords are waiting to be checked; try again\n"
             return _refuse(401, text, {**challenge, "Retry-After": "1"})
         return _refuse(401, "a user and password are needed\n", challenge)
 

@@ -142,7 +142,7 @@ def test_a_socket_that_does_not_listen_is_refused(
     with socket.create_server(("127.0.0.1", 0)) as one, socket.socket(socket.AF_UNIX) as other:
         process = activated(one, other)
         _, err = process.communicate(timeout=PATIENCE)
-    told = "file 4 is no socket that listens; write ListenStream="
+    told = "file 4 is not a socket that listens; write ListenStream="
     assert (process.returncode, err) == (1, f"--web.systemd-socket: {told}\n1 problem\n")
     assert tmp_path.exists()
 
@@ -151,5 +151,5 @@ def test_a_socket_that_does_not_listen_is_refused(
 def test_without_systemd_there_is_no_socket_of_its(env: dict[str, str], run: Any, tmp_path: Path) -> None:
     (tmp_path / "prepaid.yml").write_text(ONE)
     result = run("serve", "--web.systemd-socket", env=env)
-    told = "systemd hands no socket over; start the unit of type .socket"
+    told = "systemd passed no socket; start the .socket unit"
     assert (result.status, result.err) == (1, f"--web.systemd-socket: {told}\n1 problem\n")

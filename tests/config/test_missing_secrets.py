@@ -53,7 +53,7 @@ def files(tmp_path: Path) -> None:
         ),
         (
             "api_key_file: keys/unseen",
-            "the file keys/unseen holds a sign that cannot be seen (U+200B, zero width space)",
+            "the file keys/unseen holds an invisible character (U+200B, zero width space)",
         ),
         ("api_key_file: keys/large", "the file keys/large cannot be read: it is over 65,536 bytes"),
         (
@@ -127,9 +127,9 @@ def test_a_key_in_the_place_of_a_name_is_shown_nowhere(
 ) -> None:
     what = "a file" if name.endswith("file") else "an environment variable, such as API_KEY"
     place = f"prepaid.yml:2:{39 + len(name)}: accounts[0].{name}: "
-    there = "there" if name.endswith("file") else "set"
+    kind = "file" if name.endswith("file") else "variable"
     assert refused(account(f"{name}: {value}")) == [
-        f"{place}must be the name of {what}; none like this is {there}"
+        f"{place}must be the name of {what}; there is no such {kind}"
     ]
     config = loaded(account(f"{name}: {value}"))
     with pytest.raises(ValueError, match="its ") as caught:

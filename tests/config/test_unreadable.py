@@ -133,7 +133,7 @@ def test_a_zero_byte_in_a_file_name_is_told(refused: Refused) -> None:
     text = f'provider_files: ["a\\0b"]\naccounts:\n  - {account}'
     assert refused(text) == [
         "prepaid.yml:1:18: provider_files[0]: no file matches 'a\\x00b'",
-        "prepaid.yml:3:48: accounts[0].api_key_file: must be the name of a file; none like this is there",
+        "prepaid.yml:3:48: accounts[0].api_key_file: must be the name of a file; there is no such file",
         "prepaid.yml:3:65: accounts[0].ca_file: is not the name of a file",
     ]
 
@@ -148,7 +148,7 @@ def test_a_key_pasted_in_the_place_of_a_variable_is_not_repeated(refused: Refuse
     text = f"accounts:\n  - {{name: a, provider: apimall, api_key_env: sk-{canary}}}"
     assert refused(text) == [
         "prepaid.yml:2:47: accounts[0].api_key_env: must be the name of an environment variable, such as API_KEY; "
-        "none like this is set"
+        "there is no such variable"
     ]
 
 

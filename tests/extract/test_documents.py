@@ -61,8 +61,8 @@ def test_a_byte_order_mark_is_passed_over(charset: str) -> None:
         (b'{"a": "\xff"}', "a/b; charset=shift_jis", "is not text in shift_jis"),
         (b'{"a": NaN}', "", "has NaN, which is not JSON"),
         (b'{"a": -Infinity}', "", "has -Infinity, which is not JSON"),
-        (b'{"a": 1e99999}', "", "has a number beyond all bounds"),
-        (b'{"a": 1e999999999999999999999}', "", "has a number beyond all bounds"),
+        (b'{"a": 1e99999}', "", "has a number that is too long or too large"),
+        (b'{"a": 1e999999999999999999999}', "", "has a number that is too long or too large"),
         (b'{"balance": 5, "balance": 500}', "", "has an object that gives a key twice"),
         (b'{"a": [{"b": 1, "\\u0062": 1}]}', "", "has an object that gives a key twice"),
         (b"[" * 100_000, "", "is nested too deeply"),
@@ -88,5 +88,5 @@ def test_a_document_has_at_most_a_hundred_levels(begin: str, end: str) -> None:
 
 @pytest.mark.parametrize("digits", ["1e10000", "-1e-10000", "0e999999999", "1" + "0" * 10_000])
 def test_a_number_that_would_fill_the_memory_is_refused(digits: str) -> None:
-    with pytest.raises(ValueError, match="beyond all bounds"):
+    with pytest.raises(ValueError, match="too long or too large"):
         parse(f'{{"b": {digits}}}'.encode())

@@ -247,5 +247,5 @@ def test_any_other_value_is_no_flag(value: str, extract: Extract) -> None:
 
 def test_an_optional_path_that_does_not_fit_costs_its_field_alone(extract: Extract) -> None:
     ((wallet,), notes) = extract({**EUR, "quota": "max(q)"}, '{"b": 1, "q": "many"}')
-    said = "wallet.quota cannot be looked for: another kind of value at max(q); left out"
+    said = "wallet.quota cannot be found: another kind of value at max(q); left out"
     assert (wallet.balance, wallet.quota, notes) == (1, None, (said,))

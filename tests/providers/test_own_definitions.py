@@ -154,8 +154,8 @@ def test_a_key_that_cannot_be_sent_is_refused(auth: str, message: str, problems:
 @pytest.mark.parametrize(
     ("expression", "message"),
     [
-        ("nosuchfn(x)", "calls nosuchfn(), which is no function of JMESPath"),
-        ("a[?to_numbr(b) > `1`].c | [0]", "calls to_numbr(), which is no function of JMESPath"),
+        ("nosuchfn(x)", "calls nosuchfn(), which is not a function of JMESPath"),
+        ("a[?to_numbr(b) > `1`].c | [0]", "calls to_numbr(), which is not a function of JMESPath"),
         ("to_number(a, b)", "calls to_number() with 2 arguments; it takes 1"),
         ("not_null()", "calls not_null() with 0 arguments; it takes at least 1"),
         ("avg(a)", "calls avg(), which is not exact"),
@@ -283,8 +283,8 @@ def test_a_pattern_that_may_take_a_part_of_the_number_away_is_refused(
 @pytest.mark.parametrize(
     ("pattern", "message"),
     [
-        ("[0-9]+", "must have exactly one group, around what is wanted"),
-        ("([0-9]+)(a)", "must have exactly one group, around what is wanted"),
+        ("[0-9]+", "must have exactly one group, around the wanted part"),
+        ("([0-9]+)(a)", "must have exactly one group, around the wanted part"),
         ("([0-9]+", "is not a regular expression"),
         ("(?r)([0-9]+)", "is not a regular expression"),
         ("(?P<a>[0-9]+)(?P>a)", "is not a regular expression"),
@@ -315,11 +315,11 @@ def test_a_path_without_end_is_refused(path: str, problems: Problems) -> None:
         ("{quota: q}", "balance is missing; without it settled_balance or quota_used must be given"),
         (
             "{balance: {path: b, required: false}}",
-            "balance: a wallet without it is none; leave required out",
+            "balance: a wallet always needs it; leave required out",
         ),
         (
             "{quota_used: {path: b, required: false}}",
-            "quota_used: a wallet without it is none; leave required out",
+            "quota_used: a wallet always needs it; leave required out",
         ),
         ("{balance: b, items: i, items_by_key: k}", "give items or items_by_key, not both"),
         (
@@ -373,12 +373,12 @@ def test_a_wallet_that_may_be_right_is_taken(wallets: str, problems: Problems) -
             "must be at most 6",
         ),
         ("{path: q, minor_units: cents}", ".minor_units", "must be one of 'from_currency'"),
-        ("{path: q, grouping: ','  , decimal: ','}", "", "grouping and decimal must be two signs"),
-        ("{path: q, grouping: '.'}", "", "grouping and decimal must be two signs"),
+        ("{path: q, grouping: ','  , decimal: ','}", "", "grouping and decimal must be different characters"),
+        ("{path: q, grouping: '.'}", "", "grouping and decimal must be different characters"),
         (
             "{path: q, grouping: '#'}",
             ".grouping",
-            "must be one sign: a comma, a point, an apostrophe, an underscore or a space",
+            "must be one character: a comma, a point, an apostrophe, an underscore or a space",
         ),
         ("{path: q, decimal: ';'}", ".decimal", "must be one of '.' or ','"),
         ("{path: q, sum: {items: i}}", "", "give exactly one of path and sum"),
@@ -436,19 +436,19 @@ def test_a_currency_where_its_path_is_wanted_is_refused(code: str, problems: Pro
         ),
         (
             {"request": "{path: /a%2fb}"},
-            "request.path: holds an escape that hides a sign; write the sign itself (and %25 for a percent sign)",
+            "request.path: holds an escape that hides a character; write the character itself (%25 for a percent sign)",
         ),
         (
             {"request": "{path: /a%2E%2e/b}"},
-            "request.path: holds an escape that hides a sign; write the sign itself (and %25 for a percent sign)",
+            "request.path: holds an escape that hides a character; write the character itself (%25 for a percent sign)",
         ),
         (
             {"request": "{path: /%61}"},
-            "request.path: holds an escape that hides a sign; write the sign itself (and %25 for a percent sign)",
+            "request.path: holds an escape that hides a character; write the character itself (%25 for a percent sign)",
         ),
         (
             {"request": "{path: /100%}"},
-            "request.path: holds an escape that hides a sign; write the sign itself (and %25 for a percent sign)",
+            "request.path: holds an escape that hides a character; write the character itself (%25 for a percent sign)",
         ),
         (
             {"params": "{token: {description: d, required: true}}", "request": "{path: '/${token}'}"},
@@ -617,7 +617,7 @@ def test_a_credential_is_not_named_like_a_key_of_an_account(name: str, problems:
         "auth": f"{{type: bearer, credential: {name}}}",
     }
     assert problems(**parts) == [
-        f"credentials.{name}: would be taken for another key of an account; give it another name"
+        f"credentials.{name}: has the form of another key of an account; give it another name"
     ]
 
 

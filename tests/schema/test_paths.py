@@ -10,7 +10,7 @@ from exporter.schema.paths import expression
 from exporter.schema.problems import MisplacedError
 
 DASH = "a name with a dash stands in double quotes; write "
-ODD = "a name with other signs than a to z, 0 to 9 and _ stands in double quotes"
+ODD = "a name with other characters than a to z, 0 to 9 and _ stands in double quotes"
 
 
 @pytest.mark.parametrize(

@@ -134,7 +134,7 @@ def test_a_socket_that_somebody_listens_on_is_left_alone() -> None:
 
 def test_a_file_that_is_no_socket_is_left_alone(folder: Path) -> None:
     (folder / "x.sock").write_text("precious")
-    assert refused("unix:x.sock").endswith("x.sock: a file is there that is no socket")
+    assert refused("unix:x.sock").endswith("x.sock: there is a file that is not a socket")
     assert (folder / "x.sock").read_text() == "precious"
 
 

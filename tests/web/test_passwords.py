@@ -265,7 +265,7 @@ def test_where_too_many_wait_the_answer_says_so(
     monkeypatch.setattr(Passwords, "match", full)
     answer = client(USERS).get("/metrics", headers=basic(b"alice:open sesame"))
     assert (answer.status_code, answer.headers["Retry-After"]) == (401, "1")
-    assert answer.text == "too many passwords wait to be looked at; try again\n"
+    assert answer.text == "too many passwords are waiting to be checked; try again\n"
 
 
 def statuses(client: Client, paths: Iterable[str]) -> list[int]:
