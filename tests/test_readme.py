@@ -113,6 +113,14 @@ def test_the_demo_shows_the_sample_of_the_readme(
         assert set(sample) <= set(page.splitlines())
 
 
+def test_the_demo_takes_the_speed_and_the_port_that_the_readme_shows(root: Path) -> None:
+    (shown,) = re.findall(r"`(make demo SPEED=\d+ PORT=\d+)`", (root / "README.md").read_text())
+    speed, port = re.findall(r"=(\d+)", shown)
+    command = [*shown.split(), "--dry-run"]
+    plan = subprocess.run(command, cwd=root, check=True, capture_output=True, text=True).stdout
+    assert f"demo --speed {speed} --web.listen-address 127.0.0.1:{port}\n" in plan
+
+
 def test_make_test_is_what_ci_runs(
     blocks: dict[str, list[str]], root: Path, environment: dict[str, str]
 ) -> None:

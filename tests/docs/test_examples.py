@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from exporter.model import Reason
+from exporter.simulator import Simulator
 from exporter.web.web_config import WebConfigSettings
 from tests.programs import PATIENCE
 
@@ -64,6 +65,19 @@ def test_every_flag_shown_is_a_flag_of_its_subcommand(name: str, page: Callable[
     for line in page(name).code():
         for subcommand, rest in COMMAND.findall(line):
             assert set(FLAG.findall(rest)) <= offered(subcommand), f"{name}: {line}"
+
+
+def test_the_check_shown_to_a_monitoring_system_says_what_is_shown(
+    page: Callable[[str], Any], tmp_path: Path
+) -> None:
+    (block,) = page("docs/installation.md").blocks("console")
+    command, output = block.removeprefix("$ prepaid-exporter ").split("\n", 1)
+    account = {"name": "mall", "provider": "apimall", "thresholds": {"warning": 100, "critical": 25}}
+    with Simulator() as simulator:
+        account |= {"api_key": simulator.keys["apimall"], "base_url": simulator.base_url("apimall")}
+        (tmp_path / "prepaid.yml").write_text(yaml.safe_dump({"accounts": [account]}))
+        result = program(*command.replace("prepaid.yml", str(tmp_path / "prepaid.yml")).split())
+    assert (result.returncode, result.stdout) == (0, output)
 
 
 def test_the_web_configuration_shown_is_valid(page: Callable[[str], Any]) -> None:
