@@ -56,6 +56,8 @@ def test_compose_takes_the_file_for_own_keys_and_asks_whose_they_are(
     merged = yaml.safe_load(taken.stdout)["services"]
     assert merged["prepaid-exporter"]["user"] == "1000:65532"
     assert merged["prepaid-exporter"]["command"][0] == "serve"
+    own = yaml.safe_load((root / "compose.own.yaml").read_text())["services"]["prepaid-exporter"]
+    assert sorted(mounts(own).values()) == ["./keys", "./prepaid.yml"]
     assert "3001" in str(merged["grafana"]["ports"])
 
 
@@ -196,3 +198,6 @@ def test_grafana_shows_its_dashboards_without_a_login_and_lets_nobody_change_the
     assert environment["GF_AUTH_ANONYMOUS_ORG_ROLE"] == "Viewer"
     assert environment["GF_AUTH_DISABLE_LOGIN_FORM"] == environment["GF_AUTH_ANONYMOUS_ENABLED"]
     assert environment["GF_AUTH_BASIC_ENABLED"] == "false"
+    assert environment["GF_USERS_VIEWERS_CAN_EDIT"] == "true", (
+        "which opens Explore to viewers, who save nothing"
+    )
