@@ -73,8 +73,8 @@ _SCRAPE_INTERVAL = 15.0
 _DEMO_PAGES = (
     ("/metrics", "what Prometheus scrapes; asks every provider"),
     ("/", "status page; shows the last readings"),
-    ("/probe?target=mall&debug=true", "how one account is asked"),
     ("/api/v1/accounts", "the same as JSON"),
+    ("/probe?target=mall&debug=true", "how one account is asked"),
     ("/config", "the configuration, keys masked"),
     ("/sd", "service discovery for Prometheus"),
 )

@@ -309,6 +309,16 @@ def test_the_running_configuration_is_shown_whole_with_a_mask_over_every_secret(
     assert all("HTTP status" not in text and key not in text for text in (exporter.ask("/").text,))
 
 
+def test_the_shown_configuration_names_the_environment_s_proxies_without_their_users(
+    start: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://canary:canary-7f3a@proxy.example.com:3128")
+    text = start().ask("/config").text
+    assert "canary" not in text
+    (line,) = [line for line in text.splitlines() if line.startswith("# accounts without proxy_url use ")]
+    assert "proxy.example.com:3128" in line
+
+
 def reloads(exporter: Any) -> tuple[str, float]:
     answer = exporter.ask("/metrics?account=mall")
     (successful,) = answer.samples("prepaid_exporter_config_last_reload_successful ")
