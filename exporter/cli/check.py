@@ -51,16 +51,18 @@ class _RefusedError(Exception):
 @click.command("check", cls=CheckCommand)
 @click.argument("account", nargs=-1)
 @config_file_option
-@option("--provider", multiple=True, help="Ask the accounts of this provider alone; may be given again.")
+@option(
+    "--provider", multiple=True, help="Ask only the accounts of this provider; may be given several times."
+)
 @option(
     "--output", type=click.Choice(["table", "nagios", *_FOR_PROGRAMS]), default="table", help="What to print."
 )
 @option("--exact", is_flag=True, help="Show people every digit of an amount, as programs get it.")
-@option("--quiet", is_flag=True, help="Print errors alone; the exit status tells the rest.")
+@option("--quiet", is_flag=True, help="Print only errors; the exit status says the rest.")
 @option(
     "--timeout",
     type=Duration(0.1),
-    help="Time for everything; without it 8s for nagios, else as long as the accounts may take.",
+    help="Time limit for everything; without it 8s for nagios, else as long as the accounts may take.",
 )
 @option(
     "--textfile",
@@ -143,7 +145,7 @@ def _chosen(known: Mapping[str, str], wanted: Sequence[str], providers: Sequence
         if (not wanted or name in wanted) and (not providers or provider in providers)
     }
     if known and not names:
-        raise _RefusedError(f"none of these accounts is of {' or '.join(providers)}")
+        raise _RefusedError(f"none of these accounts belongs to {' or '.join(providers)}")
     return names
 
 
@@ -157,7 +159,7 @@ def _warn_of_configuration(loaded: config.Config, names: set[str]) -> None:
     for told in (loaded.missing, loaded.doubts):
         warn([together(problems) for name, problems in told.items() if name in names])
     if not loaded.accounts:
-        warn([f"{loaded.file}: no account is configured, so that nothing is asked"])
+        warn([f"{loaded.file}: no account is configured, so no provider is asked"])
 
 
 def _warn_of_notes(readings: Sequence[Reading]) -> None:

@@ -25,7 +25,7 @@ from exporter.web.runtime import Runtime
     "--speed",
     type=click.FloatRange(min=0),
     default=60.0,
-    help="Simulated seconds in a second; 0 stands still.",
+    help="Simulated seconds in one second; at 0 time stands still.",
 )
 @option(
     "--web.listen-address",

@@ -14,7 +14,7 @@ _PARTS = ("grafana/rules", "grafana/dashboards", "grafana/alertmanager", "grafan
 
 @click.command("export")
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path, file_okay=False))
-@option("--force", is_flag=True, help="Replace files that are there and differ.")
+@option("--force", is_flag=True, help="Replace existing files that differ.")
 def command(folder: Path, force: bool) -> None:  # noqa: FBT001 - click passes it
     """Write the rules, dashboards, examples and systemd units of this version into a folder."""
     with printing(1):
@@ -23,8 +23,10 @@ def command(folder: Path, force: bool) -> None:  # noqa: FBT001 - click passes i
             kept = [file for file, text in files.items() if file.exists() and file.read_text() != text]
             if kept and not force:
                 for file in kept:
-                    click.echo(f"{file}: is there and differs", err=True)
-                click.echo("nothing is written; choose another folder, or replace them by --force", err=True)
+                    click.echo(f"{file}: exists and differs", err=True)
+                click.echo(
+                    "nothing is written; choose another folder, or replace them with --force", err=True
+                )
                 sys.exit(1)
             for file, text in files.items():
                 file.parent.mkdir(parents=True, exist_ok=True)

@@ -67,10 +67,10 @@ FILE = click.Path(path_type=Path, readable=False)
 
 config_file_option = option("--config.file", type=FILE, default="prepaid.yml", help="Configuration to read.")
 log_level_option = option(
-    "--log.level", type=click.Choice(log.LEVELS), default="info", help="Least level to log."
+    "--log.level", type=click.Choice(log.LEVELS), default="info", help="Lowest level to log."
 )
 log_format_option = option(
-    "--log.format", type=click.Choice(log.FORMATS), default="logfmt", help="How a line looks."
+    "--log.format", type=click.Choice(log.FORMATS), default="logfmt", help="Format of a line."
 )
 
 

@@ -51,12 +51,22 @@ class ListenAddress(click.ParamType):  # type: ignore[type-arg] # generic in its
     help="Address to listen on, or unix:PATH; may be given several times.",
 )
 @option("--web.systemd-socket", is_flag=True, help="Listen on the sockets that systemd hands over instead.")
-@option("--web.config.file", type=FILE, help="TLS and users of the web side.")
+@option("--web.config.file", type=FILE, help="File with the TLS settings and users of the web side.")
 @option("--web.telemetry-path", default="/metrics", help="Path of the page with every account.")
 @option("--web.enable-lifecycle", is_flag=True, help="Let POST /-/reload reload the configuration.")
 @option("--metrics.accounts/--no-metrics.accounts", default=True, help="Show accounts on the telemetry path.")
-@option("--scrape.timeout", type=Duration(0.001), default="10s", help="Time for a scrape that names none.")
-@option("--scrape.timeout-offset", type=Duration(), default="500ms", help="Taken off what Prometheus grants.")
+@option(
+    "--scrape.timeout",
+    type=Duration(0.001),
+    default="10s",
+    help="Time limit of a scrape that names none.",
+)
+@option(
+    "--scrape.timeout-offset",
+    type=Duration(),
+    default="500ms",
+    help="Taken off the limit that Prometheus sends.",
+)
 @log_level_option
 @log_format_option
 def command(  # noqa: PLR0913 - one argument a flag

@@ -15,7 +15,7 @@ from exporter.schema.problems import together
 @click.command("validate")
 @config_file_option
 @option("--schema", is_flag=True, help="Print the JSON Schema of the file instead.")
-@option("--no-secrets", is_flag=True, help="Leave out whether files and variables hold a secret.")
+@option("--no-secrets", is_flag=True, help="Do not check whether files and variables hold a secret.")
 def command(config_file: Path, schema: bool, no_secrets: bool) -> None:  # noqa: FBT001 - click passes it
     """Check the configuration, its secrets and own definitions, without asking any provider."""
     with printing(1):
@@ -33,5 +33,5 @@ def command(config_file: Path, schema: bool, no_secrets: bool) -> None:  # noqa:
                 name = account.provider.name
                 click.echo(f"note: {account.name}: min_interval is {has}; {name} recommends {wants}")
         count = len(loaded.accounts)
-        nothing = "" if count else "; nothing will be asked"
+        nothing = "" if count else "; no provider will be asked"
         click.echo(f"{config_file}: {count} account{'' if count == 1 else 's'}, no problems{nothing}")

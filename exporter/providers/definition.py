@@ -124,7 +124,9 @@ class Success(Strict):
     statuses: list[Annotated[int, AfterValidator(_final)]] = Field(
         default=[], description="the statuses of a good answer; without it, 200 to 299"
     )
-    path: Expression | None = Field(default=None, description="where the body says how it went")
+    path: Expression | None = Field(
+        default=None, description="where the body says whether the request succeeded"
+    )
     equals: list[Scalar] = Field(
         default=[],
         description="values there that mean success; another of the same JSON type is the provider's error, "

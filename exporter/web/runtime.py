@@ -64,7 +64,7 @@ class Runtime:
 def _warn(config: Config) -> None:
     """Log a line for each account whose secret is not there or looks wrong: it costs that account alone."""
     if not config.accounts:
-        _log.warning("no account is configured, so that nothing is asked", file=config.file)
+        _log.warning("no account is configured, so no provider is asked", file=config.file)
     for message, by_account in (
         ("secret cannot be read", config.missing),
         ("secret looks like a mistake", config.doubts),

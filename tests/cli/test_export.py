@@ -21,7 +21,7 @@ def test_what_somebody_changed_is_kept_unless_it_is_forced(run: Any, tmp_path: P
     (tmp_path / "out/systemd/prepaid-exporter.service").unlink()
     result = run("export", "out")
     assert (result.status, result.out) == (1, "")
-    assert result.err.startswith("out/grafana/rules/alerts.yml: is there and differs\nnothing is written")
+    assert result.err.startswith("out/grafana/rules/alerts.yml: exists and differs\nnothing is written")
     assert alerts.read_text() == "mine"
     assert not (tmp_path / "out/systemd/prepaid-exporter.service").exists()
     assert run("export", "out", "--force").status == 0

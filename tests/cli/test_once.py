@@ -197,7 +197,7 @@ class TestChoosing:
         assert [line.split()[1] for line in result.out.splitlines()[1:]] == ["sms"]
         result = invoke("check", "mall", "--provider", "smspubli")
         assert (result.status, result.out) == (3, "")
-        assert result.err == "none of these accounts is of smspubli\n"
+        assert result.err == "none of these accounts belongs to smspubli\n"
 
     def test_an_unknown_provider_is_told(self, invoke: Any, simulator: Any) -> None:
         result = invoke("check", "--provider", "apimal", "--provider", "zzz", "--provider", "apimall")
@@ -439,13 +439,11 @@ def test_a_configuration_without_an_account_says_that_nothing_is_asked(
     run: Any, begin: Any, tmp_path: Path
 ) -> None:
     (tmp_path / "prepaid.yml").write_text("accounts: []\n")
-    assert run("validate").out == "prepaid.yml: 0 accounts, no problems; nothing will be asked\n"
+    assert run("validate").out == "prepaid.yml: 0 accounts, no problems; no provider will be asked\n"
     checked = run("check")
-    told = "warning: prepaid.yml: no account is configured, so that nothing is asked\n"
+    told = "warning: prepaid.yml: no account is configured, so no provider is asked\n"
     assert (checked.status, checked.err) == (0, told)
-    begin("serve", "--web.listen-address", "127.0.0.1:0").wait_for(
-        "no account is configured, so that nothing"
-    )
+    begin("serve", "--web.listen-address", "127.0.0.1:0").wait_for("no account is configured, so no provider")
 
 
 def test_a_shell_s_substitution_is_refused_with_what_to_do(tmp_path: Path) -> None:

@@ -8,24 +8,9 @@ import pytest
 from exporter.extract.extractor import Extractor
 from exporter.model import Wallet
 from exporter.providers.definition import Definition
+from tests.definitions import definition
 
 Extracted = tuple[tuple[Wallet, ...], tuple[str, ...]]
-
-
-def definition(**parts: Any) -> Definition:
-    return Definition.model_validate(
-        {
-            "title": "Acme",
-            "documentation": [],
-            "confidence": "observed",
-            "credentials": {"api_key": {"description": "key"}},
-            "base_url": "https://api.example.com/v1",
-            "request": {"path": "/balance"},
-            "auth": {"type": "bearer"},
-            "wallets": {"currency": {"literal": "EUR"}, "balance": "balance"},
-            **parts,
-        }
-    )
 
 
 @pytest.fixture(scope="session")

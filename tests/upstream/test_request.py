@@ -9,26 +9,10 @@ import pytest
 from exporter.config import Account
 from exporter.model import Failure, Reason
 from exporter.providers import Provider
-from exporter.providers.definition import Definition
 from exporter.upstream.request import Prepared, prepare
+from tests.definitions import definition
 
 KEY = "an-invented-key"
-
-
-def definition(**parts: Any) -> Definition:
-    return Definition.model_validate(
-        {
-            "title": "Acme",
-            "documentation": [],
-            "confidence": "observed",
-            "credentials": {"api_key": {"description": "key"}},
-            "base_url": "https://api.example.com/v1",
-            "request": {"path": "/balance"},
-            "auth": {"type": "bearer"},
-            "wallets": {"currency": {"literal": "EUR"}, "balance": "balance"},
-            **parts,
-        }
-    )
 
 
 def prepared(params: dict[str, str] | None = None, **parts: Any) -> Prepared:
