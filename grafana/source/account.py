@@ -106,7 +106,8 @@ def _spend_by_hour() -> timeseries.Panel:
 def _runway() -> timeseries.Panel:
     text = Text(
         "Runway over time",
-        "How long each balance would have lasted at the spend of the time; dashed, to each threshold.",
+        "How long each balance would have lasted at the spend of the time; dashed, to each threshold. "
+        "The limits are how long the money must last.",
         "No wallet was spending in this range: without spend there is no runway.",
     )
     zero = queries.recorded("prepaid_runway_seconds:zero")
@@ -115,6 +116,8 @@ def _runway() -> timeseries.Panel:
         runway = queries.recorded("prepaid_runway_seconds:threshold", f'level="{level.name}"')
         legend = f"{_WALLET_LEGEND} to {level.name}"
         targets.append(panels.ranged(level.name, runway, legend))
+    limits = queries.by_account(queries.of_account("prepaid_account_runway_threshold_seconds"), "level")
+    targets.append(panels.ranged("limits", limits, "{{level}} limit"))
     return panels.with_thresholds(panels.lines(text, "s", HALF, 9, targets), in_tooltip=True)
 
 
@@ -156,6 +159,9 @@ def _beside() -> table.Panel:
     names = queries.by_wallet(
         queries.of_wallet("prepaid_wallet_info"), "wallet_name", "wallet_type", "customer"
     )
+    lost = queries.of_wallet("prepaid_wallet_field_missing")
+    missing = f"sum by ({queries.WALLET}) ({queries.by_wallet(lost, 'field')})"
+    yes_no = {"mappings": [m.to_json() for m in panels.values({1: ("Yes", "orange"), 0: ("No", "text")})]}
     columns: list[tables.Column] = [
         *_LABELS,
         tables.Label("Name", "wallet_name"),
@@ -165,6 +171,8 @@ def _beside() -> table.Panel:
         _value("Balance in credits", "credits", "prepaid_credit_balance"),
         _value("Currency per credit", "rate", "prepaid_conversion_rate"),
         _value("Credit limit", "limit", "prepaid_credit_limit"),
+        _value("From a cache", "cached", "prepaid_balance_cached", yes_no),
+        Value("Fields missing", "missing", missing),
     ]
     return tables.rows(text, HALF, 7, columns, "Wallet")
 
