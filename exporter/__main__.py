@@ -16,7 +16,7 @@ def main() -> None:
             "on Windows use WSL or the container image\n"
         )
         sys.exit(_REFUSED)
-    # Until a command can tell of an interrupt, it just ends the process: libraries take a while to load.
+    # Libraries take a while to load: until then an interrupt ends the process without a message.
     # Where the shell has turned interrupts off, they stay off.
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)

@@ -45,7 +45,7 @@ class _Brief:
         line = self._renderer(logger, name, {**event, **texts})
         while len(line) > MAX_LINE and any(len(text) > len(_CUT) for text in texts.values()):
             longest = max(texts, key=lambda key: len(texts[key]))
-            # A little at a time: how long a character becomes when it is escaped is the renderer's to say.
+            # In small steps: only the renderer knows how long an escaped character is.
             less = (len(line) - MAX_LINE) // _LONGEST_ESCAPE + 1
             texts[longest] = _cut(texts[longest], len(texts[longest]) - less)
             line = self._renderer(logger, name, {**event, **texts})

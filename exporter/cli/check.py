@@ -105,7 +105,7 @@ def command(  # noqa: PLR0913 - one argument a flag
             _write(textfile, readings)
         if not quiet:
             _print(output, readings, rows, status)
-    # Not to wait for calls that outlive the time for everything.
+    # Calls that take longer than the time limit are not waited for.
     end(0 if textfile else status)
 
 
@@ -174,7 +174,7 @@ def _asked(loaded: config.Config, names: set[str], latest: float | None) -> list
     if latest is not None:
         limit = min(limit, latest - time.monotonic())
     asked = ThreadPoolExecutor(1).submit(Scraper(loaded).scrape, names, max(limit, 0.0))
-    # Python notices an interrupt that comes just as a wait begins at the end of that wait only.
+    # Python may notice an interrupt only when the wait is over: so the waits are short.
     while not wait([asked], timeout=0.2).done:
         pass
     return asked.result()

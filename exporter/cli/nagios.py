@@ -51,7 +51,7 @@ def _name(row: Row) -> str:
 
 
 def _plain(text: str) -> str:
-    # What follows a bar is taken for performance data.
+    # Nagios takes the text after a bar for performance data.
     return text.replace("|", "/")
 
 
@@ -65,7 +65,7 @@ def _performance(rows: Sequence[Row]) -> Iterator[str]:
 
 
 def _label(row: Row) -> str:
-    # Neither sign can be told in a label; a bar would begin anew.
+    # A label can hold neither of these characters, nor a bar.
     return _plain(_name(row)).translate({ord("'"): "_", ord("="): "_"})
 
 

@@ -101,7 +101,7 @@ def printing(status: int) -> Iterator[None]:
     if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        # Python has no such file where the shell closed it.
+        # Where the shell closed it, Python has no standard output.
         if sys.stdout is None:
             raise OSError(0, "it is closed")  # noqa: TRY301 - told as every other such case
         yield

@@ -60,7 +60,7 @@ def progress(text: str) -> AbstractContextManager[object]:
     """Show `text` while something takes long; on a terminal alone."""
     if sys.stderr is None or not sys.stderr.isatty():
         return nullcontext()
-    # The usual one turns in letters that not every terminal has.
+    # The usual spinner uses characters that not every terminal has.
     spinner = "dots" if sys.stderr.encoding.lower().startswith("utf") else "line"
     return console(sys.stderr).status(text, spinner=spinner)
 
@@ -138,7 +138,7 @@ def table(rows: Iterable[Row]) -> Table:
     """Draw the rows as a table."""
     drawn = _columns("STATE", "ACCOUNT", "PROVIDER", "WALLET", "BALANCE", "", "THRESHOLDS OR REASON")
     drawn.columns[4].justify = "right"
-    # Part of a number is another number.
+    # A number that is cut is another number.
     drawn.columns[4].no_wrap = True
     for row in rows:
         account = row.reading.account

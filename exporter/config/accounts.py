@@ -258,7 +258,7 @@ class _Loader:
         known = {*AccountSettings.model_fields, *credentials}
         raw = self._indented_account(raw, where, known)
         for key in raw:
-            # A definition that is itself wrong does not tell what its credentials are called.
+            # A broken definition does not say what its credentials are called.
             if key not in known and (
                 str(raw.get("provider")) not in self.unusable or did_you_mean(key, known)
             ):

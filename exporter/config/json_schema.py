@@ -47,7 +47,7 @@ def _demands(definition: Definition, keys: list[str]) -> dict[str, Any]:
     ]
     params: dict[str, Any] = {"propertyNames": {"enum": list(definition.params)}}
     if groups:
-        # Of two, one may be there and turned off, so that only the program can tell whether both are given.
+        # One of two params may be given as null or empty, so only the program knows whether both are given.
         params["allOf"] = [{"anyOf": [{"required": [name]} for name in group]} for group in groups]
     return {
         "allOf": [{"oneOf": [{"required": [key]} for key in keys]} for keys in forms],

@@ -22,9 +22,9 @@ class Nothing(Enum):
 
 def why_nothing(node: Any, value: Any, visit: Visit) -> Nothing:
     """Return why `node` finds nothing in `value`, where it finds nothing."""
-    judge = _JUDGES.get(node["type"])
-    if judge is not None:
-        return judge(node, value, visit)
+    explain = _EXPLAINED.get(node["type"])
+    if explain is not None:
+        return explain(node, value, visit)
     # A function, a comparison, a negation: what they look at may not be there.
     operands = [child for child in node["children"] if isinstance(child, dict) and child["type"] != "expref"]
     missing = [why_nothing(child, value, visit) for child in operands if visit(child, value) is None]
@@ -32,17 +32,17 @@ def why_nothing(node: Any, value: Any, visit: Visit) -> Nothing:
 
 
 def _field(node: Any, value: Any, _: Visit) -> Nothing:
-    # Nothing has no fields, and is an answer. In a text or a list the object that was there is missing.
+    # A null has no fields, and is an answer. A text or a list stands where an object was: the field is missing.
     is_there = value is None or (isinstance(value, dict) and node["value"] in value)
     return Nothing.NULL if is_there else Nothing.ABSENT
 
 
 def _chain(node: Any, value: Any, visit: Visit) -> Nothing:
-    """Judge `a.b`, `a[0]` and `a | b`, where the first that finds nothing is to blame."""
+    """Return why `a.b`, `a[0]` or `a | b` finds nothing: the first part that finds nothing is the cause."""
     *_, last = node["children"]
     for child in node["children"]:
         found = visit(child, value)
-        # The fields of an empty object are not there, while an empty list is what made it empty.
+        # An empty object lacks its fields; an empty list is an answer.
         if found is None or (found == [] and (child is last or node["type"] != "subexpression")):
             return why_nothing(child, value, visit)
         value = found
@@ -50,7 +50,7 @@ def _chain(node: Any, value: Any, visit: Visit) -> Nothing:
 
 
 def _projection(node: Any, value: Any, visit: Visit) -> Nothing:
-    """Judge a list of which nothing is left: because of what its elements lack, or the condition on them."""
+    """Return why nothing is left of a list: its elements lack something, or the condition excludes them."""
     base, right, *conditions = node["children"]
     elements = visit(base, value)
     if isinstance(elements, dict) and node["type"] == "value_projection":
@@ -70,7 +70,7 @@ def _projection(node: Any, value: Any, visit: Visit) -> Nothing:
 
 
 def _list(node: Any, value: Any, visit: Visit) -> Nothing:
-    """Judge `[a]`, whose only element is null."""
+    """Return why the only element of `[a]` is null."""
     return why_nothing(node["children"][0], value, visit)
 
 
@@ -96,7 +96,7 @@ def _is_true(found: Any) -> bool:
     return not (_is_nothing(found) or found is False or found == "")
 
 
-_JUDGES: dict[str, Callable[[Any, Any, Visit], Nothing]] = {
+_EXPLAINED: dict[str, Callable[[Any, Any, Visit], Nothing]] = {
     "field": _field,
     "subexpression": _chain,
     "index_expression": _chain,

@@ -115,7 +115,7 @@ def _plain(text: str, _lists: Collection[str]) -> Any:
 
 def _xml(text: str, lists: Collection[str]) -> Any:
     """Parse XML twice: for what must not be in it, which the second library would take, and then into a document."""
-    # Imported here, since most exporters read no XML and need not hold its libraries in memory.
+    # Imported here: most exporters read no XML, and need not hold its libraries in memory.
     from defusedxml import DefusedXmlException, ElementTree  # noqa: PLC0415
     from xmltodict import parse as to_dict  # noqa: PLC0415
 

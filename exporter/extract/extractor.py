@@ -218,7 +218,7 @@ class _Reading:
             detail = f"the pattern of {self.where} takes too long over a text at {_shown(paths[0])}"
             raise Failure(Reason.TIMEOUT, detail) from None
         finally:
-            # A pattern has little time for a text, but the answer may have any number of texts.
+            # The time for one text is limited, but an answer may have any number of texts.
             self.interpreter.spend(int((time.thread_time() - begun) * _STEPS_A_SECOND))
 
     def strictly(self, name: str, field: "_Field") -> Any:

@@ -110,7 +110,7 @@ class Page:
         return shared, own + _END if chosen.openmetrics else own
 
     def _accounts(self, readings: list[Reading], chosen: Format) -> bytes:
-        # Under the lock: who comes meanwhile waits for this text, where each would render one of its own.
+        # Under the lock, so that requests at the same time share one text instead of rendering one each.
         with self._lock:
             kept, text = self._kept.get(chosen, ([], b""))
             if len(kept) != len(readings) or not all(map(_same, kept, readings)):

@@ -83,7 +83,7 @@ def _parsed(pattern: str) -> Any:
     if tree.state.groups != 2:  # noqa: PLR2004 - the whole match counts as one
         raise ValueError("must have exactly one group, around the wanted part")
     if _BRACE.search(_ESCAPED.sub("x", pattern)):
-        # To the library that matches, other braces mean "or nearly so".
+        # To the library that matches, other braces mean an approximate match.
         raise ValueError("holds a brace as it stands; write \\{ for it")
     if _around_group(tree) is None:
         raise ValueError("must not repeat its group, nor look ahead or behind with it")
@@ -140,7 +140,7 @@ def _walk(items: Sequence[Any], side: _Side) -> tuple[bool, bool]:
         if kind in (sre.AT, sre.ASSERT, sre.ASSERT_NOT):
             continue
         if kind is sre.LITERAL and chr(value) in _DIGITS and side.once:
-            # Written out, it is a part of the text and not of the number.
+            # A digit that the pattern spells out belongs to the text, not to the number.
             continue
         cuts, ends = _step(kind, value, side)
         if cuts or ends:
@@ -163,7 +163,7 @@ def _step(kind: Any, value: Any, side: _Side) -> tuple[bool, bool]:
         return _walk(side.ordered(value[-1]), side)
     if kind is sre.ATOMIC_GROUP:
         return _walk(side.ordered(value), side)
-    # What remains repeats the group, or asks whether it matched.
+    # Every other kind of item refers to the group.
     return True, False
 
 

@@ -201,7 +201,7 @@ class _Reader:
                 location, "has a tag, which has no meaning here; put text that begins with ! in quotes"
             )
         if isinstance(node, yaml.ScalarNode):
-            # One of the library's two readers takes these.
+            # One of the library's two readers lets these through.
             if _HALF.search(node.value):
                 return self.complain(location, "holds half a character (a surrogate)")
             self.note_quotes(node, location)

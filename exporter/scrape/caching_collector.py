@@ -125,7 +125,7 @@ class CachingCollector:
                     return cached
                 self._submitted = time.monotonic()
                 self._in_flight = Future()
-            # Where the machine gives no further thread, the call stays in line for one of those that there are.
+            # Where the machine starts no more threads, the call waits for one of the existing threads.
             with suppress(RuntimeError):
                 submit(self._call, self._in_flight)
             return self._in_flight
@@ -140,7 +140,7 @@ class CachingCollector:
 
     def _is_late(self, last: Outcome, now: float) -> bool:
         """Return whether an outcome came too late for its own scrape, and not too long ago for another."""
-        # Of a late timeout the scrape told already, and to tell it for ever would hide what a second call gives.
+        # The scrape has reported a late timeout already; to repeat it would hide what a second call gives.
         unserved = last is self._outcome and not self._served and last.reason is not Reason.TIMEOUT
         return unserved and now - self._ended < LATE_ANSWER_AGE
 
@@ -184,7 +184,7 @@ class CachingCollector:
         with self._lock:
             self._keep(outcome, answers, changed=revision != self._collector.revision)
         if outcome.bug:
-            # Who sees the bug on a page looks into the log at once.
+            # The log line comes first: whoever sees the bug on a page looks into the log at once.
             self._write_log()
         self._finish(future, outcome)
         self._write_log()
@@ -197,7 +197,7 @@ class CachingCollector:
             self._last_success, self._last_wallets = outcome.at, outcome.wallets
             self._fields.note(answers, self._ended)
         self._log.note(outcome, self._reading(self.account, outcome).notes)
-        # What is misconfigured is looked at anew in every scrape, and changes nothing of when the provider is asked.
+        # A misconfigured account is checked in every scrape, and its schedule stays as it is.
         if outcome.exchanges:
             self._call_outcome = outcome
             self._schedule.end(self._ended, outcome, changed=changed)
@@ -224,7 +224,7 @@ class CachingCollector:
             else:
                 outcome = _unfinished(time.monotonic() - begun)
             self._served = self._served or outcome is self._outcome
-            # A hurried scrape does not know more than the call that it did not wait for will say.
+            # A scrape that did not wait for the call must not replace what an earlier call showed.
             if self._shown is None:
                 self._shown = outcome
             return self._reading(account, outcome)

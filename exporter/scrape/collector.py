@@ -42,13 +42,13 @@ class Collector:
         self._state: tuple[Mapping[str, str], object] | None = None
         self._sender: Sender | None = None
         self.revision = 0
-        # The first scrape should not wait for this. What fails is for the collection to explain.
+        # Prepared here, so that the first scrape need not wait. A failure is explained by the collection.
         with suppress(Exception):
             self._ready()
 
     def asks_as_before(self) -> bool:
         """Return whether the next request would be the last one again: no secret or authority has changed."""
-        # What cannot be read now is for the collection to explain.
+        # What cannot be read is explained by the collection.
         with suppress(Exception):
             return self._now() == self._state
         return False
@@ -92,7 +92,7 @@ class Collector:
         try:
             answer = collection.exchange(sender, end)
         except StaleError:
-            # Not a second chance for the provider: the first request went into a connection that had ended.
+            # This is no retry: the first request went into a connection that had ended.
             answer = collection.exchange(sender, end)
         if answer.status in _HOLDING_STATUSES:
             now = _moment(answer.headers.get("date", "")) or datetime.now(UTC)

@@ -29,7 +29,7 @@ class FieldMemory:
         missing, given = dict(self._missing), dict(self.given)
         for key, fields in answers.given.items():
             since, before = missing.pop(key, {}), given.pop(key, {})
-            # What a reload has forgotten since the call began is not missing.
+            # A field that a reload made this memory forget during the call is not missing.
             lost = answers.lost.get(key, frozenset()) & before.keys()
             lacking = {name: since.get(name, now) for name in lost if now - since.get(name, now) < REMEMBERED}
             if lacking:

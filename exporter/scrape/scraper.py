@@ -54,11 +54,11 @@ class Scraper:
         """
         collectors = {account.name: self._collector(account) for account in config.accounts}
         self._counts.restrict(config.accounts)
-        # A new set, since `release` may be going through the one that there is.
+        # A new set, since `release` may be iterating over the old one.
         self._alive = WeakSet([*self._alive, *collectors.values()])
         self._collectors = collectors
         self.config = config
-        # Some of them lead to hosts that no account has any more.
+        # Some connections lead to hosts that no account uses any more.
         self._client.close()
 
     def _collector(self, account: Account) -> CachingCollector:
@@ -103,7 +103,7 @@ class Scraper:
     def release(self) -> None:
         """Let every scrape that is waiting answer at once with what it has, because the process ends."""
         self._closed = True
-        # Those too that a reload replaced: a scrape that began before may still wait for them.
+        # Also those that a reload replaced: an older scrape may still wait for them.
         for one in self._alive:
             one.release()
 

@@ -19,7 +19,7 @@ def state(reading: Reading, wallet: Wallet | None = None) -> State:
     if outcome is None:
         return "unasked"
     if not outcome.up:
-        # An account that the provider refuses because nothing is left is no riddle: its state is known.
+        # Where the provider refuses because nothing is left, the state is known.
         return "critical" if outcome.reason is Reason.EXHAUSTED else "down"
     return wallet_state(reading, wallet) if wallet else "ok"
 

@@ -172,7 +172,7 @@ class Reader:
 @cache
 def _request(method: str) -> h11.Request:
     """Return the request, as far as it matters to the parser of its answer."""
-    # With an upgrade on offer it hands a 101 out like any other answer.
+    # The parser accepts a 101 only where the request offered an upgrade.
     offer = [] if method == "CONNECT" else [("Upgrade", "any")]
     return h11.Request(method=method, target="/", headers=[("Host", "host"), *offer])
 
@@ -229,7 +229,7 @@ def _inflated(body: bytes) -> bytes:
     try:
         return _decompressed(body, zlib.MAX_WBITS, MAX_SIZE)[0]
     except zlib.error:
-        # Many send the bare stream, without the wrapping that the standard demands.
+        # Many servers send bare deflate data, without the zlib header that the standard demands.
         return _decompressed(body, -zlib.MAX_WBITS, MAX_SIZE)[0]
 
 

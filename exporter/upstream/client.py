@@ -109,7 +109,7 @@ class Sender:
     def _exchange(self, stream: Stream, reader: Reader, end: float, idle: float) -> Answer:
         try:
             if idle:
-                # Then there is time left for a connection that is sure to stand.
+                # So that there is time left for a new connection.
                 stream.give_up_after((end - time.monotonic()) * _SHARE_OF_DOUBT)
             stream.send(self._wire, end)
             return reader.read()
@@ -123,7 +123,7 @@ class Sender:
 
 def _is_stale(error: OSError, idle: float) -> bool:
     """Return whether a connection that was `idle` for so many seconds had ended before the request arrived."""
-    # By this number only the system says so: the other machine confirmed nothing of what was sent.
+    # The system gives this error where the other machine confirmed nothing of what was sent.
     lost = idle > 0 and error.errno == errno.ETIMEDOUT
     return lost or (isinstance(error, ConnectionError) and idle > OFTEN_CLOSED_AFTER)
 

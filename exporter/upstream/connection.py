@@ -191,7 +191,7 @@ class _Names:
         try:
             Thread(target=self._look_up, args=(host, port, answer), name="look-up", daemon=True).start()
         except RuntimeError:
-            # The machine gives no further thread.
+            # The machine starts no more threads.
             self._look_up(host, port, answer)
         return answer
 

@@ -132,7 +132,7 @@ def _quoted(variables: Mapping[str, str]) -> dict[str, str]:
 def _url(base: str, path: str, query: Mapping[str, str]) -> str:
     parts = urlsplit(base + path)
     if (parts.scheme, parts.netloc) != urlsplit(base)[:2] or {".", ".."} & set(path.split("/")):
-        # A definition like this would not have been loaded, so that it is a value of the account.
+        # Such a definition is refused when it is loaded, so it must be a value of the account.
         raise Failure(
             Reason.MISCONFIGURED, "a param or credential would change the host or path of the request"
         )

@@ -107,7 +107,7 @@ class _TlsStream(Stream):
     def _shake_hands(self, end: float) -> None:
         while True:
             try:
-                # What is left to say at the end goes out with the first request.
+                # What TLS has left to send goes out with the first request.
                 return self._tls.do_handshake()
             except ssl.SSLWantReadError:
                 self._inner.send(self._outgoing.read(), end)

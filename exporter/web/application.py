@@ -98,7 +98,7 @@ class Application:
         _refuse_unknown(request, "account", "provider")
         names = self._restricted(request) if self._options.metrics_accounts else set()
         readings = self._runtime.scraper.scrape(names, self._time_limit(request))
-        # A page of some accounts is rendered anew, and does not take the place of that of all.
+        # A page of some accounts must not replace the kept page of all.
         page = self._page if names is None else Page()
         return self._exposition(request, page, readings, self._state())
 
@@ -136,11 +136,11 @@ class Application:
     def _exposition(
         self, request: Request, page: Page, readings: list[Reading], state: ExporterState | None
     ) -> Response:
-        # The library sorts by how particular a media type is before it looks at which the client likes better.
+        # The library sorts by how specific a media type is before it looks at the client's preference.
         liked = sorted(request.accept_mimetypes, key=lambda pair: -pair[1])
         chosen = negotiate(parse_options_header(media.lower()) for media, quality in liked if quality)
         shared, own = page.parts(readings, state, chosen)
-        # `*` allows gzip too, and yet only those who name it are sure to unpack it.
+        # `*` allows gzip too, but only a client that names gzip is sure to unpack it.
         packed = any(coding.lower() == "gzip" and quality for coding, quality in request.accept_encodings)
         packer = self._packer if page is self._page else Packer()
         body = packer.gzip(shared, own) if packed else [shared, own]

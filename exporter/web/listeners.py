@@ -64,7 +64,7 @@ def listening(addresses: Sequence[Address]) -> Iterator[list[socket.socket]]:
         for listener in listeners:
             listener.close()
         for path, identity in files:
-            # Another's by now, where a successor has begun already.
+            # The file may belong to a successor by now.
             with suppress(OSError):
                 if _identity(path) == identity:
                     path.unlink()

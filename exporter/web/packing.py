@@ -39,7 +39,7 @@ class Packer:
         return [_HEAD, packed.blocks, end]
 
     def _packed(self, shared: bytes) -> _Packed:
-        # Under the lock, so that those who come at once wait for one and the same.
+        # Under the lock, so that requests at the same time share one result.
         with self._lock:
             for packed in self._kept:
                 if packed.text is shared:

@@ -130,7 +130,7 @@ def status(
 
 def _rows(reading: Reading) -> Iterator[_Row]:
     outcome = reading.outcome
-    # Of an account that is down the last wallets are shown, as what they are.
+    # An account that is down shows its last wallets, marked as old.
     wallets = outcome.wallets if outcome and outcome.up else reading.last_wallets
     first, *others = wallets or (None,)
     yield _Row(reading, first, reading.notes)

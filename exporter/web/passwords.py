@@ -91,7 +91,7 @@ class Passwords:
             self._waiting.release()
 
     def _digest(self, *parts: bytes | None) -> bytes:
-        # Fast, unlike bcrypt, and so with a key that never leaves the process. The parts cannot run into each other.
+        # Fast, unlike bcrypt, so it needs a key that never leaves the process. `repr` keeps the parts apart.
         return hmac.digest(self._key, repr(parts).encode(), hashlib.sha256)
 
     def _told(self, stored: bytes | None, digest: bytes) -> bool | None:

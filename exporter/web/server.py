@@ -135,7 +135,7 @@ class Server:
         connection.limit(None)
         request = wsgi.environ(scope, body)
         if request["PATH_INFO"] in OPEN_PATHS:
-            # At once: whoever watches over the process must not take it for dead where all threads wait.
+            # At once: a health check must not take the process for dead while all threads wait.
             return wsgi.answer(self._application, request)
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._threads, wsgi.answer, self._application, request)
@@ -172,7 +172,7 @@ async def _body(headers: Sequence[tuple[bytes, bytes]], receive: _Receive) -> by
     lengths = [int(value) for name, value in headers if name == b"content-length"]
     chunked = any(name == b"transfer-encoding" for name, _ in headers)
     if lengths and chunked:
-        # Whoever stands before this server may have gone by the other one of the two.
+        # A proxy in front of this server may have used the other one of the two.
         return wsgi.refusal(HTTPStatus.BAD_REQUEST)
     body, more = b"", bool(chunked or lengths)
     while more:

@@ -169,7 +169,7 @@ class WebConfig:
                 self._log("web configuration reloaded")
 
     def _load(self, *, first: bool = False) -> None:
-        # What files are is looked at before they are read: what changes in between is noticed the next time.
+        # Signatures are taken before the files are read, so that a change in between is noticed the next time.
         self._seen = {self._path: file_signature(self._path)}
         source = read(self._path)
         settings, problems = validate(WebConfigSettings, _empty_if_none(source.data), source)
