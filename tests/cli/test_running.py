@@ -165,7 +165,7 @@ def test_the_demo_prints_addresses_that_answer_and_ends_with_ctrl_c(begin: Any) 
     paths = [
         found[1] for line in demo.out if (found := re.search(r"http://127\.0\.0\.1:\d+(/\S*) {2,}\S", line))
     ]
-    assert paths == ["/metrics", "/", "/probe?target=mall&debug=true", "/api/v1/accounts", "/config", "/sd"]
+    assert paths == ["/metrics", "/", "/api/v1/accounts", "/probe?target=mall&debug=true", "/config", "/sd"]
     assert [demo.ask(path)[0] for path in paths] == [200] * 6
     assert demo.ask("/metrics")[1].count("\nprepaid_account_up{") == 6
     assert demo.end(signal.SIGINT) == 0

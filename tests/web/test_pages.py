@@ -234,6 +234,11 @@ def test_on_a_phone_every_value_has_its_name_beside_it_since_the_headings_are_hi
         assert re.findall(r'data-name="([^"]+)"', row) == headings[2:]
 
 
+def test_the_page_refreshes_itself_and_keeps_what_is_looked_for(exporter: Any) -> None:
+    # Without a URL of its own the browser asks for the one that it shows, the search included.
+    assert '<meta http-equiv="refresh" content="60">' in exporter.ask("/?search=mall").text
+
+
 def test_the_status_page_needs_no_script_and_nothing_from_elsewhere(start: Any) -> None:
     exporter = start()
     exporter.ask("/metrics")
