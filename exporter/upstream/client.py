@@ -19,7 +19,7 @@ from exporter.upstream.pool import Pool
 from exporter.upstream.proxies import PORTS, Proxy, bracketed, environment_proxy
 from exporter.upstream.request import Prepared
 from exporter.upstream.stream import Stream, failure
-from exporter.upstream.trust import tls_context, trusted
+from exporter.upstream.trust import NOBODY, tls_context, trusted
 
 OFTEN_CLOSED_AFTER = 4.0
 """Seconds without a request after which servers begin to close connections that are kept."""
@@ -43,7 +43,7 @@ class Client:
         """Find the route of a request. Everything that is the same each time is done here.
 
         The environment's authorities count where `ca_file` is None, its proxies where `proxy_url` is, except for
-        loopback hosts. Raise `Failure` when the authorities cannot be read, or a proxy cannot be used.
+        loopback hosts. Raise `Failure` when authorities that are needed cannot be read, or a proxy cannot be used.
         """
         trust = trusted(ca_file)
         proxy = Proxy.at(proxy_url) if proxy_url else environment_proxy(prepared.url)
@@ -51,17 +51,16 @@ class Client:
             prepared.method, prepared.url, headers=dict(prepared.headers), data=prepared.body
         ).prepare()
         parts = urlsplit(str(request.url))
+        speaks_tls = "https" in (parts.scheme, proxy and proxy.scheme)
         route = Route(
             prepared.account,
             parts.scheme,
             parts.hostname or "",
             parts.port or PORTS[parts.scheme],
             proxy,
-            tls_context(trust),
+            tls_context(trust) if speaks_tls else NOBODY,
         )
-        redacted = replace(
-            prepared.redacted, proxy=str(proxy or ""), trusts=str(trust) if route.scheme == "https" else ""
-        )
+        redacted = replace(prepared.redacted, proxy=str(proxy or ""), trusts=str(trust) if speaks_tls else "")
         return Sender(prepared, redacted, _wire(request, route), route, self._pool)
 
     def close(self) -> None:

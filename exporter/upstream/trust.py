@@ -48,6 +48,10 @@ def _place(name: str, path: str) -> tuple[str, str, object]:
     return name, path, file_signature(Path(path))
 
 
+NOBODY = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+"""The settings of a way without TLS: they trust nobody."""
+
+
 @lru_cache(maxsize=64)
 def tls_context(trust: Trust) -> ssl.SSLContext:
     """Make the settings of TLS, the same ones until something changes: to load authorities is slow.

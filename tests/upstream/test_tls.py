@@ -346,6 +346,23 @@ def test_the_environment_s_authorities_are_the_only_ones_and_may_be_renewed(
     assert f"SSL_CERT_FILE {mine} cannot be read" in running.trace()
 
 
+def test_authorities_that_cannot_be_read_cost_no_account_that_does_without_tls(
+    upstream: MakeUpstream, desk: MakeDesk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "none.pem"))
+    proxy = upstream()
+    plain = {"base_url": upstream().url}
+    running = desk(
+        plain=plain,
+        proxied={**plain, "proxy_url": proxy.url},
+        secure={**plain, "proxy_url": proxy.url.replace("http:", "https:")},
+    )
+    page = running.metrics()
+    assert (page.balance("plain"), page.balance("proxied")) == (120, 120)
+    assert "trusts " not in running.trace("plain")
+    assert page.reason("secure") == "misconfigured"
+
+
 def test_the_public_authorities_are_named_too(upstream: MakeUpstream, desk: MakeDesk, tls: Tls) -> None:
     running = desk(upstream(tls=tls()).url)
     assert "trusts    the public authorities\n" in running.trace()
