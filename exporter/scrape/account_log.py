@@ -56,7 +56,7 @@ class AccountLog:
         elif is_news:
             _bound(account).info("account is up again", **words)
         elif has_news:
-            _bound(account).warning("the answer is not as expected", **words)
+            _bound(account).warning("the answer does not fit the definition or the configuration", **words)
 
     def _is_due(self, now: float) -> bool:
         if self._newest is None or now < self._quiet_until:

@@ -109,7 +109,7 @@ def test_notes_are_logged_when_they_change_and_with_the_account_that_is_up_again
     told = AccountLog()
     heard(told, 0, ODD)
     (line,) = lines()
-    assert "the answer is not as expected" in line
+    assert "the answer does not fit the definition or the configuration" in line
     assert ODD.notes[0] in line
     heard(told, 100, AUTH)
     heard(told, 200, ODD)

@@ -261,6 +261,7 @@ def test_thresholds_that_match_no_wallet_are_not_told_as_an_unreadable_answer(
     desk(mall={**account, "wallet_thresholds": {"EURO": {"critical": 1}}}).metrics()
     (line,) = [line for line in capsys.readouterr().out.splitlines() if "wallet_thresholds" in line]
     assert "wallet_thresholds.EURO matches no wallet; there are CREDITS, main" in line
+    assert "or the configuration" in line, "it is no fault of the answer's"
     assert "cannot be read" not in line
 
 

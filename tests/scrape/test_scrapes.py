@@ -449,7 +449,9 @@ def test_what_is_left_out_of_a_good_answer_is_logged_once_a_change(
 
     def logged() -> int:
         # Calls that other tests left behind may have something to say, too.
-        return capsys.readouterr().err.count('msg="the answer is not as expected" account=odd ')
+        return capsys.readouterr().err.count(
+            'msg="the answer does not fit the definition or the configuration" account=odd '
+        )
 
     assert [running.metrics().balance("odd") for _ in range(3)] == [120] * 3
     assert logged() == 1
