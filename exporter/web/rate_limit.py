@@ -50,7 +50,7 @@ class RateLimitSettings(Strict):
         default=0,
         ge=0,
         strict=True,
-        description="requests that are answered at once after a pause; with 0 none ever is",
+        description="requests that are answered at once after a pause; with 0 every request is refused",
     )
 
 

@@ -57,7 +57,7 @@ class HeaderSettings(Strict):
     content_security_policy: _Header = Field(
         default=None,
         alias="Content-Security-Policy",
-        description="any text; an empty one takes the exporter's own away",
+        description="any text; an empty one removes the exporter's own",
     )
     frame_options: Literal["deny", "sameorigin"] | None = Field(
         default=None, alias="X-Frame-Options", description="`deny` or `sameorigin`"
@@ -69,7 +69,7 @@ class HeaderSettings(Strict):
     strict_transport_security: _Header = Field(
         default=None,
         alias="Strict-Transport-Security",
-        description="any text; browsers keep to it long after it is gone",
+        description="any text; browsers obey it long after it is removed",
     )
 
 
@@ -79,8 +79,8 @@ class HTTPSettings(Strict):
     http2: bool = Field(
         default=True,
         strict=True,
-        description="taken, without effect: HTTP/1.1 is spoken. As in the toolkit, suites that rule HTTP/2 out need "
-        "`false` here",
+        description="accepted, without effect: the exporter speaks HTTP/1.1. As in the toolkit, cipher suites that "
+        "exclude HTTP/2 need `false` here",
     )
     headers: Annotated[HeaderSettings, _EmptyIfNone] = HeaderSettings()
 
@@ -97,7 +97,7 @@ class WebConfigSettings(Strict):
     basic_auth_users: Annotated[dict[UserName, PasswordHash], _EmptyIfNone] = Field(
         default={},
         repr=False,
-        description="users, each with the bcrypt hash of the password; without any all may ask",
+        description="users, each with the bcrypt hash of the password; without users everybody has access",
     )
     rate_limit: Annotated[RateLimitSettings, _EmptyIfNone] = RateLimitSettings()
 
