@@ -2,6 +2,7 @@
 # make test   every check and every test
 # make quick  the tests that run within Python: no companion program, no process of the command, no package index
 # make soak   100,000 scrapes while everything goes wrong; SCRAPES=2000 for a look
+# make follow the commands of README and installation page, typed on a bare Debian 12; as root
 # make setup  the development environment in .venv, as it is locked
 PYTHON ?= python3
 VENV := .venv
@@ -18,7 +19,7 @@ UV := $(BIN)/python scripts/uv.py
 LOCKED := --quiet --require-hashes --no-build
 EDITABLE := $(UV) pip install --quiet --no-deps --build-constraints requirements-dev.lock --require-build-hashes --editable .
 
-.PHONY: demo test quick setup lint unit bench soak docs lock tools clean help
+.PHONY: demo test quick setup lint unit bench soak follow docs lock tools clean help
 
 help:
 	@grep '^# make' Makefile | cut -c3-
@@ -57,6 +58,9 @@ bench: $(VENV)/development tools
 # With more arguments, by ARGUMENTS=--write, its figures go to docs/reliability.md.
 soak: $(VENV)/development
 	$(BIN)/python benchmarks/soak.py --scrapes $(SCRAPES) $(ARGUMENTS)
+
+follow: $(VENV)/development
+	$(BIN)/python scripts/follow_docs.py
 
 # Everything that is made from something else: blocks of the documentation, the chart's README, the dashboards.
 docs: $(VENV)/development

@@ -159,7 +159,7 @@ def test_the_way_to_real_keys_works_as_written(
             | {
                 "HOME": str(tmp_path),
                 "PATH": os.pathsep.join(
-                    [f"{tmp_path}/prepaid-exporter/bin", f"{sys.base_prefix}/bin", environment["PATH"]]
+                    [f"{tmp_path}/prepaid-venv/bin", f"{sys.base_prefix}/bin", environment["PATH"]]
                 ),
                 "APIMALL_KEY": simulator.keys["apimall"],
             }
