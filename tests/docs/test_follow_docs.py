@@ -104,6 +104,17 @@ def test_a_command_that_fails_is_told_with_its_output(
     )
 
 
+def test_units_are_enabled_and_not_started(
+    terminal: Terminal, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    fake = 'systemctl() { echo "$*" >>done; }\n'
+    assert follow_docs.told(
+        block(fake + "systemctl daemon-reload\nsystemctl enable --now a.timer\n"), terminal
+    )
+    assert (tmp_path / "desk/done").read_text() == "daemon-reload\nenable a.timer\n"
+    assert capsys.readouterr().out.endswith("  (nothing is started: systemd is not PID 1)\n")
+
+
 def test_a_console_shows_what_is_printed(terminal: Terminal) -> None:
     assert terminal.type(block("$ echo 1\n1\n", "console")) == "1\n"
     with pytest.raises(FailedError, match=r"something else than:\n2\n"):
