@@ -412,6 +412,8 @@ def main() -> None:
         "document", nargs="*", default=DOCUMENTS, help=f"by default {' and '.join(DOCUMENTS)}"
     )
     documents = parser.parse_args().document
+    if unknown := set(documents) - set(DOCUMENTS):
+        parser.error(f"follows {' and '.join(DOCUMENTS)}, not {', '.join(sorted(unknown))}")
     found = [block for name in DOCUMENTS for block in blocks(name, (ROOT / name).read_text())]
     if problem := unable() or "\n".join(stale(found)):
         sys.exit(f"follow_docs: {problem}")

@@ -82,6 +82,15 @@ def test_who_is_not_root_is_told_in_a_line(monkeypatch: pytest.MonkeyPatch) -> N
         follow_docs.main()
 
 
+def test_another_document_is_refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["follow_docs.py", "README.txt"])
+    with pytest.raises(SystemExit):
+        follow_docs.main()
+    assert "error: follows README.md and docs/installation.md, not README.txt" in capsys.readouterr().err
+
+
 def test_folder_and_variables_stay_until_a_new_terminal(terminal: Terminal, tmp_path: Path) -> None:
     show = block('echo "$WORD $PWD"\n')
     assert terminal.type(show) == f" {tmp_path}/desk\n"
