@@ -23,7 +23,7 @@ from exporter.schema.durations import text as duration_text
 from exporter.scrape import Reading
 from exporter.scrape.accounts_json import accounts_as_json
 from exporter.scrape.amounts import main_amount, shown
-from exporter.scrape.states import State, state
+from exporter.scrape.states import AccountState, state
 from exporter.scrape.thresholds import effective_thresholds, exhausted
 
 FINE, WARNING, CRITICAL, UNKNOWN = 0, 1, 2, 3
@@ -34,7 +34,7 @@ _CSV = (
     *(f"{level}_threshold" for level in reversed(Level)),
     *("reason", "detail", "http_status", "last_success_timestamp_seconds"),
 )
-_COLOURS: Mapping[State, str] = {
+_COLOURS: Mapping[AccountState, str] = {
     "ok": "green",
     "info": "blue",
     "warning": "yellow",
@@ -78,7 +78,7 @@ class Row:
     """A wallet, or an account that has none to show: how urgent it is, and why."""
 
     reading: Reading
-    state: State
+    state: AccountState
     text: str
     wallet: Wallet | None = None
     exact: bool = False

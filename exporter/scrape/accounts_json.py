@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from exporter.model import Level, Reason, Wallet
 from exporter.scrape.caching_collector import Reading
-from exporter.scrape.states import URGENT, State, WalletState, state, wallet_state
+from exporter.scrape.states import URGENT, AccountState, WalletState, state, wallet_state
 from exporter.scrape.thresholds import effective_thresholds
 
 
@@ -55,7 +55,7 @@ class AccountEntry(_Entry):
     provider: str = Field(description="Its provider's name.")
     provider_title: str = Field(description="Its provider's name for people.")
     up: bool = Field(description="Whether the provider answered with usable wallets.")
-    state: State = Field(
+    state: AccountState = Field(
         description="The most urgent of its wallets' states, `critical` where the provider refuses since nothing is "
         "left, else `down`, or `unasked` before the first answer."
     )
@@ -113,7 +113,7 @@ def _account(reading: Reading) -> AccountEntry:
     )
 
 
-def _state(reading: Reading, wallets: Sequence[WalletEntry]) -> State:
+def _state(reading: Reading, wallets: Sequence[WalletEntry]) -> AccountState:
     return min((wallet.state for wallet in wallets), key=URGENT.index, default=state(reading))
 
 

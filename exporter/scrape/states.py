@@ -8,12 +8,12 @@ from exporter.scrape.caching_collector import Reading
 from exporter.scrape.thresholds import breached
 
 WalletState = Literal["ok", "info", "warning", "critical"]
-State = Literal["ok", "info", "warning", "critical", "down", "unasked"]
-URGENT: Sequence[State] = ("critical", "down", "warning", "info", "unasked", "ok")
+AccountState = Literal["ok", "info", "warning", "critical", "down", "unasked"]
+URGENT: Sequence[AccountState] = ("critical", "down", "warning", "info", "unasked", "ok")
 """The states, most urgent first."""
 
 
-def state(reading: Reading, wallet: Wallet | None = None) -> State:
+def state(reading: Reading, wallet: Wallet | None = None) -> AccountState:
     """Return the state of a wallet, or of an account that has none to show."""
     outcome = reading.outcome
     if outcome is None:

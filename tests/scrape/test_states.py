@@ -8,7 +8,7 @@ from exporter.config import Account
 from exporter.model import Level, Outcome, Reason, Wallet
 from exporter.providers import built_in
 from exporter.scrape import Reading
-from exporter.scrape.states import URGENT, State, state
+from exporter.scrape.states import URGENT, AccountState, state
 
 ACCOUNT = Account("mall", built_in("apimall"), {}, {}, "http://127.0.0.1", 1, 0)
 LEVELS = {Level.INFO: Decimal(30), Level.WARNING: Decimal(20), Level.CRITICAL: Decimal(10)}
@@ -27,7 +27,7 @@ def reading(outcome: Outcome | None) -> Reading:
         *((Outcome(1.0, 0.5, reason=reason), "down") for reason in Reason if reason is not Reason.EXHAUSTED),
     ],
 )
-def test_an_account_without_wallets_to_show(outcome: Outcome | None, expected: State) -> None:
+def test_an_account_without_wallets_to_show(outcome: Outcome | None, expected: AccountState) -> None:
     assert state(reading(outcome)) == expected
 
 
@@ -44,7 +44,7 @@ def test_an_account_without_wallets_to_show(outcome: Outcome | None, expected: S
     ],
 )
 def test_a_wallet_is_as_urgent_as_the_gravest_threshold_that_it_is_under(
-    balance: int, expected: State
+    balance: int, expected: AccountState
 ) -> None:
     wallet = Wallet("w1", "EUR", Decimal(balance), thresholds=LEVELS)
     assert state(reading(Outcome(1.0, 0.5, wallets=(wallet,))), wallet) == expected
