@@ -116,6 +116,11 @@ def test_digits_are_cut_for_people_and_not_for_who_asks_for_them() -> None:
     ]
 
 
+def test_digits_are_those_of_the_currency() -> None:
+    wallet = Wallet("main", "JPY", Decimal("1234.56"), thresholds={Level.INFO: Decimal("7.999")})
+    assert printed(reading(wallet)).split()[-6:] == ["main", "1234", "JPY", "info", "under", "7"]
+
+
 def test_an_unknown_account_is_told_with_those_that_there_are(
     run: Any, prepaid: Path, simulator: Any
 ) -> None:

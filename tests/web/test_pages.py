@@ -80,14 +80,14 @@ def test_the_status_page_shows_the_last_readings_and_asks_nobody(start: Any) -> 
     assert "120 CREDITS" in mall  # as it was when it was asked
 
 
-def test_people_see_the_digits_that_they_want_and_the_others_on_hover(start: Any) -> None:
-    exporter = start()
+def test_people_see_the_digits_of_the_currency_and_the_others_on_hover(start: Any, simulator: Any) -> None:
+    exporter = start(UNHURRIED + simulator.configuration().replace("currency: INR", "currency: KWD"))
     exporter.simulator.wallet("coldmailreseller").balance = "3818.4832025"
     exporter.ask("/metrics?account=outreach")
     text = exporter.ask("/").text
-    assert '<span title="3,818.4832025">3,818.48</span>' in text
+    assert '<span title="3,818.4832025">3,818.483</span>' in text
     (outreach,) = [row for row in Page(text).rows if "outreach" in row]
-    assert "3,818.48 INR" in outreach
+    assert "3,818.483 KWD" in outreach
 
 
 def test_the_most_urgent_accounts_stand_first(start: Any) -> None:
