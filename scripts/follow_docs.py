@@ -21,7 +21,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.error import URLError
@@ -292,7 +292,20 @@ def newcomer(simulator: Simulator) -> Iterator[Path]:
             bring(system, simulator)
             yield system
         finally:
+            clear(system)
             run("umount", "--lazy", system / "proc")
+
+
+def clear(system: Path) -> None:
+    """End what still runs in a system, such as the rest of an interrupted block: it would go on writing there."""
+    left = True
+    while left:
+        left = False
+        for process in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):  # it has ended by itself
+                if process.joinpath("root").readlink() == system:
+                    os.kill(int(process.name), signal.SIGKILL)
+                    left = True
 
 
 def bring(system: Path, simulator: Simulator) -> None:
