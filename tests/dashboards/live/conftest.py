@@ -62,6 +62,9 @@ def ledger(clock: Clock) -> ThreadingHTTPServer:
                 "free": 5,
                 "purchased": left - 5,
             }
+            # One of them renames a field in the end.
+            if book == 2 and clock() > END - 1200:
+                body["gratis"] = body.pop("free")
             text = json.dumps(body).encode()
             self.send_response(200)
             self.send_header("Content-Length", str(len(text)))
