@@ -36,7 +36,7 @@ from exporter.simulator import MODES, PROVIDERS, Simulator
 
 DOCUMENT = Path(__file__).resolve().parent.parent / "docs/reliability.md"
 EVERY = 25
-CLIENTS = 4
+CLIENTS = 12
 STARTS_IN = 60.0
 BALANCES = {
     ("outreach", "main"): 3334.95,
