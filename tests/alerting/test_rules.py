@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from exporter.metrics.families import FAMILIES
+from exporter.providers.mapping import WalletMapping
 
 HERE = Path(__file__).resolve().parent
 RULES = HERE.parents[1] / "grafana" / "rules"
@@ -74,6 +75,16 @@ def test_the_rules_do_what_their_unit_tests_say(path: Path, tool: Callable[[str]
         [tool("promtool"), "test", "rules", str(path)], capture_output=True, text=True, check=False
     )
     assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_every_field_that_the_rules_hold_is_one_that_the_exporter_can_miss() -> None:
+    held = {
+        name
+        for _, expression in EXPRESSIONS
+        for name in re.findall(r'prepaid_wallet_field_missing\{field=~?"(\w+)', expression)
+    }
+    assert {"thresholds", "status", "auto_recharge_threshold"} <= held
+    assert held <= WalletMapping.model_fields.keys()
 
 
 def verdicts(name: str) -> list[list[tuple[int, bool]]]:
