@@ -5,6 +5,7 @@ in the answer each amount stands; it holds no account and no secret.
 """
 
 from collections.abc import Iterator
+from datetime import date
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
@@ -29,6 +30,23 @@ from exporter.schema.fields import (
 )
 
 Location = tuple[str | int, ...]
+Category = Literal[
+    "ai",
+    "billing",
+    "captcha",
+    "cloud",
+    "data",
+    "domains",
+    "email",
+    "email-data",
+    "gpu",
+    "other",
+    "payments",
+    "proxy",
+    "scraping",
+    "sms",
+    "voice",
+]
 
 
 class Credential(Strict):
@@ -195,9 +213,17 @@ class Definition(Strict):
     """A provider: one file, whose name without the ending is the provider's name."""
 
     title: str = Field(description="the provider's name for people")
+    category: Category | None = Field(default=None, description="what is paid for; the list is ordered by it")
+    aliases: list[LabelText] = Field(default=[], description="other names that people look for")
     documentation: list[Link] = Field(description="pages of the provider's documentation")
+    sources: list[Link] = Field(
+        default=[], description="where else the answer was seen, such as clients whose code is public"
+    )
     confidence: Literal["documented", "observed"] = Field(
         description="`documented` by the provider, or only `observed`"
+    )
+    looked_up: date | None = Field(
+        default=None, description="the day when documentation and sources were last read, such as 2026-11-27"
     )
     min_interval: Duration | None = Field(
         default=None, description="how often to ask at most, as a recommendation to operators"
@@ -239,6 +265,11 @@ class Definition(Strict):
         BeforeValidator(_as_list),
         Field(min_length=1),
     ] = Field(description="one mapping, or a list of them: where the amounts stand, see below")
+
+    @property
+    def source(self) -> str | None:
+        """Return the first page that says what is answered: of the provider, else of somebody else."""
+        return next(iter([*self.documentation, *self.sources]), None)
 
     @property
     def needs_currency(self) -> bool:
