@@ -10,17 +10,19 @@ import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from calls import HEAD, rows
 
 from exporter import providers
+from exporter.cli import catalogue
 from exporter.cli import main as command_line
-from exporter.cli import report
 from exporter.config.json_schema import schema
 from exporter.config.settings import AccountSettings, DefaultSettings, FileSettings
 from exporter.metrics.families import FAMILIES
+from exporter.providers import Provider
 from exporter.providers.definition import (
     BasicAuth,
     Credential,
@@ -74,29 +76,36 @@ def families() -> str:
 
 
 def provider_list() -> str:
-    """List every built-in provider with what an account needs, then its notes."""
-    known = [providers.built_in(name) for name in providers.names()]
-    rows = []
-    for provider in known:
-        definition = provider.definition
-        rows.append(
-            (
-                f"`{provider.name}`",
-                f"[{definition.title}]({definition.documentation[0]})",
-                ", ".join(f"`{name}`" for name in definition.credentials),
-                ", ".join(f"`{name}`" for name in definition.params),
-                report.currency(provider),
-                definition.confidence,
-                duration_text(definition.min_interval) if definition.min_interval else "",
-            )
-        )
-    head = ("name", "provider", "credentials", "params", "currency", "how sure", "recommended `min_interval`")
-    notes = "".join(
-        f"\n### {provider.name}\n\n" + "".join(f"- {note}\n" for note in provider.definition.notes)
-        for provider in known
-        if provider.definition.notes
+    """List every built-in provider by category: what it exports, what an account needs, how sure it is; and notes."""
+    known = catalogue.ordered(providers.built_in(name) for name in providers.names())
+    head = ("name", "provider and source", "exports", "needs", "currency", "how sure", "looked up")
+    parts = []
+    for category, group in groupby(known, lambda provider: provider.definition.category or "other"):
+        listed = list(group)
+        parts.append(f"\n### {category}\n\n{table(head, [_provider(one) for one in listed])}")
+        parts += [f"\n{one.name}:\n\n{_notes(one)}" for one in listed if one.definition.notes]
+    return "".join(parts).lstrip("\n")
+
+
+def _provider(provider: Provider) -> Sequence[str]:
+    definition = provider.definition
+    return (
+        f"`{provider.name}`",
+        f"[{definition.title}]({definition.source})",
+        ", ".join(catalogue.exports(definition)),
+        ", ".join(catalogue.needs(definition)),
+        catalogue.currency(provider),
+        definition.confidence,
+        str(definition.looked_up),
     )
-    return table(head, rows) + notes
+
+
+def _notes(provider: Provider) -> str:
+    definition = provider.definition
+    notes = [*definition.notes]
+    if definition.min_interval:
+        notes.append(f"Recommended `min_interval`: {duration_text(definition.min_interval)}.")
+    return "".join(f"- {note}\n" for note in notes)
 
 
 def configuration() -> str:

@@ -1,4 +1,4 @@
-"""What `check` and `providers` print: tables for people, JSON for programs, and the exit status of a check."""
+"""What `check` prints: a table for people, JSON for programs, and its exit status."""
 
 import csv
 import io
@@ -18,8 +18,6 @@ from rich.table import Table
 from rich.text import Text
 
 from exporter.model import Level, Wallet
-from exporter.providers import Provider
-from exporter.schema.durations import text as duration_text
 from exporter.scrape import Reading
 from exporter.scrape.accounts_json import accounts_as_json
 from exporter.scrape.amounts import main_amount, shown
@@ -65,7 +63,7 @@ def progress(text: str) -> AbstractContextManager[object]:
     return console(sys.stderr).status(text, spinner=spinner)
 
 
-def _columns(*names: str) -> Table:
+def columns(*names: str) -> Table:
     """Begin a table whose cells are folded where the terminal is narrow: a cut name or number would mislead."""
     drawn = Table(box=None, pad_edge=False)
     for name in names:
@@ -136,7 +134,7 @@ def exit_status(rows: Iterable[Row]) -> int:
 
 def table(rows: Iterable[Row]) -> Table:
     """Draw the rows as a table."""
-    drawn = _columns("STATE", "ACCOUNT", "PROVIDER", "WALLET", "BALANCE", "", "THRESHOLDS OR REASON")
+    drawn = columns("STATE", "ACCOUNT", "PROVIDER", "WALLET", "BALANCE", "", "THRESHOLDS OR REASON")
     drawn.columns[4].justify = "right"
     # A number that is cut is another number.
     drawn.columns[4].no_wrap = True
@@ -166,76 +164,6 @@ def as_csv(readings: Sequence[Reading]) -> str:
 def as_json(readings: Sequence[Reading]) -> str:
     """Write the readings as JSON."""
     return json.dumps(accounts_as_json(readings), indent=2, ensure_ascii=False)
-
-
-def providers_table(providers: Sequence[Provider]) -> Table:
-    """Draw the providers: name, title, what an account must and may give, and where it is documented."""
-    drawn = _columns("NAME", "TITLE", "CREDENTIALS", "PARAMS", "CURRENCY", "CONFIDENCE")
-    for provider in providers:
-        definition = provider.definition
-        drawn.add_row(
-            *map(
-                Text,
-                (
-                    provider.name,
-                    definition.title,
-                    ", ".join(definition.credentials),
-                    ", ".join(definition.params),
-                    currency(provider),
-                    definition.confidence,
-                ),
-            )
-        )
-    return drawn
-
-
-def currency(provider: Provider) -> str:
-    """Return where the currency of a provider's wallets comes from."""
-    fields = [wallet.currency for wallet in provider.definition.wallets]
-    if None in fields:
-        return "the account says"
-    literals = sorted({field.literal for field in fields if field and field.literal})
-    return ", ".join(literals) if literals else "the answer says"
-
-
-def provider_sheet(provider: Provider) -> str:
-    """Write one provider for a reader: what it is, what an account needs, and an account to start from."""
-    definition = provider.definition
-    lines = [f"{provider.name}: {definition.title} ({definition.confidence})", ""]
-    lines += [f"  documentation  {link}" for link in definition.documentation]
-    lines += [f"  base_url       {definition.base_url}", f"  currency       {currency(provider)}"]
-    if definition.min_interval:
-        lines.append(f"  min_interval   {duration_text(definition.min_interval)} recommended")
-    lines += ["", "Credentials (each as NAME_file, NAME_env or NAME):"]
-    lines += _aligned({name: credential.description for name, credential in definition.credentials.items()})
-    if definition.params:
-        lines += ["", "Params:"]
-        lines += _aligned({name: param.description for name, param in definition.params.items()})
-        lines += [f"  exactly one of {', '.join(group)}" for group in definition.exactly_one]
-    lines += ["", *(f"Note: {note}" for note in definition.notes), "", "An account to start from:", ""]
-    return "\n".join([*lines, *_example(provider)])
-
-
-def _aligned(descriptions: Mapping[str, str]) -> list[str]:
-    width = max(14, *map(len, descriptions))
-    return [f"  {name:<{width}} {description}" for name, description in descriptions.items()]
-
-
-def _example(provider: Provider) -> Iterator[str]:
-    definition = provider.definition
-    yield f"  - name: my-{provider.name}"
-    yield f"    provider: {provider.name}"
-    for name in definition.credentials:
-        yield f"    {name}_file: /run/secrets/{provider.name}-{name.replace('_', '-')}"
-    needed = [name for name, param in definition.params.items() if param.required]
-    needed += [group[-1] for group in definition.exactly_one]
-    if needed:
-        yield f"    params: {{{', '.join(f'{name}: ...' for name in needed)}}}"
-    if definition.needs_currency:
-        yield "    currency: EUR"
-    if definition.min_interval:
-        yield f"    min_interval: {duration_text(definition.min_interval)}"
-    yield "    thresholds: {warning: 100, critical: 25}"
 
 
 def replace(path: Path, text: str) -> None:

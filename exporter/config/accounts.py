@@ -288,11 +288,15 @@ class _Loader:
             return self.own[name]
         if name in providers.names():
             return providers.built_in(name)
-        hint = (
+        self._complain((*where, "provider"), f"unknown provider {name!r}{self._meant(name)}")
+        return None
+
+    def _meant(self, name: str) -> str:
+        if known := providers.alias(name):
+            return f'; did you mean "{known}"?'
+        return (
             did_you_mean(name, {*providers.names(), *self.own}) or "; `prepaid-exporter providers` lists them"
         )
-        self._complain((*where, "provider"), f"unknown provider {name!r}{hint}")
-        return None
 
 
 def _matches(folder: Path, pattern: str) -> list[Path] | None:

@@ -14,13 +14,11 @@ def schema() -> dict[str, Any]:
     """Return the schema. It knows the credentials of built-in providers and lets those of own definitions pass."""
     result = FileSettings.model_json_schema()
     account = result["$defs"]["AccountSettings"]
-    for name in providers.names():
-        for credential, declared in providers.built_in(name).definition.credentials.items():
-            for form in FORMS:
-                text = _PLACES[form].format(declared.description)
-                account["properties"].setdefault(
-                    f"{credential}{form}", {"type": "string", "description": text}
-                )
+    for credential, meaning in _credentials().items():
+        for form in FORMS:
+            account["properties"].setdefault(
+                f"{credential}{form}", {"type": "string", "description": _PLACES[form].format(meaning)}
+            )
     account["properties"]["provider"]["examples"] = list(providers.names())
     account["allOf"] = [
         {
@@ -35,6 +33,18 @@ def schema() -> dict[str, Any]:
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **result,
         "title": "Configuration of prepaid-exporter",
+    }
+
+
+def _credentials() -> dict[str, str]:
+    """Return every credential of a built-in provider, with what it is where all providers mean the same by it."""
+    meanings: dict[str, set[str]] = {}
+    for name in providers.names():
+        for credential, declared in providers.built_in(name).definition.credentials.items():
+            meanings.setdefault(credential, set()).add(declared.description)
+    return {
+        credential: next(iter(said)) if len(said) == 1 else f"the credential {credential} of the provider"
+        for credential, said in meanings.items()
     }
 
 

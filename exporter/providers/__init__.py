@@ -42,6 +42,23 @@ def built_in(name: str) -> Provider:
     return provider
 
 
+def alias(name: str) -> str | None:
+    """Return the built-in provider that people also call by this name, or None.
+
+    All definitions are read for it, so it is for a name that was not found, and not for every start.
+    """
+    wanted = _folded(name)
+    for known in names():
+        if wanted in map(_folded, (known, *built_in(known).definition.aliases)):
+            return known
+    return None
+
+
+def _folded(name: str) -> str:
+    """Return a name without what people write differently: `Akamai`, `46 elks`, `Open-Router`."""
+    return "".join(sign for sign in name.casefold() if sign.isalnum())
+
+
 def load(path: Path) -> tuple[Provider | None, list[Problem]]:
     """Load one definition file; its name without the ending is the provider's name.
 

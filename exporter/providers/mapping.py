@@ -373,6 +373,13 @@ class WalletMapping(Strict):
                 elif isinstance(field, Strict):
                     yield from ((where, path) for path in getattr(field, "path", None) or ())
 
+    def shown(self) -> Iterator[str]:
+        """Yield the fields of which a wallet has a sample of its own, by the names that they have here."""
+        for name in type(self).model_fields:
+            value = getattr(self, name)
+            if isinstance(value, Number | Flag | Timestamp | Choice) or (isinstance(value, dict) and value):
+                yield name
+
     def numbers(self) -> Iterator[tuple[str, Number]]:
         """Yield every amount of the wallet, by its name in messages."""
         for name in type(self).model_fields:

@@ -1,0 +1,137 @@
+"""What `providers` prints: the list of what can be asked, and one provider with what an account of it needs."""
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from rich.table import Table
+from rich.text import Text
+
+from exporter.cli.report import columns
+from exporter.providers import Provider
+from exporter.providers.definition import Definition
+from exporter.schema.durations import text as duration_text
+
+_SHORT = ("category", "name", "title", "needs", "how sure")
+HEAD = ("category", "name", "title", "exports", "needs", "currency", "how sure", "source", "looked up")
+
+
+def ordered(providers: Iterable[Provider]) -> list[Provider]:
+    """Return providers by category, then by name; those of no category are last."""
+    return sorted(providers, key=lambda one: (one.definition.category or "~", one.name))
+
+
+def found(text: str, providers: Iterable[Provider]) -> list[Provider]:
+    """Return the providers whose name, title, category, other names or currency hold every word of `text`."""
+    words = text.casefold().split()
+    return [one for one in providers if all(word in _searched(one) for word in words)]
+
+
+def _searched(provider: Provider) -> str:
+    definition = provider.definition
+    texts = [
+        provider.name,
+        definition.title,
+        definition.category or "",
+        *definition.aliases,
+        currency(provider),
+    ]
+    return "\n".join(texts).casefold()
+
+
+def cells(provider: Provider) -> Iterator[str]:
+    """Yield what the list says of a provider, in the order of `HEAD`."""
+    definition = provider.definition
+    yield definition.category or ""
+    yield provider.name
+    yield definition.title
+    yield ", ".join(exports(definition))
+    yield ", ".join(needs(definition))
+    yield currency(provider)
+    yield definition.confidence
+    yield definition.source or ""
+    yield definition.looked_up.isoformat() if definition.looked_up else ""
+
+
+def exports(definition: Definition) -> Iterator[str]:
+    """Yield what the wallets of a provider have, in the words of the families without their prefix."""
+    shown = {name for wallet in definition.wallets for name in wallet.shown()}
+    yield from (name for name in type(definition.wallets[0]).model_fields if name in shown)
+
+
+def needs(definition: Definition) -> Iterator[str]:
+    """Yield the credentials and params that an account must give."""
+    yield from definition.credentials
+    yield from (name for name, param in definition.params.items() if param.required)
+    yield from (" or ".join(group) for group in definition.exactly_one)
+    if definition.needs_currency:
+        yield "currency"
+
+
+def currency(provider: Provider) -> str:
+    """Return where the currency of a provider's wallets comes from."""
+    fields = [wallet.currency for wallet in provider.definition.wallets]
+    if None in fields:
+        return "the account says"
+    literals = sorted({field.literal for field in fields if field and field.literal})
+    return ", ".join(literals) if literals else "the answer says"
+
+
+def table(providers: Iterable[Provider], *, short: bool) -> Table:
+    """Draw the list, a line a provider; `short` leaves out what does not fit a terminal."""
+    shown = _SHORT if short else HEAD
+    drawn = columns(*(name.upper() for name in shown))
+    for provider in ordered(providers):
+        told = dict(zip(HEAD, cells(provider), strict=True))
+        drawn.add_row(*(Text(told[name]) for name in shown))
+    return drawn
+
+
+def sheet(provider: Provider) -> str:
+    """Write one provider for a reader: what it is, what an account needs, and an account to start from."""
+    definition = provider.definition
+    lines = [f"{provider.name}: {definition.title} ({definition.confidence})", "", *_facts(provider)]
+    lines += ["", "Credentials (each as NAME_file, NAME_env or NAME):"]
+    lines += _aligned({name: credential.description for name, credential in definition.credentials.items()})
+    if definition.params:
+        lines += ["", "Params:"]
+        lines += _aligned({name: param.description for name, param in definition.params.items()})
+        lines += [f"  exactly one of {', '.join(group)}" for group in definition.exactly_one]
+    lines += ["", *(f"Note: {note}" for note in definition.notes), "", "An account to start from:", ""]
+    return "\n".join([*lines, *_example(provider)])
+
+
+def _facts(provider: Provider) -> Iterator[str]:
+    definition = provider.definition
+    facts = [
+        ("category", definition.category),
+        ("also called", ", ".join(definition.aliases)),
+        *(("documentation", link) for link in definition.documentation),
+        *(("source", link) for link in definition.sources),
+        ("looked up", definition.looked_up),
+        ("base_url", definition.base_url),
+        ("exports", ", ".join(exports(definition))),
+        ("currency", currency(provider)),
+        ("min_interval", definition.min_interval and f"{duration_text(definition.min_interval)} recommended"),
+    ]
+    yield from (f"  {name:<14} {text}" for name, text in facts if text)
+
+
+def _aligned(descriptions: Mapping[str, str]) -> list[str]:
+    width = max(14, *map(len, descriptions))
+    return [f"  {name:<{width}} {description}" for name, description in descriptions.items()]
+
+
+def _example(provider: Provider) -> Iterator[str]:
+    definition = provider.definition
+    yield f"  - name: my-{provider.name}"
+    yield f"    provider: {provider.name}"
+    for name in definition.credentials:
+        yield f"    {name}_file: /run/secrets/{provider.name}-{name.replace('_', '-')}"
+    needed = [name for name, param in definition.params.items() if param.required]
+    needed += [group[-1] for group in definition.exactly_one]
+    if needed:
+        yield f"    params: {{{', '.join(f'{name}: ...' for name in needed)}}}"
+    if definition.needs_currency:
+        yield "    currency: EUR"
+    if definition.min_interval:
+        yield f"    min_interval: {duration_text(definition.min_interval)}"
+    yield "    thresholds: {warning: 100, critical: 25}"

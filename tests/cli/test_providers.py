@@ -1,0 +1,84 @@
+"""The list of the built-in providers: ordered by what they sell, and found by the names that people know."""
+
+import re
+from typing import Any
+
+import pytest
+
+from exporter import providers
+from exporter.cli import catalogue
+
+BUILT_IN = [providers.built_in(name) for name in providers.names()]
+
+
+def listed(out: str) -> list[str]:
+    return [line.split()[1] for line in out.splitlines()[1:]]
+
+
+def test_every_provider_is_listed_with_all_that_the_catalogue_says_of_it(invoke: Any) -> None:
+    head, *lines = invoke("providers").out.splitlines()
+    assert re.split(r"  +", head.strip()) == [name.upper() for name in catalogue.HEAD]
+    assert listed("\n".join([head, *lines])) == [one.name for one in catalogue.ordered(BUILT_IN)]
+    by_name = {line.split()[1]: line for line in lines}
+    assert by_name["coldmailreseller"].split("  ", 1)[0] == "email"
+    for text in (
+        "auto_recharge_amount",
+        "api_key, currency",
+        "documented",
+        "docs.coldmailreseller.com",
+        "2026-",
+    ):
+        assert text in by_name["coldmailreseller"]
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("sms", "smspubli"),
+        ("SMSup", "smspubli"),
+        ("gateway360", "smspubli"),
+        ("mall credits", "apimall"),
+        ("billing", "flexprice"),
+        ("inr", None),
+    ],
+)
+def test_a_search_looks_at_names_categories_and_currencies(invoke: Any, text: str, name: str | None) -> None:
+    result = invoke("providers", "--search", text)
+    if name is None:
+        assert (result.status, result.out) == (1, "")
+        assert result.err.startswith("no built-in provider has 'inr' in its name")
+    else:
+        assert name in listed(result.out)
+        assert "coldmailreseller" not in listed(result.out)
+
+
+@pytest.mark.parametrize("alias", ["smsup", "SMSup", "Gateway360", "SMS-Publi", "SMSPubli"])
+def test_another_name_leads_to_the_provider(invoke: Any, alias: str, tmp_path: Any) -> None:
+    assert invoke("providers", alias).out.startswith("smspubli: ")
+    (tmp_path / "prepaid.yml").write_text(f"accounts: [{{name: a, provider: {alias}, api_key: x}}]")
+    result = invoke("validate", "--config.file", str(tmp_path / "prepaid.yml"))
+    assert f"unknown provider '{alias}'; did you mean \"smspubli\"?" in result.err + result.out
+    assert result.status == 1
+
+
+def test_a_name_and_a_search_do_not_go_together(invoke: Any) -> None:
+    result = invoke("providers", "apimall", "--search", "mall")
+    assert result.status == 2
+    assert "give a NAME or --search, not both" in result.err
+
+
+def test_no_name_of_a_provider_leads_to_two() -> None:
+    names = [name for one in BUILT_IN for name in {one.name, *one.definition.aliases}]
+    assert sorted(names) == sorted(set(names))
+    for one in BUILT_IN:
+        for name in one.definition.aliases:
+            assert providers.alias(name) == one.name
+
+
+@pytest.mark.parametrize("provider", BUILT_IN, ids=lambda provider: provider.name)
+def test_a_built_in_provider_says_what_the_list_needs(provider: providers.Provider) -> None:
+    definition = provider.definition
+    assert definition.category
+    assert definition.looked_up
+    assert definition.source, "documentation or sources"
+    assert list(catalogue.exports(definition))
