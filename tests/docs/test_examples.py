@@ -2,9 +2,11 @@
 
 import json
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable
+from decimal import Decimal
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,11 @@ import promql_parser
 import pytest
 import yaml
 
-from exporter.model import Reason
+from exporter.config import Account
+from exporter.model import Outcome, Reason, Wallet
+from exporter.providers import built_in
+from exporter.scrape import Reading
+from exporter.scrape.accounts_json import accounts_as_json
 from exporter.simulator import Simulator
 from exporter.web.web_config import WebConfigSettings
 from tests.programs import PATIENCE
@@ -78,6 +84,24 @@ def test_the_check_shown_to_a_monitoring_system_says_what_is_shown(
         (tmp_path / "prepaid.yml").write_text(yaml.safe_dump({"accounts": [account]}))
         result = program(*command.replace("prepaid.yml", str(tmp_path / "prepaid.yml")).split())
     assert (result.returncode, result.stdout) == (0, output)
+
+
+def test_the_line_for_jq_prints_the_wallets_that_are_low(
+    page: Callable[[str], Any], tool: Callable[[str], str]
+) -> None:
+    (block,) = (block for block in page("docs/configuration.md").blocks("sh") if "jq -r" in block)
+    wallets = (
+        Wallet("main", "EUR", Decimal("9.99")),
+        Wallet("second", "EUR", Decimal(10)),
+        Wallet("postpaid", "EUR", None),
+    )
+    account = Account("mall", built_in("apimall"), {}, {}, "http://127.0.0.1", 1, 0)
+    told = accounts_as_json([Reading(account, Outcome(1.0, 0.5, wallets=wallets, status=200), 1.0)])
+    query = shlex.split(block.partition("| ")[2])
+    done = subprocess.run(
+        [tool("jq"), *query[1:]], input=json.dumps(told), capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "mall 9.99 EUR\n"
 
 
 def test_the_web_configuration_shown_is_valid(page: Callable[[str], Any]) -> None:

@@ -138,6 +138,12 @@ def test_an_id_is_taken_as_it_is(name: str, extract: Extract) -> None:
     assert (wallet.id, wallet.name, wallet.customer, notes) == (name, name, name, ())
 
 
+def test_an_id_has_a_greatest_length(extract: Extract) -> None:
+    with pytest.raises(Failure) as caught:
+        extract({**EUR, "id": "i"}, json.dumps({"b": 1, "i": "x" * 201}))
+    assert caught.value.reason is Reason.MALFORMED
+
+
 @pytest.mark.parametrize("sign", ["\x00", "\n", "\t", "\x1b", "\x7f", "\x85", "\x9f", "\ud800"])
 def test_control_characters_and_half_pairs_are_refused(sign: str, extract: Extract) -> None:
     mapping = {**EUR, "id": "i"}

@@ -60,6 +60,7 @@ def test_before_the_first_scrape_the_status_page_says_that_nothing_was_asked(sta
     exporter = start()
     shown = page(exporter)
     assert "6 accounts · 6 not asked yet" in shown.visible
+    assert "how long a balance lasts is computed by Prometheus, and shown on the dashboards" in shown.visible
     assert [row.split()[:2] for row in shown.rows[1:]] == [["not", "asked"]] * 6
     assert exporter.upstream_requests() == 0
 
