@@ -16,8 +16,13 @@ STEP := @scripts/step
 # Nothing is installed but what a lock names, by its hash, and nothing is built but this program, with locked tools:
 # what is published tomorrow changes no environment of today.
 UV := $(BIN)/python scripts/uv.py
-LOCKED := --quiet --require-hashes --no-build
-EDITABLE := $(UV) pip install --quiet --no-deps --build-constraints requirements-dev.lock --require-build-hashes --editable .
+# Compiled while it is installed, once, and not by each process that runs it.
+LOCKED := --quiet --require-hashes --no-build --compile-bytecode
+EDITABLE := $(UV) pip install --quiet --no-deps --build-constraints requirements-dev.lock --require-build-hashes --editable . \
+	&& $(BIN)/python -m compileall -q exporter
+
+# Where Python may not keep what it has compiled, each of the many processes of the tests compiles everything anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo test quick setup lint unit bench soak follow docs lock tools clean help
 

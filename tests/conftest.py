@@ -21,6 +21,9 @@ from tests.programs import PATIENCE, until
 for name in [name for name in os.environ if name.startswith("PREPAID_EXPORTER_")]:
     del os.environ[name]
 
+# A command that may not keep what it has compiled takes twice the time to start, each time.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 # How long an example takes says more about the machine than about the program.
 settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("unhurried")
