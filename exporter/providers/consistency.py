@@ -4,7 +4,8 @@ import re
 from collections.abc import Iterable, Iterator
 from string import Template
 
-from exporter.providers.definition import BasicAuth, Definition, FieldAuth
+from exporter.providers.definition import BasicAuth, Definition, FieldAuth, TokenAuth
+from exporter.providers.variables import BUILT_IN
 from exporter.schema.fields import Scalar, header_name, is_cleartext
 from exporter.schema.paths import begins, ends_in_name
 from exporter.schema.problems import Location
@@ -38,6 +39,9 @@ def consistency(definition: Definition) -> Found:
 
 
 def _names(definition: Definition) -> Found:
+    for section in ("credentials", "params"):
+        for name in BUILT_IN & set(getattr(definition, section)):
+            yield (section, name), "is the name of a variable that every request has; give it another name"
     for name in definition.credentials:
         if name in RESERVED or name.endswith(("_file", "_env")):
             yield ("credentials", name), "has the form of another key of an account; give it another name"
@@ -54,10 +58,13 @@ def _names(definition: Definition) -> Found:
     yield from _undeclared(("request", "path_with"), definition.request.path_with, definition.params)
 
 
-def _undeclared(where: Location, names: Iterable[str], known: Iterable[str]) -> Found:
-    declared = sorted(known)
+def _undeclared(
+    where: Location, names: Iterable[str], known: Iterable[str], declared: Iterable[str] | None = None
+) -> Found:
+    """Yield the names that are not known; `declared` are those that the definition itself says, if not all."""
+    declared = sorted(known if declared is None else declared)
     for name in names:
-        if name not in declared:
+        if name not in known:
             yield where, f"uses {name!r}, which is not declared (declared: {', '.join(declared) or 'none'})"
 
 
@@ -71,16 +78,16 @@ def _templates(definition: Definition) -> Iterator[tuple[Location, str]]:
 
 def _template(definition: Definition, where: Location, text: str) -> Found:
     template = Template(text)
-    known = {*definition.params, *definition.credentials}
+    known = {*definition.params, *definition.credentials, *BUILT_IN}
     if not template.is_valid():
         yield where, "is not a template: write ${name} for a variable and $$ for a dollar sign"
-    yield from _undeclared(where, template.get_identifiers(), known)
+    yield from _undeclared(where, template.get_identifiers(), known, known - BUILT_IN)
     for name in _FORGOTTEN_SIGN.findall(text):
         if name in known or where[1] in ("path", "path_with"):
             yield where, f"holds {{{name}}} as it stands; write ${{{name}}} for its value"
-    if where[1] in ("query", "headers", "json", "form"):
+    if where[1] in ("query", "headers", "json", "form", "multipart"):
         return
-    given = {*definition.credentials, *where[2:3]}
+    given = {*definition.credentials, *(where[2:3] if where[1] == "path_with" else ())}
     for name in template.get_identifiers():
         if name in definition.params and name not in given and not definition.params[name].required:
             yield where, f"needs {name!r}, which an account may leave out; declare it with required: true"
@@ -90,7 +97,7 @@ def _unused(definition: Definition) -> Found:
     used = set(definition.request.path_with)
     for _, text in _templates(definition):
         used.update(Template(text).get_identifiers())
-    if not isinstance(definition.auth, BasicAuth):
+    if isinstance(definition.auth, TokenAuth | FieldAuth):
         used.add(definition.auth.credential)
     for section, names in (("credentials", definition.credentials), ("params", definition.params)):
         for name in names:
@@ -103,6 +110,10 @@ def _authentication(definition: Definition) -> Found:
     headers = [name.lower() for name in request.headers]
     if len(set(headers)) != len(headers):
         yield ("request", "headers"), "names a header twice"
+    if request.body and "content-type" in headers:
+        yield ("request", "headers"), "names Content-Type, which body sets"
+    if auth is None:
+        return
     if not isinstance(auth, BasicAuth):
         yield from _undeclared(("auth", "credential"), [auth.credential], definition.credentials)
     if not isinstance(auth, FieldAuth) or auth.type == "header":
@@ -114,10 +125,9 @@ def _authentication(definition: Definition) -> Found:
         except ValueError as error:
             yield ("auth", "name"), str(error)
         return
-    body = request.json_body if request.json_body is not None else request.form
-    if auth.type == "body" and body is None:
-        yield ("auth",), "auth in the body needs request.json or request.form"
-    elif auth.name in ((body or {}) if auth.type == "body" else request.query):
+    if auth.type == "body" and request.fields is None:
+        yield ("auth",), "auth in the body needs request.json (a mapping), request.form or request.multipart"
+    elif auth.name in ((request.fields or {}) if auth.type == "body" else request.query):
         yield ("auth", "name"), f"{auth.name} is in the request already, which auth sets"
 
 

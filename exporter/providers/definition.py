@@ -6,12 +6,14 @@ in the answer each amount stands; it holds no account and no secret.
 
 from collections.abc import Iterator
 from datetime import date
+from string import Template
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from exporter.model import Reason
 from exporter.providers.mapping import WalletMapping
+from exporter.providers.variables import BUILT_IN
 from exporter.schema.durations import Duration
 from exporter.schema.fields import (
     Expression,
@@ -63,11 +65,34 @@ class Param(Strict):
     default: Printable | None = Field(default=None, description="its value where the account gives none")
 
 
+class RawBody(Strict):
+    """A body as it stands. The values of variables are escaped where `content_type` is one of XML or JSON."""
+
+    content_type: Annotated[Printable, Field(min_length=1)] = Field(
+        description="its Content-Type, such as `application/xml`"
+    )
+    text: TemplateText = Field(description="the body, a template")
+
+
+def _mapping_or_list(value: Any) -> Any:
+    if not isinstance(value, dict | list):
+        raise ValueError("must be a mapping of keys to values, or a list")  # noqa: TRY004 - the schema library's rule
+    return value
+
+
+_BODIES = {"json": "json_body", "form": "form", "multipart": "multipart", "body": "body"}
+"""The kinds of bodies, and where each stands in a request."""
+
+
 class Request(Strict):
     """The request: everything but the host and the credentials.
 
     Text values are templates: `${name}` is a credential or param, `$$` a dollar sign. An entry of `query`,
-    `headers`, `json` or `form` whose param has no value is left out.
+    `headers`, `json`, `form` or `multipart` whose param has no value is left out.
+
+    There are variables besides, all in UTC: `${today}` and `${month_start}` (such as 2026-11-01), the same as whole
+    seconds (`${today_unix}`, `${month_start_unix}`) and with a time (`${today_rfc3339}`, `${month_start_rfc3339}`: such
+    as 2026-11-01T00:00:00Z), and `${uuid}`, which is another one for each request.
     """
 
     method: Literal["GET", "POST"] = Field(default="GET", description="`GET` or `POST`")
@@ -77,21 +102,37 @@ class Request(Strict):
     )
     query: dict[str, TemplateText] = Field(default={}, description="query of the URL")
     headers: dict[HeaderName, HeaderText] = Field(default={}, description="further headers")
-    json_body: dict[str, Any] | None = Field(
-        default=None, alias="json", description="JSON body; not beside `form`"
+    json_body: Annotated[dict[str, Any] | list[Any] | None, BeforeValidator(_mapping_or_list)] = Field(
+        default=None, alias="json", description="JSON body, a mapping or a list"
     )
-    form: dict[str, TemplateText] | None = Field(default=None, description="form body; not beside `json`")
+    form: dict[str, TemplateText] | None = Field(
+        default=None, description="form body, in place of the other kinds"
+    )
+    multipart: dict[str, TemplateText] | None = Field(
+        default=None, description="fields of a body of `multipart/form-data`, in place of the other kinds"
+    )
+    body: RawBody | None = Field(
+        default=None, description="any other body, such as XML, in place of the other kinds; see below"
+    )
 
     @model_validator(mode="after")
     def _one_body(self) -> Self:
-        if self.json_body is not None and self.form is not None:
-            raise ValueError("give json or form, not both")
+        given = [name for name, attribute in _BODIES.items() if getattr(self, attribute) is not None]
+        if len(given) > 1:
+            raise ValueError(f"give {' or '.join(given)}, not {'both' if len(given) == 2 else 'all'}")  # noqa: PLR2004
         return self
+
+    @property
+    def fields(self) -> dict[str, Any] | None:
+        """Return the fields by name that the body has, None where it has none."""
+        kinds = (self.json_body, self.form, self.multipart)
+        return next((fields for fields in kinds if isinstance(fields, dict)), None)
 
     def templates(self) -> Iterator[tuple[Location, str]]:
         """Yield every template of the request, and where in the request it stands."""
-        parts = self.model_dump(include={"path", "path_with", "query", "headers", "form"})
-        yield from _texts(parts | {"json": self.json_body})
+        parts = self.model_dump(include={"path", "path_with", "query", "headers", "form", "multipart"})
+        body = {"text": self.body.text} if self.body else None
+        yield from _texts(parts | {"json": self.json_body, "body": body})
 
 
 def _texts(value: Any) -> Iterator[tuple[Location, str]]:
@@ -111,7 +152,7 @@ class TokenAuth(Strict):
 
 
 class FieldAuth(Strict):
-    """The key in a header, a query field or a field of the JSON or form body."""
+    """The key in a header, a query field or a field of the JSON, form or multipart body."""
 
     type: Literal["header", "query", "body"] = Field(description="`header`, `query` or `body`")
     name: LabelText = Field(description="name of the header or field")
@@ -242,8 +283,9 @@ class Definition(Strict):
         description="https://, the host and what every path begins with"
     )
     request: Request = Field(description="see below")
-    auth: Annotated[TokenAuth | FieldAuth | BasicAuth, Field(discriminator="type")] = Field(
-        description="where the key goes, see below"
+    auth: Annotated[TokenAuth | FieldAuth | BasicAuth, Field(discriminator="type")] | None = Field(
+        default=None,
+        description="where the key goes, see below; may be left out where the request has it, as in `/${api_key}/info`",
     )
     answer: Literal["json", "text", "xml"] = Field(
         default="json",
@@ -275,6 +317,14 @@ class Definition(Strict):
     def needs_currency(self) -> bool:
         """Return whether the operator must name the currency, since the answer does not."""
         return any(wallet.currency is None for wallet in self.wallets)
+
+    @property
+    def changes_by_itself(self) -> bool:
+        """Return whether a request is another one than before though no credential or param is."""
+        texts = [text for _, text in self.request.templates()]
+        if isinstance(self.auth, BasicAuth):
+            texts += [self.auth.username, self.auth.password]
+        return any(not BUILT_IN.isdisjoint(Template(text).get_identifiers()) for text in texts)
 
     def accepts(self, status: int) -> bool:
         """Return whether an HTTP status is one of success."""

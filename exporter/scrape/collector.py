@@ -119,12 +119,14 @@ class Collector:
 
     def _ready(self) -> Sender:
         state = self._now()
-        if self._sender is None or state != self._state:
+        changed = state != self._state
+        sender = self._sender
+        if sender is None or changed or self.account.provider.definition.changes_by_itself:
             prepared = prepare(self.account, state[0])
-            self._sender = self._client.sender(prepared, self.account.ca_file, self.account.proxy_url)
-            self._state = state
-            self.revision += 1
-        return self._sender
+            sender = self._client.sender(prepared, self.account.ca_file, self.account.proxy_url)
+            self._sender, self._state = sender, state
+            self.revision += changed
+        return sender
 
     def _hint(self, reason: Reason, status: int | None) -> str:
         """Return the definition's advice on a failure."""

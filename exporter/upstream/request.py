@@ -3,19 +3,23 @@
 The request is put together twice: once to send, once to show, with a mask in the place of each credential.
 """
 
+import html
 import json
 from base64 import b64encode
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from string import Template
 from typing import Any
 from urllib.parse import quote, quote_plus, urlencode, urlsplit, urlunsplit
 
+import requests
+
 from exporter import __version__
 from exporter.config import Account
 from exporter.config.secret import MASK
 from exporter.model import Exchange, Failure, Reason
-from exporter.providers.definition import BasicAuth, Definition, TokenAuth
+from exporter.providers.definition import BasicAuth, Definition, Request, TokenAuth
+from exporter.providers.variables import built_in
 
 _DEFAULT_HEADERS = {
     "Accept": "application/json",
@@ -42,8 +46,9 @@ def prepare(account: Account, secrets: Mapping[str, str]) -> Prepared:
 
     Raise `Failure` (misconfigured) where a value would change the host or the path.
     """
-    url, headers, body = _assemble(account, secrets)
-    redacted_url, _, _ = _assemble(account, dict.fromkeys(secrets, MASK))
+    shown = {**account.params, **built_in()}
+    url, headers, body = _assemble(account, {**shown, **secrets})
+    redacted_url, _, _ = _assemble(account, {**shown, **dict.fromkeys(secrets, MASK)})
     method = account.provider.definition.request.method
     return Prepared(
         account=account.name,
@@ -69,26 +74,51 @@ def _spellings(secrets: Iterable[str], headers: Mapping[str, str]) -> tuple[str,
     return tuple(dict.fromkeys(spelt))
 
 
-def _assemble(account: Account, secrets: Mapping[str, str]) -> tuple[str, dict[str, str], bytes | None]:
+def _assemble(account: Account, variables: Mapping[str, str]) -> tuple[str, dict[str, str], bytes | None]:
     definition = account.provider.definition
     request = definition.request
-    variables = {**account.params, **secrets}
     path = next((path for name, path in request.path_with.items() if name in variables), request.path)
     query = _filled(request.query, variables)
     own = _filled(request.headers, variables)
-    fields = _filled(request.json_body if request.json_body is not None else request.form or {}, variables)
+    fields = _filled(request.fields or {}, variables)
     _authenticate(definition, variables, query, own, fields)
-    body, kind = None, {}
-    if request.json_body is not None:
-        kind = {"Content-Type": "application/json"}
-        body = json.dumps(fields, default=float).encode()
-    elif request.form is not None:
-        kind = {"Content-Type": "application/x-www-form-urlencoded"}
-        body = urlencode(fields).encode()
+    kind, body = _body(request, variables, fields)
     given = {name.lower() for name in own}
-    usual = {name: value for name, value in (_DEFAULT_HEADERS | kind).items() if name.lower() not in given}
+    defaults = _DEFAULT_HEADERS | ({"Content-Type": kind} if kind else {})
+    usual = {name: value for name, value in defaults.items() if name.lower() not in given}
     url = _url(account.base_url, Template(path).substitute(_quoted(variables)), query)
     return url, usual | {name: value.strip() for name, value in own.items()}, body
+
+
+def _body(
+    request: Request, variables: Mapping[str, str], fields: Mapping[str, Any]
+) -> tuple[str, bytes | None]:
+    """Return the kind and the bytes of a body; `fields` are those that it has, key and all."""
+    if request.form is not None:
+        return "application/x-www-form-urlencoded", urlencode(fields).encode()
+    if request.multipart is not None and fields:
+        parts = {name: (None, value) for name, value in fields.items()}
+        made = requests.Request("POST", "http://localhost", files=parts).prepare()
+        assert isinstance(made.body, bytes)  # noqa: S101 - nothing in it is a file
+        return str(made.headers["Content-Type"]), made.body
+    if request.body is not None:
+        escape = _escape(request.body.content_type)
+        escaped = {name: escape(value) for name, value in variables.items()}
+        return request.body.content_type, Template(request.body.text).substitute(escaped).encode()
+    if request.json_body is not None:
+        document = fields if isinstance(request.json_body, dict) else _filled(request.json_body, variables)
+        return "application/json", json.dumps(document, default=float).encode()
+    return "", None
+
+
+def _escape(content_type: str) -> Callable[[str], str]:
+    """Return how a text is written inside a body of that kind, so that it stays one text."""
+    kind = content_type.partition(";")[0].strip().lower()
+    if kind.endswith(("/xml", "+xml")):
+        return html.escape
+    if kind.endswith(("/json", "+json")):
+        return lambda text: json.dumps(text)[1:-1]
+    return str
 
 
 def _authenticate(
@@ -99,6 +129,8 @@ def _authenticate(
     fields: dict[str, Any],
 ) -> None:
     auth = definition.auth
+    if auth is None:
+        return
     if isinstance(auth, TokenAuth):
         headers["Authorization"] = f"Bearer {variables[auth.credential]}"
     elif isinstance(auth, BasicAuth):

@@ -2,11 +2,17 @@
 
 import json
 from base64 import b64encode
+from datetime import UTC, datetime
+from email.parser import BytesParser
+from email.policy import default
 from string import Template
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
+import pytest
+
 from exporter import __version__
+from exporter.providers.variables import built_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,11 +22,22 @@ if TYPE_CHECKING:
     from exporter.scrape.collector import Collector
     from tests.laws.conftest import Case, Seen, Upstream
 
+VARIABLES = {
+    **built_in(datetime(2026, 11, 27, 23, 59, tzinfo=UTC)),
+    "uuid": "00000000-0000-4000-8000-000000000000",
+}
+"""What the fixtures of requests that use them mean by `${today}` and the others."""
+
 COMMON_HEADERS = {
     "Accept": "application/json",
     "Accept-Encoding": "gzip, deflate",
     "User-Agent": f"prepaid-exporter/{__version__}",
 }
+
+
+@pytest.fixture(autouse=True)
+def _on_a_day(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("exporter.upstream.request.built_in", lambda: VARIABLES)
 
 
 def test_a_recorded_exchange_gives_exactly_what_is_recorded(
@@ -70,27 +87,38 @@ def test_only_the_declared_request_is_made_with_the_secret_only_where_declared(
 
 
 def _headers(case: "Case", seen: "Seen", base_url: str) -> dict[str, str]:
-    length = {"Content-Length": str(len(seen.body))} if seen.body else {}
+    has_length = seen.body or seen.method == "POST"
+    length = {"Content-Length": str(len(seen.body))} if has_length else {}
     declared = {name: _filled(case, value) for name, value in case.request.get("headers", {}).items()}
+    if "multipart" in case.request:
+        declared["Content-Type"] = f"multipart/form-data; boundary={_boundary(seen.body)}"
     if "basic" in case.request:
         pair = _filled(case, case.request["basic"]).encode()
         declared["Authorization"] = f"Basic {b64encode(pair).decode()}"
     return {"Host": urlsplit(base_url).netloc, **COMMON_HEADERS, **length, **declared}
 
 
+def _boundary(body: bytes) -> str:
+    return body.partition(b"\r\n")[0].decode().removeprefix("--")
+
+
 def _body(case: "Case", body: bytes) -> Any:
     if "json" in case.request:
         return json.loads(body)
+    if "multipart" in case.request:
+        kind = f"Content-Type: multipart/form-data; boundary={_boundary(body)}\r\n\r\n"
+        parts = BytesParser(policy=default).parsebytes(kind.encode() + body).iter_parts()
+        return {part.get_param("name", header="content-disposition"): part.get_content() for part in parts}
     return dict(parse_qsl(body.decode(), keep_blank_values=True)) if "form" in case.request else body
 
 
 def _declared_body(case: "Case") -> Any:
     if "json" in case.request:
         return json.loads(_filled(case, case.request["json"]))
-    if "form" in case.request:
-        return {name: _filled(case, value) for name, value in case.request["form"].items()}
-    return b""
+    for kind in {"form", "multipart"} & set(case.request):
+        return {name: _filled(case, value) for name, value in case.request[kind].items()}
+    return _filled(case, case.request.get("body", "")).encode()
 
 
 def _filled(case: "Case", text: str) -> str:
-    return Template(text).substitute(case.secrets)
+    return Template(text).substitute(VARIABLES | case.secrets)

@@ -43,7 +43,7 @@ def test_a_recorded_request_says_only_what_is_compared(case: "Case") -> None:
     assert (
         {"method", "url"}
         <= set(case.request)
-        <= {"method", "url", "query", "headers", "basic", "json", "form"}
+        <= {"method", "url", "query", "headers", "basic", "json", "form", "multipart", "body"}
     )
 
 

@@ -632,3 +632,66 @@ def test_a_param_is_not_named_like_a_credential(problems: Problems) -> None:
     assert problems(params="{api_key: {description: d}}") == [
         "params.api_key: is the name of a credential too; give one of them another name"
     ]
+
+
+@pytest.mark.parametrize("name", ["today", "month_start_unix", "today_rfc3339", "uuid"])
+@pytest.mark.parametrize("section", ["credentials", "params"])
+def test_a_variable_that_every_request_has_lends_its_name_to_no_other(
+    section: str, name: str, problems: Problems
+) -> None:
+    declared = {"credentials": "api_key: {description: k}", "params": ""}
+    declared[section] += (
+        f", {name}: {{description: d}}" if declared[section] else f"{name}: {{description: d}}"
+    )
+    parts = {key: f"{{{text}}}" for key, text in declared.items()}
+    told = "is the name of a variable that every request has; give it another name"
+    assert f"{section}.{name}: {told}" in problems(**parts, request=f"{{path: '/${{{name}}}'}}")
+
+
+@pytest.mark.parametrize(
+    ("request_", "message"),
+    [
+        ("json: {a: b}, form: {}", "request: give json or form, not both"),
+        (
+            "json: [1], multipart: {a: b}, body: {content_type: a/b, text: c}",
+            "request: give json or multipart or body, not all",
+        ),
+        ("json: text", "request.json: must be a mapping of keys to values, or a list"),
+        ("body: {content_type: '', text: a}", "request.body.content_type: must not be empty"),
+        ("body: {text: a}", "request.body.content_type: is missing"),
+        (
+            "body: {content_type: a/b, text: '${id}'}",
+            "request.body.text: needs 'id', which an account may leave out; declare it with required: true",
+        ),
+        (
+            "body: {content_type: a/b, text: '${id'}",
+            "request.body.text: is not a template: write ${name} for a variable and $$ for a dollar sign",
+        ),
+        (
+            "body: {content_type: a/b, text: a}, headers: {content-type: c/d}",
+            "request.headers: names Content-Type, which body sets",
+        ),
+        (
+            "json: ['${todya}']",
+            "request.json[0]: uses 'todya', which is not declared (declared: api_key, id)",
+        ),
+    ],
+)
+def test_a_body_that_cannot_be_sent_is_refused(request_: str, message: str, problems: Problems) -> None:
+    request = f"{{method: POST, path: /, query: {{id: '${{id}}'}}, {request_}}}"
+    assert problems(params="{id: {description: d}}", request=request) == [message]
+
+
+@pytest.mark.parametrize("body", ["json: [1]", "body: {content_type: a/b, text: c}", "query: {a: b}"])
+def test_a_key_in_the_body_needs_one_with_fields(body: str, problems: Problems) -> None:
+    request = f"{{method: POST, path: /, {body}}}"
+    assert problems(auth="{type: body, name: k}", request=request) == [
+        "auth: auth in the body needs request.json (a mapping), request.form or request.multipart"
+    ]
+
+
+def test_no_auth_is_needed_where_the_request_carries_the_key(problems: Problems) -> None:
+    assert problems(auth="null", request="{path: '/${api_key}/balance'}") == []
+    assert problems(auth="null") == [
+        "credentials.api_key: is used nowhere; write ${api_key} where its value goes"
+    ]
