@@ -82,8 +82,10 @@ lock: $(VENV)/development
 	$(COMPILE) pyproject.toml --group dev --output-file requirements-dev.lock
 	$(COMPILE) --group release --output-file requirements-release.lock
 
+# Debian's companion programs by apt-get, and those of today, which Go builds once (tools/NAME/go.mod).
 tools:
 	scripts/tools
+	@$(PYTHON) scripts/go_tools.py
 
 $(VENV)/python: scripts/venv
 	scripts/venv $(PYTHON) $(VENV)

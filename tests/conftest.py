@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from scripts import go_tools
 from tests import packages
 from tests.packages import ROOT
 from tests.programs import PATIENCE, until
@@ -37,7 +38,20 @@ if soft != resource.RLIM_INFINITY and soft < FILES:
     resource.setrlimit(resource.RLIMIT_NOFILE, (more, hard))
 
 
-SLOW = {"tool", "installed", "built", "run", "begin", "on_a_terminal"}
+AGES = ("debian", "today")
+"""Where a companion program is from: Debian's package of 2023, or built of what tools/ locks."""
+TODAY = {
+    "amtool": ("alertmanager", "amtool"),
+    "helm3": ("helm3", "helm"),
+    "helm4": ("helm4", "helm"),
+    "prometheus": ("prometheus", "prometheus"),
+    "prometheus-alertmanager": ("alertmanager", "alertmanager"),
+    "promtool": ("prometheus", "promtool"),
+    "victoria-metrics": ("victoriametrics", "victoria-metrics"),
+    "vmalert": ("victoriametrics", "vmalert"),
+}
+
+SLOW = {"tool", "today", "installed", "built", "run", "begin", "on_a_terminal"}
 """Fixtures that run a companion program or the command itself, or need the package index."""
 
 
@@ -89,20 +103,45 @@ def installed(wheel: Path, run_folder: Path) -> Path:
     return folder / "bin/prepaid-exporter"
 
 
+def missing(message: str) -> str:
+    """Fail in CI for want of a program; skip the test on a desk."""
+    if os.environ.get("CI"):
+        pytest.fail(message)
+    return pytest.skip(message)
+
+
 @pytest.fixture(scope="session")
 def tool() -> Callable[[str], str]:
     """Find a program (`tool("promtool")`); without it a test is skipped on a desk and fails in CI."""
 
     def find(name: str) -> str:
-        path = shutil.which(name)
-        if path:
-            return path
-        message = f"{name} is not installed; `make tools` installs what the tests need"
-        if os.environ.get("CI"):
-            pytest.fail(message)
-        return pytest.skip(message)
+        return shutil.which(name) or missing(
+            f"{name} is not installed; `make tools` installs what the tests need"
+        )
 
     return find
+
+
+@pytest.fixture(scope="session")
+def today() -> Callable[[str], str]:
+    """Find a program as people run it today, by the name that Debian has for it; the rest as for `tool`."""
+
+    def find(name: str) -> str:
+        folder, program = TODAY[name]
+        path = go_tools.kept(folder) / program
+        return (
+            str(path) if path.exists() else missing(f"{name} of today is not built; `make tools` builds it")
+        )
+
+    return find
+
+
+@pytest.fixture(scope="session", params=AGES)
+def each_age(
+    request: pytest.FixtureRequest, tool: Callable[[str], str], today: Callable[[str], str]
+) -> Callable[[str], str]:
+    """Find a program, once Debian's and once today's."""
+    return {"debian": tool, "today": today}[request.param]
 
 
 @pytest.fixture(scope="session")

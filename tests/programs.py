@@ -123,15 +123,12 @@ def prometheus(program: str, folder: Path, configuration: str, *flags: str) -> I
 
 
 @contextlib.contextmanager
-def alertmanager(program: str, folder: Path, configuration: str) -> Iterator[str]:
-    """Run Alertmanager on a configuration; yield its URL when it is ready."""
+def alertmanager(program: str, folder: Path, configuration: str, *cluster: str) -> Iterator[str]:
+    """Run Alertmanager on a configuration, alone or with the flags of a cluster; yield its URL when it is ready."""
+    folder.mkdir(exist_ok=True)
     (folder / "alertmanager.yml").write_text(configuration)
-    command = [
-        program,
-        "--config.file=alertmanager.yml",
-        "--storage.path=alerts",
-        "--cluster.listen-address=",
-    ]
+    command = [program, "--config.file=alertmanager.yml", "--storage.path=alerts"]
+    command += cluster or ["--cluster.listen-address="]
     command.append("--web.listen-address=127.0.0.1:0")
     with running(command, folder / "alertmanager.log", LISTENS) as address:
         until(lambda: answers(f"http://{address}/-/ready"), "readiness of Alertmanager")

@@ -22,11 +22,11 @@ ALERTS = {
 
 
 @pytest.fixture
-def amtool(tool: Callable[[str], str]) -> Callable[..., str]:
+def amtool(each_age: Callable[[str], str]) -> Callable[..., str]:
     """Run amtool; return what it printed."""
 
     def call(*arguments: str) -> str:
-        command = [tool("amtool"), *arguments]
+        command = [each_age("amtool"), *arguments]
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
     return call
@@ -63,7 +63,7 @@ def test_an_exporter_is_one_page_in_however_many_jobs_it_is_scraped(amtool: Call
     assert printed.rstrip().endswith("page")
     pages = CONFIGURATION["route"]["routes"][0]["routes"][0]["routes"]
     [grouped] = [r["group_by"] for r in pages if "PrepaidExporter" in r["matchers"][0]]
-    assert grouped == ["alertname", "instance"]
+    assert grouped == ["alertname", "cluster", "namespace", "instance"]
 
 
 def inhibited(source: str, target: str) -> list[str] | None:
@@ -79,8 +79,8 @@ def inhibited(source: str, target: str) -> list[str] | None:
     return None
 
 
-WALLET = ["job", "provider", "account", "wallet", "currency"]
-ACCOUNT = ["job", "provider", "account"]
+WALLET = ["cluster", "namespace", "job", "provider", "account", "wallet", "currency"]
+ACCOUNT = ["cluster", "namespace", "job", "provider", "account"]
 HELD_BACK = {
     ("PrepaidWalletExhausted", "PrepaidBalanceBelowCritical"): WALLET,
     ("PrepaidWalletExhausted", "PrepaidBalanceBelowWarning"): WALLET,
@@ -123,9 +123,13 @@ def test_nothing_is_held_back_by_an_alert_of_lower_severity() -> None:
         assert order.index(severities[0]) >= order.index(severities[1]), (source, target)
 
 
+PLACES = ("namespace", "cluster", "replica", "field")
+
+
 def alert(status: str = "firing", **changes: str) -> dict[str, Any]:
     """Make an alert as a template sees it; a keyword that is a label changes it, others are annotations."""
     labels = {
+        **dict.fromkeys(PLACES, ""),
         "alertname": "PrepaidBalanceBelowCritical",
         "severity": "critical",
         "job": "prepaid-exporter",
@@ -143,6 +147,7 @@ def alert(status: str = "firing", **changes: str) -> dict[str, Any]:
         "topup_url": "https://pay.example.com/mall",
         "runbook_url": "https://runbooks.example.com/#a",
         "dashboard_url": "https://grafana.example.com/d/a",
+        "status_url": "https://prepaid-exporter.example.com/?search=mall",
     }
     for name, value in changes.items():
         (labels if name in labels else annotations)[name] = value
@@ -196,6 +201,7 @@ def test_a_page_says_at_a_glance_whose_wallet_what_is_left_how_long_and_where_to
         "Account mall at apimall, wallet main: 20.00 CREDITS left.",
         "Runbook: https://runbooks.example.com/#a",
         "Dashboard: https://grafana.example.com/d/a",
+        "Status: https://prepaid-exporter.example.com/?search=mall",
     ]
 
 
@@ -239,6 +245,74 @@ def test_an_exporter_that_is_down_is_named(rendered: Callable[..., tuple[str, st
     assert title == "PAGE: prepaid exporter exporter:10710: PrepaidExporterDown"
 
 
+def test_what_two_servers_of_a_pair_send_is_one_wallet_with_its_balance(
+    rendered: Callable[..., tuple[str, str]],
+) -> None:
+    title, text = rendered(alert(replica="a"), alert(replica="b", balance="19.00 CREDITS"))
+    assert title == "PAGE: mall (apimall), 20.00 CREDITS left, enough for 3h 20m"
+    assert text.count("A prepaid balance is below its critical threshold.") == 1
+    assert text.count("Left:") == 1
+    assert "more" not in text
+
+
+def test_alerts_of_one_wallet_share_its_facts(rendered: Callable[..., tuple[str, str]]) -> None:
+    frozen = alert(alertname="PrepaidWalletNotActive", summary="It is frozen.", runbook_url="https://r/#b")
+    title, text = rendered(alert(), frozen)
+    assert title == "PAGE: mall (apimall): 2 alerts, 20.00 CREDITS left, enough for 3h 20m"
+    assert text.count("Left: 20.00 CREDITS in wallet main") == 1
+    assert text.count("Top up:") == 1
+    assert text.index("A prepaid balance is below") < text.index("It is frozen.")
+    assert "Runbook: https://r/#b" in text
+
+
+def test_the_fields_that_a_wallet_lost_are_told_one_by_one(rendered: Callable[..., tuple[str, str]]) -> None:
+    lost = [
+        alert(
+            alertname="PrepaidWalletFieldMissing", severity="warning", field=name, description=f"No {name}."
+        )
+        for name in ("status", "thresholds")
+    ]
+    _, text = rendered(*lost)
+    assert "No status." in text
+    assert "No thresholds." in text
+
+
+def test_a_message_of_a_hundred_alerts_tells_ten_and_counts_the_others(
+    rendered: Callable[..., tuple[str, str]],
+) -> None:
+    _, text = rendered(*(alert(account=f"mall-{number}") for number in range(100)))
+    assert text.count("A prepaid balance is below its critical threshold.") == 10
+    assert text.endswith("and 90 more")
+    _, text = rendered(*(alert(account=f"mall-{number % 50}", replica=str(number)) for number in range(100)))
+    assert text.count("A prepaid balance is below its critical threshold.") == 10
+    assert text.endswith("and 80 more")
+    title, text = rendered(*(alert("resolved", account=f"mall-{number}") for number in range(100)))
+    assert title == "Resolved: accounts at apimall"
+    assert text.count("No longer so: ") == 10
+    assert text.endswith("and 90 more")
+    _, text = rendered(*(alert(account=f"mall-{number}") for number in range(10)))
+    assert text.count("A prepaid balance is below its critical threshold.") == 10
+    assert "more" not in text
+
+
+@pytest.mark.parametrize(
+    ("place", "told"),
+    [
+        ({"namespace": "shop"}, "mall (apimall, shop)"),
+        ({"cluster": "eu-1"}, "mall (apimall, eu-1)"),
+        ({"namespace": "shop", "cluster": "eu-1"}, "mall (apimall, eu-1/shop)"),
+    ],
+)
+def test_an_account_of_two_places_is_told_with_its_own(
+    rendered: Callable[..., tuple[str, str]], place: dict[str, str], told: str
+) -> None:
+    title, _ = rendered(alert(**place))
+    assert title == f"PAGE: {told}, 20.00 CREDITS left, enough for 3h 20m"
+    _, text = rendered(alert(**place), alert(**dict.fromkeys(place, "other"), balance="7.00 CREDITS"))
+    assert "Left: 20.00 CREDITS" in text
+    assert "Left: 7.00 CREDITS" in text
+
+
 def test_a_resolved_message_says_what_ended_and_shows_no_old_balance(
     rendered: Callable[..., tuple[str, str]],
 ) -> None:
@@ -248,6 +322,29 @@ def test_a_resolved_message_says_what_ended_and_shows_no_old_balance(
     assert "Wallet: main (CREDITS)" in text
     assert "Began: 2026-01-02 03:04 UTC" in text
     assert "20.00" not in text
+
+
+def test_the_end_of_an_alert_says_what_is_so_now(rendered: Callable[..., tuple[str, str]]) -> None:
+    title, text = rendered(alert("resolved", now="1200.00 CREDITS now"))
+    assert title == "Resolved: mall (apimall), 1200.00 CREDITS now"
+    assert text.splitlines()[:2] == [
+        "No longer so: A prepaid balance is below its critical threshold.",
+        "Now: 1200.00 CREDITS",
+    ]
+    both = (alert("resolved", now="1.00 CREDITS now"), alert("resolved", wallet="b", now="2.00 CREDITS now"))
+    assert rendered(*both)[0] == "Resolved: mall (apimall)"
+
+
+def test_a_wallet_that_is_no_longer_watched_is_not_called_well(
+    rendered: Callable[..., tuple[str, str]],
+) -> None:
+    title, text = rendered(alert("resolved", now="no longer watched, last read -7.50 EUR"))
+    assert title == "Ended: mall (apimall), no longer watched, last read -7.50 EUR"
+    assert text.splitlines()[:2] == [
+        "It was: A prepaid balance is below its critical threshold.",
+        "Now: no longer watched, last read -7.50 EUR",
+    ]
+    assert "No longer so" not in text
 
 
 def test_a_message_tells_what_goes_on_beside_what_ended(rendered: Callable[..., tuple[str, str]]) -> None:

@@ -62,17 +62,17 @@ def seconds(duration: str) -> int:
 
 
 @pytest.mark.parametrize("path", sorted(RULES.glob("*.yml")), ids=lambda path: path.name)
-def test_promtool_finds_nothing_to_complain_of(path: Path, tool: Callable[[str], str]) -> None:
-    command = [tool("promtool"), "check", "rules", "--lint=all", "--lint-fatal", str(path)]
+def test_promtool_finds_nothing_to_complain_of(path: Path, each_age: Callable[[str], str]) -> None:
+    command = [each_age("promtool"), "check", "rules", "--lint=all", "--lint-fatal", str(path)]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stdout + result.stderr
     assert "SUCCESS" in result.stdout
 
 
 @pytest.mark.parametrize("path", UNIT_TESTS, ids=lambda path: path.name.removesuffix(".test.yml"))
-def test_the_rules_do_what_their_unit_tests_say(path: Path, tool: Callable[[str], str]) -> None:
+def test_the_rules_do_what_their_unit_tests_say(path: Path, each_age: Callable[[str], str]) -> None:
     result = subprocess.run(
-        [tool("promtool"), "test", "rules", str(path)], capture_output=True, text=True, check=False
+        [each_age("promtool"), "test", "rules", str(path)], capture_output=True, text=True, check=False
     )
     assert result.returncode == 0, result.stdout + result.stderr
 
