@@ -14,6 +14,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+import click
 from calls import HEAD, rows
 
 from exporter import providers
@@ -35,6 +36,7 @@ from exporter.providers.definition import (
     Success,
     TokenAuth,
 )
+from exporter.providers.json_schema import schema as definition_schema
 from exporter.providers.mapping import (
     Choice,
     Currency,
@@ -222,11 +224,17 @@ def _helps() -> Iterator[tuple[str, str]]:
         command_line, info_name="prepaid-exporter", **{**command_line.context_settings, "terminal_width": 100}
     )
     yield "", command_line.get_help(context)
-    for name in command_line.list_commands(context):
-        _, command, _ = command_line.resolve_command(context, [name])
+    yield from _inner_helps(command_line, context, "")
+
+
+def _inner_helps(group: click.Group, context: click.Context, words: str) -> Iterator[tuple[str, str]]:
+    for name in group.list_commands(context):
+        _, command, _ = group.resolve_command(context, [name])
         if command:
             inner = command.context_class(command, info_name=name, parent=context, terminal_width=100)
-            yield f"{name} ", command.get_help(inner)
+            yield f"{words}{name} ", command.get_help(inner)
+            if isinstance(command, click.Group):
+                yield from _inner_helps(command, inner, f"{words}{name} ")
 
 
 def accounts_json() -> str:
@@ -271,6 +279,7 @@ def pages() -> Iterator[tuple[Path, str]]:
         if _BLOCK.search(text):
             yield path, _BLOCK.sub(lambda match: f"{match[1]}\n{BLOCKS[match[2]]()}\n{match[3]}", text)
     yield ROOT / "docs" / "prepaid.schema.json", json.dumps(schema(), indent=2) + "\n"
+    yield ROOT / "docs" / "definition.schema.json", json.dumps(definition_schema(), indent=2) + "\n"
     yield ROOT / "docs" / "accounts.schema.json", json.dumps(accounts_schema(), indent=2) + "\n"
 
 

@@ -13,6 +13,7 @@ _COMMANDS = {
     "check": "Ask the providers now, for all accounts or the named ones.",
     "validate": "Check the configuration without asking any provider.",
     "providers": "List the built-in providers, or show one.",
+    "definition": "Begin a provider of one's own, and try it.",
     "export": "Write the rules, dashboards and units of this version into a folder.",
     "demo": "Run the exporter on simulated providers.",
 }

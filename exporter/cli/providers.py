@@ -1,27 +1,31 @@
 """`providers`: list the built-in providers, or show one."""
 
 import sys
+from pathlib import Path
 from typing import NoReturn
 
 import click
 
-from exporter import providers
+from exporter import config, providers
 from exporter.cli import catalogue, report
-from exporter.cli.options import printing
+from exporter.cli.options import config_file_option, explained, option, printing
+from exporter.providers import Provider
 from exporter.schema.validation import did_you_mean
 
 
 @click.command("providers")
 @click.argument("name", required=False)
-@click.option(
+@config_file_option
+@option(
     "--search",
     metavar="TEXT",
     help="List those alone whose name, title, category, other names or currency hold each of these words.",
 )
-def command(name: str | None, search: str | None) -> None:
+def command(name: str | None, config_file: Path, search: str | None) -> None:
     """List the built-in providers, or show one with the fields that it needs.
 
-    NAME is the provider's name, or another one that it is known by.
+    NAME is the provider's name, or another one that it is known by, or that of a definition in the provider_files of
+    the configuration, or the path of a definition.
     """
     if name is not None and search is not None:
         raise click.UsageError("give a NAME or --search, not both")
@@ -29,7 +33,8 @@ def command(name: str | None, search: str | None) -> None:
         if name is None:
             _list(search)
         else:
-            _show(name)
+            with explained(1):
+                click.echo(catalogue.sheet(_known(name, config_file)))
 
 
 def _list(search: str | None) -> None:
@@ -42,11 +47,17 @@ def _list(search: str | None) -> None:
         console.print("\n`prepaid-exporter providers NAME` shows one whole, with an account to start from.")
 
 
-def _show(name: str) -> None:
-    known = name if name in providers.names() else providers.alias(name)
-    if known is None:
-        _fail(f"no provider {name!r} is built in{did_you_mean(name, providers.names())}")
-    click.echo(catalogue.sheet(providers.built_in(known)))
+def _known(name: str, config_file: Path) -> Provider:
+    """Return a provider by its name, or by the path of its definition; raise `ConfigurationError` for a broken one."""
+    if known := name if name in providers.names() else providers.alias(name):
+        return providers.built_in(known)
+    if name.endswith((".yml", ".yaml")):
+        return providers.own(Path(name))
+    own: dict[str, Path] = config.own_definitions(config_file) if config_file.exists() else {}
+    if name not in own:
+        where = f", nor in the provider_files of {config_file}" if own else ""
+        _fail(f"no provider {name!r} is built in{where}{did_you_mean(name, {*providers.names(), *own})}")
+    return providers.own(own[name])
 
 
 def _fail(message: str) -> NoReturn:

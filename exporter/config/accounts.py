@@ -116,6 +116,17 @@ def load(path: Path, *, secrets_must_be_there: bool = False) -> Config:
     return config
 
 
+def own_definitions(path: Path) -> dict[str, Path]:
+    """Return the files that a configuration's `provider_files` names, by the provider's name.
+
+    Nothing else of the configuration has to be right; raise `ConfigurationError` where it cannot be read at all.
+    """
+    data = read(path).data
+    patterns = data.get("provider_files") if isinstance(data, dict) else None
+    texts = [one for one in patterns if isinstance(one, str)] if isinstance(patterns, list) else []
+    return {file.stem: file for text in texts for file in _matches(path.parent, text) or ()}
+
+
 def _where_else(path: Path, problem: Problem) -> Problem:
     """Add to a problem where a missing file was looked for, and how to name another."""
     if not problem.message.endswith(os.strerror(errno.ENOENT)):

@@ -59,6 +59,14 @@ def _folded(name: str) -> str:
     return "".join(sign for sign in name.casefold() if sign.isalnum())
 
 
+def own(path: Path) -> Provider:
+    """Load one definition file of the operator's; raise `ConfigurationError` with everything that is wrong with it."""
+    provider, problems = load(path)
+    if provider is None:
+        raise ConfigurationError(problems)
+    return provider
+
+
 def load(path: Path) -> tuple[Provider | None, list[Problem]]:
     """Load one definition file; its name without the ending is the provider's name.
 

@@ -295,16 +295,16 @@ class Definition(Strict):
     lists: list[str] = Field(
         default=[], description="elements of an answer in XML that are lists even where there is one of them"
     )
-    success: Annotated[list[Success], BeforeValidator(_as_list)] = Field(
-        default=[], description="a rule, or a list of them, see below"
-    )
+    success: Annotated[
+        list[Success], BeforeValidator(_as_list, json_schema_input_type=Success | list[Success])
+    ] = Field(default=[], description="a rule, or a list of them, see below")
     errors: Errors = Field(default=Errors(), description="see below")
     hints: dict[Annotated[str, AfterValidator(_hinted)], str] = Field(
         default={}, description="advice to the operator, by HTTP status or by reason of the failure"
     )
     wallets: Annotated[
         list[WalletMapping],
-        BeforeValidator(_as_list),
+        BeforeValidator(_as_list, json_schema_input_type=WalletMapping | list[WalletMapping]),
         Field(min_length=1),
     ] = Field(description="one mapping, or a list of them: where the amounts stand, see below")
 

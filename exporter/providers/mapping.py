@@ -85,7 +85,11 @@ def _parts(value: Any) -> Any:
     return [{"path": part} if isinstance(part, str) else part for part in listed]
 
 
-Parts = Annotated[list[Part], BeforeValidator(_parts), Field(min_length=1)]
+Parts = Annotated[
+    list[Part],
+    BeforeValidator(_parts, json_schema_input_type=str | Part | list[str | Part]),
+    Field(min_length=1),
+]
 
 
 def _grouping(value: str) -> str:

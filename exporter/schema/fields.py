@@ -8,7 +8,17 @@ from string import Template
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core.core_schema import no_info_before_validator_function
 
 from exporter.schema.paths import expression, without_sum
 from exporter.schema.patterns import MAX_TEXT, number_pattern, text_pattern
@@ -113,17 +123,29 @@ def _unit(value: str) -> str:
     return value
 
 
-def short(key: str) -> BeforeValidator:
+class short:  # noqa: N801 - used like a function, in annotations
     """Let a bare string or list stand for a mapping with that one key."""
 
-    def mapping(value: Any) -> Any:
+    def __init__(self, key: str) -> None:
+        self._key = key
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> Any:
+        """Return the schema by which a value is read."""
+        return no_info_before_validator_function(self._mapping, handler(source))
+
+    def __get_pydantic_json_schema__(self, core: Any, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """Return what editors are told: the mapping, or what stands for it."""
+        return {"anyOf": [*_TEXTS, handler(core)]}
+
+    def _mapping(self, value: Any) -> Any:
         if isinstance(value, str | list):
-            return {key: value}
+            return {self._key: value}
         if isinstance(value, bool | int | Decimal):
-            raise ValueError(f"must be a {key} (text), or a mapping of keys to values")  # noqa: TRY004
+            raise ValueError(f"must be a {self._key} (text), or a mapping of keys to values")  # noqa: TRY004
         return value
 
-    return BeforeValidator(mapping)
+
+_TEXTS: list[dict[str, Any]] = [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]
 
 
 def _as_list(value: Any) -> Any:
@@ -167,8 +189,9 @@ Expression = Annotated[str, AfterValidator(expression)]
 NumberPattern = Annotated[str, AfterValidator(number_pattern)]
 TextPattern = Annotated[str, AfterValidator(text_pattern)]
 AmountExpression = Annotated[Expression, AfterValidator(without_sum)]
-Paths = Annotated[list[Expression], BeforeValidator(_as_list), Field(min_length=1)]
-AmountPaths = Annotated[list[AmountExpression], BeforeValidator(_as_list), Field(min_length=1)]
+_LISTED = BeforeValidator(_as_list, json_schema_input_type=str | list[str])
+Paths = Annotated[list[Expression], _LISTED, Field(min_length=1)]
+AmountPaths = Annotated[list[AmountExpression], _LISTED, Field(min_length=1)]
 Name = Annotated[str, AfterValidator(_name)]
 Unit = Annotated[str, AfterValidator(_unit)]
 Url = Annotated[str, AfterValidator(secure_url)]

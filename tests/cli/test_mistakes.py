@@ -11,21 +11,24 @@ import pytest
 from exporter import __version__
 from exporter.cli.check import command as check
 
-COMMANDS = ["serve", "check", "validate", "providers", "export", "demo"]
+COMMANDS = ["serve", "check", "validate", "providers", "definition", "export", "demo"]
+WORDS = [*([command] for command in COMMANDS), *(["definition", inner] for inner in ("new", "try", "schema"))]
+FLAGLESS = (["definition"], ["definition", "schema"])
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["-h"], *([command, "--help"] for command in COMMANDS)])
-def test_help_is_given_everywhere(arguments: list[str], invoke: Any) -> None:
-    result = invoke(*arguments)
+@pytest.mark.parametrize("words", [[], *WORDS], ids=" ".join)
+@pytest.mark.parametrize("flag", ["--help", "-h"])
+def test_help_is_given_everywhere(flag: str, words: list[str], invoke: Any) -> None:
+    result = invoke(*words, flag)
     assert (result.status, result.err) == (0, "")
     assert result.out.startswith("Usage: prepaid-exporter ")
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_help_names_an_environment_variable_for_each_flag(command: str, invoke: Any) -> None:
-    text = "".join(invoke(command, "--help").out.split("Options:")[1].split())
-    flags = set(re.findall(r"^  (--[a-z.-]+)", invoke(command, "--help").out, re.MULTILINE))
-    assert bool(flags) == (command != "providers")
+@pytest.mark.parametrize("words", WORDS, ids=" ".join)
+def test_help_names_an_environment_variable_for_each_flag(words: list[str], invoke: Any) -> None:
+    text = "".join(invoke(*words, "--help").out.split("Options:")[1].split())
+    flags = set(re.findall(r"^  (--[a-z.-]+)", invoke(*words, "--help").out, re.MULTILINE))
+    assert bool(flags) == (words not in FLAGLESS)
     for flag in flags:
         assert f"[envvar:PREPAID_EXPORTER_{flag[2:].upper().replace('.', '_').replace('-', '_')}" in text
 

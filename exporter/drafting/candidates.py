@@ -1,0 +1,304 @@
+"""What in an answer may be the balance, and what goes with it: its currency, its list, what says that all is well."""
+
+import json
+import re
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from typing import Any
+
+from exporter.extract.echoes import contains_secret
+from exporter.schema.currencies import is_currency
+from exporter.schema.fields import NUMBER, UNIT
+from exporter.schema.patterns import MAX_TEXT, TooSlowError, find, number_pattern
+
+Steps = tuple[str | None, ...]
+"""The way to a value: names of fields, None for each element of a list."""
+
+_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+|[^\W\d_]+")
+_WEIGHTS = {
+    **dict.fromkeys(("balance", "saldo", "balances", "guthaben", "solde"), 10),
+    **dict.fromkeys(("available", "remaining", "remain", "spendable"), 8),
+    **dict.fromkeys(("credit", "credits", "left", "funds", "cash"), 7),
+    **dict.fromkeys(("wallet", "amount", "prepaid", "money", "units", "points", "tokens"), 4),
+    **dict.fromkeys(("total", "value", "current", "usd", "eur"), 1),
+    **dict.fromkeys(
+        ("pending", "debt", "owed", "invoice", "reserved", "hold", "bonus", "free", "granted"), -4
+    ),
+    **dict.fromkeys(("used", "usage", "spent", "consumed", "spend", "cost", "price", "charges"), -8),
+    **dict.fromkeys(
+        ("limit", "threshold", "min", "max", "minimum", "maximum", "recharge", "topup", "alert"), -8
+    ),
+    **dict.fromkeys(
+        ("count", "rate", "percent", "percentage", "page", "per", "version", "status", "code"), -12
+    ),
+    **dict.fromkeys(
+        ("id", "uid", "time", "timestamp", "date", "at", "created", "updated", "expires", "ttl"), -25
+    ),
+    **dict.fromkeys(("phone", "number", "zip", "port", "user", "error", "errno", "expiry", "reset"), -15),
+}
+_UNITS = {
+    "credit": "CREDITS",
+    "credits": "CREDITS",
+    "tokens": "TOKENS",
+    "characters": "CHARACTERS",
+    "sms": "SMS",
+    "points": "POINTS",
+    "minutes": "MINUTES",
+}
+_ID = ("id", "uuid", "wallet_id", "walletId", "account_id", "name", "type", "@id", "@name")
+_GROUPED = re.compile(r"[-+]?\d{1,3}(?:,\d{3})+(?:\.\d+)?")
+_COMMA = re.compile(r"[-+]?\d+,\d+")
+_POINTS = re.compile(r"[-+]?\d{1,3}(?:\.\d{3})+,\d+")
+_NUMBER_IN_TEXT = re.compile(r"(?<![\w.,])[-+]?\d(?:[\d.,]*\d)?(?![\d])")
+_BEFORE = re.compile(r"(?:[^\W\d_]+)?[^\w]*\Z")
+_AFTER = re.compile(r"[^\w]*(?:[^\W\d_]+)?")
+_SPECIAL = re.compile(r"([.^$*+?{}\[\]\\|()])")
+_GOOD_WORDS = frozenset({"ok", "success", "successful", "succeeded", "true"})
+_SENTENCE = 40
+_LONG_NUMBER = re.compile(r"\d{4}|@")
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A number of an answer; `spec` is how a definition reads it beside its path, `unit` what its name says of it."""
+
+    steps: Steps
+    value: Decimal
+    score: float
+    spec: tuple[tuple[str, str], ...] = ()
+    unit: str = ""
+    written: str = field(default="", repr=False)
+    """The text that it stands in, as far as the definition names it."""
+
+    @property
+    def items(self) -> str | None:
+        """Return the path of the list that it stands in; None without one."""
+        if None not in self.steps:
+            return None
+        last = len(self.steps) - 1 - self.steps[::-1].index(None)
+        return expression(self.steps[:last])
+
+    @property
+    def path(self) -> str:
+        """Return the path within its list, or within the document."""
+        last = len(self.steps) - self.steps[::-1].index(None) if None in self.steps else 0
+        return expression(self.steps[last:])
+
+
+def expression(steps: Steps) -> str:
+    """Write the way to a value as JMESPath."""
+    text = ""
+    for step in steps:
+        if step is None:
+            text += "[]"
+        else:
+            text += ("." if text else "") + (step if _PLAIN.fullmatch(step) else json.dumps(step))
+    return text or "@"
+
+
+def candidates(document: Any, secrets: Collection[str], *, text: bool) -> list[Candidate]:
+    """List the numbers of an answer that a definition can read, the likeliest balance first."""
+    found = _in_text(document["text"]) if text else _numbers(document, ())
+    kept = [
+        one
+        for one in found
+        if not any(contains_secret(text, secrets) for text in (one.written, *filter(None, one.steps)))
+    ]
+    return sorted(kept, key=lambda one: -one.score)
+
+
+def is_ordinary(name: str) -> bool:
+    """Return whether a field has the name that it has for everybody: an address or a long number is a customer's."""
+    return not _LONG_NUMBER.search(name)
+
+
+def _numbers(node: Any, steps: Steps) -> Iterator[Candidate]:
+    if isinstance(node, dict):
+        for key, value in node.items():
+            if is_ordinary(key):
+                yield from _numbers(value, (*steps, key))
+    elif isinstance(node, list):
+        # The elements of a list are alike, and only objects can be wallets.
+        first = next((one for one in node if isinstance(one, dict)), None)
+        yield from _numbers(first, (*steps, None))
+    elif read := _read(node):
+        names = [step for step in steps if step is not None and step != "#text"]
+        score = _score(names, isinstance(node, str))
+        yield replace(read, steps=steps, score=score, unit=read.unit or _unit(names), written=str(node))
+
+
+def _read(node: Any) -> Candidate | None:
+    """Read a number, a text that is one, or a short text with one in it."""
+    if isinstance(node, bool) or node is None:
+        return None
+    if isinstance(node, int | Decimal):
+        return Candidate((), Decimal(node), 0)
+    text = str(node).strip()
+    if read := _digits(text):
+        return Candidate((), read[0], 0, read[1])
+    if len(text) > _SENTENCE or not text.isprintable() or len(_NUMBER_IN_TEXT.findall(text)) > 1:
+        return None
+    return next(_in_text(text), None)
+
+
+def _digits(text: str) -> tuple[Decimal, tuple[tuple[str, str], ...]] | None:
+    """Read a number as it is written, and say how."""
+    if NUMBER.fullmatch(text):
+        return Decimal(text), ()
+    if _GROUPED.fullmatch(text):
+        return Decimal(text.replace(",", "")), (("grouping", ","),)
+    if _POINTS.fullmatch(text):
+        return Decimal(text.replace(".", "").replace(",", ".")), (("grouping", "."), ("decimal", ","))
+    if _COMMA.fullmatch(text):
+        return Decimal(text.replace(",", ".")), (("decimal", ","),)
+    return None
+
+
+def _in_text(text: str) -> Iterator[Candidate]:
+    """Yield the numbers in a text, each with the pattern that finds it."""
+    if len(text) > MAX_TEXT:
+        return
+    for match in _NUMBER_IN_TEXT.finditer(text):
+        read = _digits(match[0])
+        if read is None:
+            continue
+        before, after = text[: match.start()], text[match.end() :]
+        near_before, near_after = (_BEFORE.search(before) or [""])[0], (_AFTER.match(after) or [""])[0]
+        names = _WORD.findall(near_before) or _WORD.findall(near_after)
+        score = _score(names, True) + 1  # noqa: FBT003 - it is written as a text
+        unit = _unit(_WORD.findall(near_after)) or _unit(_WORD.findall(near_before))
+        if before or after:
+            digits = "(-?[0-9" + "".join(sorted({sign for sign in match[0] if sign in ".,"} | {"."})) + "]+)"
+            pattern = (
+                ("(?s:.*)" if len(before) > len(near_before) else "")
+                + _literal(near_before)
+                + digits
+                + _literal(near_after)
+                + ("(?s:.*)" if len(after) > len(near_after) else "")
+            )
+            if not _finds(pattern, text, match[0]):
+                continue
+            written = near_before + match[0] + near_after
+            yield Candidate(("text",), read[0], score, (("pattern", pattern), *read[1]), unit, written)
+        else:
+            yield Candidate(("text",), read[0], score, read[1], unit, text)
+
+
+def _literal(text: str) -> str:
+    return _SPECIAL.sub(r"\\\1", text)
+
+
+def _finds(pattern: str, text: str, wanted: str) -> bool:
+    try:
+        return find(number_pattern(pattern), text) == wanted
+    except (ValueError, TooSlowError):
+        return False
+
+
+def _words(name: str) -> list[str]:
+    return [word.lower() for word in _WORD.findall(name)]
+
+
+def _score(names: list[str], text: bool) -> float:  # noqa: FBT001 - how it is written
+    """Return how likely a number with these names around it is a balance: its own name counts most."""
+    score = 0.5 if text else 0.0
+    for distance, name in enumerate(reversed(names)):
+        score += sum(_WEIGHTS.get(word, 0) for word in _words(name)) / (1 + 2 * distance)
+    return score
+
+
+def _unit(names: list[str]) -> str:
+    """Return the unit that the name of a number says, such as `balance_usd` or `sms_left`; empty without one."""
+    for name in reversed(names[-2:]):
+        for word in _words(name):
+            if word.upper() in ("USD", "EUR", "GBP"):
+                return word.upper()
+        for word in _words(name):
+            if word in _UNITS:
+                return _UNITS[word]
+    return ""
+
+
+def currency(document: Any, chosen: Candidate) -> str | None:
+    """Return the path of the currency that stands nearest to a number; None where none does."""
+    nodes = list(_nodes(document, chosen.steps[:-1]))
+    last = len(chosen.steps) - 1 - chosen.steps[::-1].index(None) if None in chosen.steps else -1
+    for depth in range(len(nodes) - 1, -1, -1):
+        node, steps = nodes[depth], chosen.steps[:depth]
+        name = _currency_in(node) if isinstance(node, dict) else None
+        if name is None:
+            continue
+        if depth > last:
+            return expression((*steps[last + 1 :], name))
+        if None not in steps:
+            return f'"$".{expression((*steps, name))}'
+    return None
+
+
+def _currency_in(node: dict[str, Any]) -> str | None:
+    texts = {name: value for name, value in node.items() if isinstance(value, str)}
+    named = [name for name, value in texts.items() if _names_currency(name, value)]
+    return next(iter([*named, *(name for name, value in texts.items() if is_currency(value))]), None)
+
+
+def _names_currency(name: str, value: Any) -> bool:
+    named = {"currency", "unit", "curr", "ccy"} & set(_words(name))
+    return bool(named) and isinstance(value, str) and bool(UNIT.fullmatch(value.strip().upper()))
+
+
+def units(node: Any) -> Iterator[str]:
+    """Yield the currencies and units that a document names."""
+    for name, value in (
+        node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
+    ):
+        if _names_currency(str(name), value):
+            yield value
+        yield from units(value)
+
+
+def _nodes(document: Any, steps: Steps) -> Iterator[Any]:
+    """Yield what stands on a way, from the document on; of a list the first object."""
+    node = document
+    yield node
+    for step in steps:
+        node = next((one for one in node if isinstance(one, dict)), None) if step is None else node[step]
+        yield node
+
+
+def identity(document: Any, chosen: Candidate) -> str | None:
+    """Return the field that tells the wallets of a list apart; None where none is known to."""
+    if None not in chosen.steps:
+        return None
+    last = len(chosen.steps) - chosen.steps[::-1].index(None)
+    *_, item = _nodes(document, chosen.steps[:last])
+    known = [name for name in _ID if isinstance(item, dict) and isinstance(item.get(name), str | int)]
+    return expression((known[0],)) if known else None
+
+
+def success(document: Any) -> dict[str, Any] | None:
+    """Return the rule of success that an answer shows; None where it shows none."""
+    if not isinstance(document, dict):
+        return None
+    for name, value in document.items():
+        path = expression((name,))
+        if name.lower() in (
+            "success",
+            "ok",
+            "succeeded",
+            "status",
+            "result",
+            "state",
+            "@status",
+        ) and _is_good(value):
+            return {"path": path, "equals": [value]}
+        if name.lower() in ("error", "errors", "error_message", "errormessage") and value is None:
+            return {"path": path, "absent": True}
+        if name in ("code", "errorId", "errorCode", "error_code", "ret", "errno") and value in (0, "0"):
+            return {"path": path, "equals": [value]}
+    return None
+
+
+def _is_good(value: Any) -> bool:
+    return value is True or (isinstance(value, str) and value.lower() in _GOOD_WORDS)

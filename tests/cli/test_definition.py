@@ -1,0 +1,395 @@
+"""`definition`: one's own provider from a command line of curl and one answer, and tried without a network."""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+
+from exporter import providers
+from exporter.schema.yaml_document import read
+from tests.peers import Peer, Upstream
+
+KEY = "sk-live-0a1b2c3d4e5f6789"
+BEARER = f"curl -s https://api.example.com/v1/balance -H 'Authorization: Bearer {KEY}'"
+
+
+@dataclass(frozen=True)
+class Case:
+    """What curl asks, what comes back, and what is made of it: lines of the definition, and of what it finds."""
+
+    name: str
+    curl: str
+    answer: str
+    lines: tuple[str, ...]
+    found: str
+
+
+CASES = [
+    Case(
+        "the likeliest number, the currency beside it, and what says that all is well",
+        BEARER,
+        '{"success": true, "data": {"user": {"id": 4821, "email": "bob@corp.example"}, "wallet": {"currency": "EUR",'
+        '"available": 12.50, "pending": "1.25", "updated_at": "2026-11-27T10:00:00Z"}}}',
+        (
+            "auth: {type: bearer}",
+            "success: {path: success, equals: [true]}",
+            "  currency: data.wallet.currency",
+            "  balance: data.wallet.available",
+            "  # pending_usage: data.wallet.pending",
+        ),
+        "main EUR: balance 12.50",
+    ),
+    Case(
+        "a list of wallets",
+        BEARER,
+        '{"status": "ok", "unit": "usd", "wallets": [{"id": 7, "name": "A", "balance": "5.10"},'
+        '{"id": 9, "name": "B", "balance": "0"}]}',
+        ("  items: wallets", "  id: id", '  currency: "\\"$\\".unit"', "  balance: balance"),
+        "7 USD: balance 5.10\n9 USD: balance 0",
+    ),
+    Case(
+        "a list at the top",
+        BEARER,
+        '[{"currency": "EUR", "amount": 5}, {"currency": "USD", "amount": -1.5}]',
+        ("  currency: currency", "  balance: amount"),
+        "main EUR: balance 5\nmain USD: balance -1.5",
+    ),
+    Case(
+        "no currency",
+        f"curl 'https://api.example.com/balance?api_key={KEY}'",
+        '{"error": null, "remaining": 100.5, "limit": 200}',
+        (
+            "auth: {type: query, name: api_key}",
+            "success: {path: error, absent: true}",
+            "  # currency: {literal: USD}",
+            "  balance: remaining",
+            "  # quota: limit",
+        ),
+        "main XYZ: balance 100.5",
+    ),
+    Case(
+        "a unit that only a name says",
+        f"curl 'https://api.example.com/balance' -u 'bob:{KEY}'",
+        '{"code": 0, "credits_left": 5}',
+        (
+            'auth: {type: basic, username: "${username}", password: "${password}"}',
+            "success: {path: code, equals: [0]}",
+            "  currency: {literal: CREDITS}  # from a name in the answer; is it right?",
+        ),
+        "main CREDITS: balance 5",
+    ),
+    Case(
+        "a number with thousands in a text of JSON",
+        f'curl https://api.example.com/balance --json \'{{"clientKey": "{KEY}"}}\'',
+        '{"balance": "EUR 1,234.50"}',
+        (
+            "auth: {type: body, name: clientKey}",
+            '  balance: {path: balance, pattern: "EUR (-?[0-9,.]+)", grouping: ","}',
+        ),
+        "main EUR: balance 1234.50",
+    ),
+    Case(
+        "a text",
+        f"curl 'https://api.example.com/http/balance?user=bob&password={KEY}'",
+        "Hello Bob, balance: 12.50 EUR\n",
+        (
+            "answer: text",
+            "auth: {type: query, name: password}",
+            "  currency: {literal: EUR}  # from a name in the answer; is it right?",
+            '  balance: {path: text, pattern: "(?s:.*)balance: (-?[0-9.]+) EUR"}',
+        ),
+        "main EUR: balance 12.50",
+    ),
+    Case(
+        "a text that is the number",
+        f"curl 'https://api.example.com/http/balance?key={KEY}'",
+        "-0.75",
+        ("answer: text", "  balance: text"),
+        "main XYZ: balance -0.75",
+    ),
+    Case(
+        "XML",
+        f"curl https://api.example.com/balance.xml -H 'X-Api-Key: {KEY}'",
+        '<?xml version="1.0"?><reply status="ok" xmlns="urn:x"><!-- bob --><user id="4821">Bob</user>'
+        '<account><balance currency="GBP">3.50</balance></account></reply>',
+        (
+            "answer: xml",
+            "auth: {type: header, name: X-Api-Key}",
+            '  currency: "reply.account.balance.\\"@currency\\""',
+            '  balance: "reply.account.balance.\\"#text\\""',
+        ),
+        "main GBP: balance 3.50",
+    ),
+]
+
+
+CASES += [
+    Case(
+        "a body of XML, whose key stands within it",
+        f"curl https://api.example.com/balance -d '<r><user>bob</user><key>{KEY}</key></r>'",
+        "<r><balance>5.5</balance></r>",
+        (
+            "  method: POST",
+            '  body: {content_type: application/xml, text: "<r><user>${user}</user><key>${key}</key></r>"}',
+            "  balance: r.balance",
+        ),
+        "main XYZ: balance 5.5",
+    ),
+    Case(
+        "a body of several parts",
+        f"curl https://api.example.com/balance -F action=a$$b -F user=bob -F pass={KEY}",
+        '{"left": 41}',
+        (
+            '  multipart: {action: "a$$$$b", user: "${user}"}',
+            "auth: {type: body, name: pass}",
+        ),
+        "main XYZ: balance 41",
+    ),
+    Case(
+        "a form, and a key in the path",
+        f"curl https://api.example.com/v1/{KEY}/balance -d 'lang=en'",
+        '{"balance": {"amount": 41, "currency": "JPY"}}',
+        ('  path: "/v1/${api_key}/balance"', "  form: {lang: en}", "  currency: balance.currency"),
+        "main JPY: balance 41",
+    ),
+]
+
+
+def begun(invoke: Any, case: Case, folder: Path) -> Any:
+    (folder / "answer").write_text(case.answer)
+    result = invoke("definition", "new", "acme", "--answer", "answer", "--curl", case.curl)
+    assert (result.status, result.err) == (0, "")
+    return result
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_a_definition_is_begun_that_finds_the_balance(case: Case, invoke: Any, tmp_path: Path) -> None:
+    result = begun(invoke, case, tmp_path)
+    written = (tmp_path / "acme.yml").read_text()
+    assert [line for line in case.lines if line not in written.splitlines()] == []
+    assert KEY not in result.out + written
+    tried = invoke("definition", "try", "acme.yml", "--answer", "answer", "--currency", "xyz")
+    assert (tried.status, tried.err) == (0, "")
+    assert tried.out.partition(" bytes\n\n")[2].strip() == case.found
+    assert KEY not in tried.out
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_its_fixture_has_invented_texts_and_amounts_and_holds_what_the_definition_finds(
+    case: Case, invoke: Any, tmp_path: Path
+) -> None:
+    begun(invoke, case, tmp_path)
+    text = (tmp_path / "fixtures" / "acme.yml").read_text()
+    fixture = yaml.load(text, Loader=yaml.BaseLoader)  # noqa: S506 - as the tests of the built-in ones read it
+    success, *failures = fixture["cases"]
+    for own in (KEY, "bob", "Bob", "4821", "12.50", "5.10", "1,234.50", "3.50"):
+        assert own not in text
+    assert {one["reason"] for one in failures} >= {"auth", "http_status"}
+    assert "${" in str(fixture["request"])
+    (tmp_path / "invented").write_text(success["answer"]["body"])
+    unit = fixture.get("account", {}).get("currency", "EUR")
+    tried = invoke("definition", "try", "acme.yml", "--answer", "invented", "--currency", unit)
+    found = tried.out.partition(" bytes\n\n")[2].split("\n")[0]
+    first = success["wallets"][0]
+    amount = f"balance {first['balance']}"
+    assert found.startswith(f"{first['id']} {first['currency']}: ")
+    assert float(found.partition("balance ")[2]) == float(amount.partition(" ")[2])
+
+
+def test_a_key_that_the_answer_repeats_reaches_no_file_and_no_screen(invoke: Any, tmp_path: Path) -> None:
+    number = "1234567890123"
+    (tmp_path / "answer").write_text(
+        f'{{"balance": 5, "token": {number}, "key_{number}": 7, "nested": {{"echo": "is {number}!"}}}}'
+    )
+    result = invoke(
+        "definition",
+        "new",
+        "acme",
+        "--answer",
+        "answer",
+        "--curl",
+        f"curl https://api.example.com/{number}/balance -H 'X-Key: {number}'",
+    )
+    assert result.status == 0, result.err
+    files = [file.read_text() for file in tmp_path.rglob("*.yml")]
+    assert len(files) == 2
+    assert number not in result.out + result.err + "".join(files)
+
+
+@pytest.fixture
+def upstream() -> Iterator[Callable[[str, str], Upstream]]:
+    running: list[Upstream] = []
+
+    def start(status: str, body: str) -> Upstream:
+        def answer(peer: Peer, _: Any) -> None:
+            peer.answer(body.encode(), status)
+
+        running.append(Upstream(answer))
+        return running[-1]
+
+    yield start
+    for one in running:
+        one.stop()
+
+
+def test_the_provider_is_asked_once_where_the_operator_says_so(
+    invoke: Any, tmp_path: Path, upstream: Callable[[str, str], Upstream]
+) -> None:
+    server = upstream("200 OK", '{"balance": 5, "currency": "EUR"}')
+    asked = f"curl {server.url}/v1/balance -H 'X-Key: $MY_KEY' -d 'a=1'"
+    result = invoke("definition", "new", "acme", "--ask", "--curl", asked, env={"MY_KEY": KEY})
+    assert (result.status, result.err) == (0, "")
+    assert "balance   balance = 5" in result.out.splitlines()
+    (seen,) = server.requests
+    assert (seen.line, seen.headers["x-key"], seen.body) == ("POST /v1/balance HTTP/1.1", KEY, b"a=1")
+    assert KEY not in result.out + (tmp_path / "acme.yml").read_text()
+
+
+def test_nobody_is_asked_without_consent_or_with_an_unset_variable(invoke: Any, tmp_path: Path) -> None:
+    for extra, message in (
+        ((), "give --answer FILE, or let the provider be asked once by --ask"),
+        (("--ask",), "$MY_KEY: is not set in the environment, so that nothing can be asked"),
+    ):
+        key = "$MY_KEY" if extra else KEY
+        curl = f"curl https://api.example.invalid/v1 -H 'X-Key: {key}'"
+        result = invoke("definition", "new", "acme", *extra, "--curl", curl)
+        assert (result.status, result.out, result.err.strip()) == (1, "", message)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_refusal_is_told_and_nothing_is_written(
+    invoke: Any, tmp_path: Path, upstream: Callable[[str, str], Upstream]
+) -> None:
+    server = upstream("401 Unauthorized", f"bad key {KEY}")
+    result = invoke("definition", "new", "acme", "--ask", "--curl", f"curl {server.url}/v1 -H 'X-Key: {KEY}'")
+    assert (result.status, result.out) == (1, "")
+    assert result.err.strip() == "the provider answered with HTTP status 401; nothing is written"
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        (
+            '{"message": "hello"}',
+            "the answer has no number that could be a balance; is it the answer to this request?",
+        ),
+        (
+            "<!DOCTYPE html><p>5",
+            "the answer is a page for people (HTML); a balance API answers JSON, XML or a short text",
+        ),
+        ("{", "the answer is not JSON"),
+        ("HTTP/1.1 401 No\nA: b\n\n{}", "answer: holds an answer of HTTP status 401; a good one is needed"),
+    ],
+)
+def test_what_is_no_answer_with_a_balance_is_told(
+    answer: str, message: str, invoke: Any, tmp_path: Path
+) -> None:
+    (tmp_path / "answer").write_text(answer)
+    result = invoke("definition", "new", "acme", "--answer", "answer", "--curl", BEARER)
+    assert (result.status, result.out, result.err.strip()) == (1, "", message)
+
+
+def test_files_that_are_there_are_kept(invoke: Any, tmp_path: Path) -> None:
+    begun(invoke, CASES[0], tmp_path)
+    again = ("definition", "new", "acme", "--answer", "answer", "--curl", BEARER)
+    result = invoke(*again)
+    assert (result.status, result.err) == (1, "acme.yml and fixtures/acme.yml: exists; --force replaces it\n")
+    assert invoke(*again, "--force").status == 0
+    assert invoke(*again[:2], "apimall", *again[3:]).status == 1
+
+
+def test_the_head_that_curl_saves_says_status_and_type(invoke: Any, tmp_path: Path) -> None:
+    begun(invoke, CASES[0], tmp_path)
+    (tmp_path / "answer").write_bytes(b"HTTP/2 429 \r\ncontent-type: application/json\r\n\r\n{}")
+    result = invoke("definition", "try", "acme.yml", "--answer", "answer")
+    assert result.status == 1
+    assert result.err == "down: rate_limited; HTTP status 429\n"
+
+
+def test_a_failure_says_where_it_looked_what_was_there_and_which_numbers_there_are(
+    invoke: Any, tmp_path: Path
+) -> None:
+    begun(invoke, CASES[0], tmp_path)
+    (tmp_path / "answer").write_text('{"success": true, "data": {"purse": {"currency": "EUR", "left": 5}}}')
+    result = invoke("definition", "try", "acme.yml", "--answer", "answer")
+    assert result.status == 1
+    assert result.out.splitlines()[0] == "GET https://api.example.com/v1/balance"
+    assert "Authorization: Bearer ***" in result.out
+    assert result.err.splitlines() == [
+        "down: malformed; wallet.currency is missing: nothing at data.wallet.currency",
+        "numbers of the answer:",
+        "  data.purse.left = 5",
+    ]
+
+
+def test_params_are_given_or_stand_in_capitals(invoke: Any, tmp_path: Path) -> None:
+    curl = f"curl 'https://api.example.com/v1/users/482193/balance?project=p1' -H 'X-Key: {KEY}'"
+    begun(invoke, Case("", curl, '{"balance": 5}', (), ""), tmp_path)
+    tried = ("definition", "try", "acme.yml", "--answer", "answer", "--currency", "EUR")
+    assert "GET https://api.example.com/v1/users/ACCOUNT_ID/balance?project=PROJECT" in invoke(*tried).out
+    result = invoke(*tried, "--param", "project=a b")
+    assert "GET https://api.example.com/v1/users/ACCOUNT_ID/balance?project=a+b" in result.out
+    assert invoke(*tried, "--param", "nope=1").err == "nope: is no param of this definition\n"
+
+
+def test_a_definition_that_is_wrong_is_told_with_line_and_column(invoke: Any, tmp_path: Path) -> None:
+    begun(invoke, CASES[0], tmp_path)
+    file = tmp_path / "acme.yml"
+    file.write_text(file.read_text().replace("balance: data", "balanse: data"))
+    result = invoke("definition", "try", "acme.yml", "--answer", "answer")
+    assert result.status == 1
+    assert 'wallets.balanse: unknown key; did you mean "balance"?' in result.err
+
+
+def test_definitions_alone_are_validated(invoke: Any, tmp_path: Path) -> None:
+    begun(invoke, CASES[0], tmp_path)
+    assert invoke("validate", "acme.yml").out == "acme.yml: a definition, no problems\n"
+    (tmp_path / "wrong.yml").write_text(
+        (tmp_path / "acme.yml").read_text().replace("auth: {type", "auth: {typ")
+    )
+    (tmp_path / "prepaid.yml").write_text("accounts: []\n")
+    result = invoke("validate", "acme.yml", "wrong.yml", "prepaid.yml", "absent.yml")
+    assert (result.status, result.out) == (1, "")
+    assert result.err.splitlines() == [
+        "absent.yml: cannot be read: No such file or directory",
+        "prepaid.yml: is a configuration; give it by --config.file",
+        "wrong.yml:10:7: auth: must say its type",
+        "3 problems",
+    ]
+
+
+def test_own_providers_are_shown_by_their_name_or_their_path(invoke: Any, tmp_path: Path) -> None:
+    begun(invoke, CASES[0], tmp_path)
+    assert invoke("providers", "acme.yml").out.startswith("acme: Acme (observed)\n")
+    assert invoke("providers", "acme").err == "no provider 'acme' is built in\n"
+    (tmp_path / "prepaid.yml").write_text("provider_files: [ac*.yml]\naccounts: 7\n")
+    assert invoke("providers", "acme").out == invoke("providers", "acme.yml").out
+    assert invoke("providers", "acne").err == (
+        "no provider 'acne' is built in, nor in the provider_files of prepaid.yml; did you mean \"acme\"?\n"
+    )
+    (tmp_path / "acme.yml").write_text("title: 7\n")
+    result = invoke("providers", "acme")
+    assert result.status == 1
+    assert (
+        "acme.yml:1:8: title: must be text (a number or true/false needs quotes)" in result.err.splitlines()
+    )
+
+
+def test_the_schema_is_kept_in_the_documentation_and_fits_every_definition(root: Path, invoke: Any) -> None:
+    printed = invoke("definition", "schema").out
+    assert (root / "docs" / "definition.schema.json").read_text() == printed, "run `make docs`"
+    validator = jsonschema.Draft202012Validator(json.loads(printed))
+    validator.check_schema(validator.schema)
+    folders = [Path(providers.__file__).parent, root / "tests" / "fixtures" / "features" / "definitions"]
+    files = [file for folder in folders for file in folder.glob("*.yml")]
+    assert len(files) > 4
+    for file in files:
+        assert [error.message for error in validator.iter_errors(read(file).data)] == [], file
+    wrong = read(files[0]).data | {"request": {"pth": "/"}}
+    assert not validator.is_valid(wrong)
