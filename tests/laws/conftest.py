@@ -1,11 +1,15 @@
 """The recorded cases of every provider, an upstream that answers with them, and accounts that ask it.
 
-Definitions and fixtures are found by listing their folders: a provider is one file in each and nothing else.
+Definitions and fixtures are found by listing their folders: a provider is one file in each and nothing else. There are
+many providers: a law is one test for each of them, goes through its cases by itself, and names those that break it.
+
+A law about what is made of an answer asks by `direct`, without a network; `test_exchange.py` proves for every case that
+this is the same. One about the exchange itself asks by `collector`, over HTTP.
 """
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from decimal import Decimal
 from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -14,16 +18,20 @@ from pathlib import Path
 from socketserver import TCPServer
 from threading import Thread
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
 
 from exporter import config, providers
-from exporter.model import State, Wallet
+from exporter.config import Account
+from exporter.model import Failure, Outcome, State, Wallet
 from exporter.providers import Provider
 from exporter.providers.definition import Definition
 from exporter.scrape.collector import Collector
-from exporter.upstream.client import Client
+from exporter.upstream.answer import Answer as Received
+from exporter.upstream.client import Client, Sender
+from exporter.upstream.request import Prepared
 
 UNHURRIED = {"timeout": "5m"}
 """Defaults of every account: no law is about how fast the machine is."""
@@ -44,8 +52,13 @@ class Answer:
     body: bytes = b"{}"
     phrase: str = "Recorded"
 
+    @property
+    def carried(self) -> bytes:
+        """Return what of the body travels."""
+        return b"" if self.status in BODILESS else self.body
+
     def wire(self) -> bytes:
-        body = b"" if self.status in BODILESS else self.body
+        body = self.carried
         headers = {"Content-Type": "application/json", **self.headers, "Content-Length": str(len(body))}
         lines = [f"HTTP/1.1 {self.status} {self.phrase}", *(f"{name}: {headers[name]}" for name in headers)]
         return "\r\n".join([*lines, "", ""]).encode() + body
@@ -87,8 +100,9 @@ def provider(name: str) -> Provider:
 
 def configuration(accounts: Sequence[Mapping[str, Any]], **defaults: Any) -> str:
     """Write a file of accounts at built-in providers and those of the features (JSON is YAML)."""
-    own = str(FEATURES / "definitions" / "*.yml")
-    return json.dumps({"defaults": UNHURRIED | defaults, "provider_files": [own], "accounts": list(accounts)})
+    own = sorted({account["provider"] for account in accounts}.difference(providers.names()))
+    files = [str(FEATURES / "definitions" / f"{name}.yml") for name in own]
+    return json.dumps({"defaults": UNHURRIED | defaults, "provider_files": files, "accounts": list(accounts)})
 
 
 class Seen(NamedTuple):
@@ -136,25 +150,28 @@ def recorded_providers() -> list[str]:
     return sorted(path.name.removesuffix(".yml") for path in FIXTURES.iterdir())
 
 
+def tested_providers() -> list[str]:
+    """List the built-in providers that have a fixture, and the features."""
+    built_in = [name for name in providers.names() if name in recorded_providers()]
+    return built_in + sorted(path.stem for path in FEATURES.glob("*.yml"))
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Give tests every provider (`provider_name`), every case (`case`), every `success` or every `failure`."""
-    names = [name for name in providers.names() if name in recorded_providers()]
-    names += sorted(path.stem for path in FEATURES.glob("*.yml"))
-    every = [case for name in names for case in cases(name)]
-    for argument, values in (
-        ("provider_name", names),
-        ("case", every),
-        ("success", [case for case in every if case.wallets is not None]),
-        ("failure", [case for case in every if case.wallets is None]),
-    ):
-        if argument in metafunc.fixturenames:
-            metafunc.parametrize(
-                argument, values, ids=[value if isinstance(value, str) else value.id for value in values]
-            )
+    """Give a law every provider (`provider_name`)."""
+    if "provider_name" in metafunc.fixturenames:
+        metafunc.parametrize("provider_name", tested_providers())
+
+
+@pytest.fixture(scope="session")
+def providers_in_tests() -> list[str]:
+    return tested_providers()
 
 
 class Upstream:
-    """A real HTTP server. Each base URL that it gives out answers as it is told, and keeps what it got."""
+    """A real HTTP server. Each base URL that it gives out answers as it is told, and keeps what it got.
+
+    What it would answer can be had from it without a network too.
+    """
 
     def __init__(self) -> None:
         self._answers: dict[str, Answer] = {}
@@ -197,6 +214,10 @@ class Upstream:
     def say(self, base_url: str, answer: Answer) -> None:
         self._answers[self._prefix(base_url)] = answer
 
+    def said(self, url: str) -> Answer:
+        """Return the answer to a request for a URL below one of the base URLs."""
+        return self._answers["/" + urlsplit(url).path.split("/")[1]]
+
     def seen(self, base_url: str) -> list[Seen]:
         return self._seen[self._prefix(base_url)]
 
@@ -217,6 +238,32 @@ class Upstream:
         self._thread.join()
 
 
+class Direct(Client):
+    """A client that sends nothing: what the upstream would answer is there at once."""
+
+    def __init__(self, upstream: Upstream) -> None:
+        super().__init__()
+        self._upstream = upstream
+
+    def sender(self, prepared: Prepared, ca_file: str | None, proxy_url: str | None) -> Sender:
+        return _DirectSender(super().sender(prepared, ca_file, proxy_url), self._upstream)
+
+
+class _DirectSender(Sender):
+    def __init__(self, sender: Sender, upstream: Upstream) -> None:
+        self.prepared, self.redacted = sender.prepared, sender.redacted
+        self._upstream = upstream
+
+    def send(self, timeout: float) -> Received:  # noqa: ARG002 - nothing is waited for
+        answer = self._upstream.said(self.prepared.url)
+        headers = {name.lower(): value for name, value in answer.headers.items()}
+        assert headers.keys().isdisjoint({"content-encoding", "transfer-encoding"}), "this has to travel"
+        return Received(answer.status, {"content-type": "application/json"} | headers, answer.carried)
+
+    def explained(self, failure: Failure) -> Failure:
+        return failure
+
+
 @pytest.fixture(scope="session")
 def upstream() -> Iterator[Upstream]:
     server = Upstream()
@@ -231,17 +278,43 @@ def client() -> Iterator[Client]:
     kept.close()
 
 
-@pytest.fixture
-def collector(upstream: Upstream, client: Client, tmp_path: Path) -> Callable[[Case], Collector]:
-    """Return the collector of a case's account, whose upstream answers as recorded."""
+@pytest.fixture(scope="session")
+def accounts(
+    upstream: Upstream, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str], Mapping[str, Account]]:
+    """Return a provider's accounts, one a case, by the names of the cases: of one file that is loaded once."""
 
-    def make(case: Case) -> Collector:
-        file = tmp_path / "prepaid.yml"
-        accounts = [entry(case, upstream.base_url(case.answer), case.name)]
-        file.write_text(configuration(accounts))
-        return Collector(config.load(file).accounts[0], client)
+    @cache
+    def load(provider: str) -> Mapping[str, Account]:
+        file = tmp_path_factory.mktemp("accounts") / "prepaid.yml"
+        entries = [entry(case, upstream.base_url(case.answer), case.name) for case in cases(provider)]
+        file.write_text(configuration(entries))
+        return {account.name: account for account in config.load(file).accounts}
 
-    return make
+    return load
+
+
+@pytest.fixture(scope="session")
+def collector(
+    upstream: Upstream, client: Client, accounts: Callable[[str], Mapping[str, Account]]
+) -> Callable[[Case], Collector]:
+    """Return the collector of a case's account, whose upstream answers as recorded and has seen nothing yet."""
+    return lambda case: _asking(case, accounts(case.provider)[case.name], upstream, client)
+
+
+@pytest.fixture(scope="session")
+def direct(
+    upstream: Upstream, accounts: Callable[[str], Mapping[str, Account]]
+) -> Callable[[Case], Collector]:
+    """Return the same without a network: for laws about what is made of an answer, of which there are many."""
+    client = Direct(upstream)
+    return lambda case: _asking(case, accounts(case.provider)[case.name], upstream, client)
+
+
+def _asking(case: Case, account: Account, upstream: Upstream, client: Client) -> Collector:
+    upstream.say(account.base_url, case.answer)
+    upstream.seen(account.base_url).clear()
+    return Collector(account, client)
 
 
 def entry(case: Case, base_url: str, name: str) -> dict[str, Any]:
@@ -290,6 +363,17 @@ def _text(value: Any) -> Any:
 @pytest.fixture(scope="session")
 def tell() -> Callable[[Wallet], dict[str, Any]]:
     return told
+
+
+@pytest.fixture(scope="session")
+def same() -> Callable[[Outcome], Any]:
+    """Return what two collections of the same answer have in common: all but their times."""
+
+    def timeless(outcome: Outcome) -> Outcome:
+        exchanges = tuple(replace(exchange, seconds=0) for exchange in outcome.exchanges)
+        return replace(outcome, at=0, duration=0, exchanges=exchanges)
+
+    return timeless
 
 
 @pytest.fixture(scope="session")

@@ -17,7 +17,7 @@ from exporter.providers.variables import built_in
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from exporter.model import Wallet
+    from exporter.model import Outcome, Wallet
     from exporter.providers.definition import Definition
     from exporter.scrape.collector import Collector
     from tests.laws.conftest import Case, Seen, Upstream
@@ -40,50 +40,60 @@ def _on_a_day(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("exporter.upstream.request.built_in", lambda: VARIABLES)
 
 
-def test_a_recorded_exchange_gives_exactly_what_is_recorded(
-    case: "Case",
+def test_the_recorded_exchanges_give_exactly_what_is_recorded(
+    provider_name: str,
+    recorded: "Callable[[str], list[Case]]",
     collector: "Callable[[Case], Collector]",
     tell: "Callable[[Wallet], dict[str, Any]]",
 ) -> None:
-    outcome = collector(case).collect()
+    for case in recorded(provider_name):
+        outcome = collector(case).collect()
 
-    assert outcome.reason == case.reason, outcome.detail
-    assert [tell(wallet) for wallet in outcome.wallets] == (case.wallets or [])
-    assert outcome.notes == (), "a documented answer is read whole"
-    assert outcome.hint == case.hint
-    assert outcome.status == case.answer.status
-    assert outcome.retry_after == case.retry_after
-
-
-def test_asking_twice_gives_equal_wallets(case: "Case", collector: "Callable[[Case], Collector]") -> None:
-    asked = collector(case)
-
-    first, second = asked.collect(), asked.collect()
-
-    assert first.wallets == second.wallets
-    assert (first.reason, first.detail) == (second.reason, second.detail)
+        assert outcome.reason == case.reason, f"{case.id}: {outcome.detail}"
+        assert [tell(wallet) for wallet in outcome.wallets] == (case.wallets or []), case.id
+        assert outcome.notes == (), f"{case.id}: a documented answer is read whole"
+        assert outcome.hint == case.hint, case.id
+        assert outcome.status == case.answer.status, case.id
+        assert outcome.retry_after == case.retry_after, case.id
 
 
-def test_only_the_declared_request_is_made_with_the_secret_only_where_declared(
-    case: "Case",
+def test_asking_again_gives_equal_wallets_and_so_does_an_answer_that_does_not_travel(
+    provider_name: str,
+    recorded: "Callable[[str], list[Case]]",
+    collector: "Callable[[Case], Collector]",
+    direct: "Callable[[Case], Collector]",
+    same: "Callable[[Outcome], Any]",
+) -> None:
+    for case in recorded(provider_name):
+        asked = collector(case)
+        first, again, straight = asked.collect(), asked.collect(), direct(case).collect()
+
+        assert same(first) == same(again), case.id
+        assert same(first) == same(straight), case.id
+
+
+def test_only_the_declared_requests_are_made_with_the_secret_only_where_declared(
+    provider_name: str,
+    recorded: "Callable[[str], list[Case]]",
     collector: "Callable[[Case], Collector]",
     upstream: "Upstream",
     definition_of: "Callable[[str], Definition]",
 ) -> None:
-    asked = collector(case)
-    asked.collect()
-    (seen,) = upstream.seen(asked.account.base_url)
-    path, _, query = seen.path.partition("?")
-    base = definition_of(case.provider).base_url
+    for case in recorded(provider_name):
+        asked = collector(case)
+        asked.collect()
+        (seen,) = upstream.seen(asked.account.base_url)
+        path, _, query = seen.path.partition("?")
+        base = definition_of(case.provider).base_url
 
-    assert seen.method == case.request["method"]
-    assert base + path == _filled(case, case.request["url"])
-    assert dict(parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query))) == {
-        name: _filled(case, value) for name, value in case.request.get("query", {}).items()
-    }
-    assert dict(seen.headers) == _headers(case, seen, asked.account.base_url)
-    assert len(seen.headers) == len(dict(seen.headers)), "a header is given twice"
-    assert _body(case, seen.body) == _declared_body(case)
+        assert seen.method == case.request["method"], case.id
+        assert base + path == _filled(case, case.request["url"]), case.id
+        assert dict(parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query))) == {
+            name: _filled(case, value) for name, value in case.request.get("query", {}).items()
+        }, case.id
+        assert dict(seen.headers) == _headers(case, seen, asked.account.base_url), case.id
+        assert len(seen.headers) == len(dict(seen.headers)), f"{case.id}: a header is given twice"
+        assert _body(case, seen.body) == _declared_body(case), case.id
 
 
 def _headers(case: "Case", seen: "Seen", base_url: str) -> dict[str, str]:

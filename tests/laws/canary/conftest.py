@@ -3,7 +3,7 @@
 import html
 import json
 from base64 import b64encode
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import cycle
 from pathlib import Path
@@ -11,8 +11,11 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, quote_plus
 
 import pytest
+import xmltodict
 
 from exporter import providers
+from exporter.extract.documents import parse
+from exporter.providers.definition import Definition
 
 if TYPE_CHECKING:
     from tests.laws.conftest import Answer, Case, Upstream
@@ -92,6 +95,11 @@ def secret() -> str:
     return SECRET
 
 
+@pytest.fixture(scope="session")
+def echoed() -> "Callable[[Sequence[Case], Definition], Iterator[tuple[Case, Answer]]]":
+    return echoes
+
+
 @pytest.fixture(scope="package")
 def nest(
     tmp_path_factory: pytest.TempPathFactory,
@@ -121,6 +129,17 @@ def nest(
         yield Nest(file, urls)
 
 
+def _kinds() -> Iterator[str]:
+    """Yield a built-in provider for each way in which credentials travel, and each format of answers."""
+    known = set()
+    for provider in providers.names():
+        definition = providers.built_in(provider).definition
+        kind = definition.auth.type, definition.request.method, definition.answer
+        if kind not in known:
+            known.add(kind)
+            yield provider
+
+
 def _credentials(provider: str) -> list[str]:
     built_in = provider in providers.names()
     return list(providers.built_in(provider).definition.credentials) if built_in else ["api_key"]
@@ -128,14 +147,10 @@ def _credentials(provider: str) -> list[str]:
 
 def _echoes(recorded: "Callable[[str], list[Case]]") -> Iterator[tuple[str, Any, "Answer"]]:
     """Yield providers, settings and answers: the canary in the answer's body, headers, reason and location."""
-    for provider in providers.names():
-        cases = recorded(provider)
-        success = next(case for case in cases if case.wallets)
-        for body in _bodies(success.answer.body):
-            yield provider, success.account, replace(success.answer, body=body)
-        for case in cases:
-            if case.reason and case.retry_after is None:
-                yield provider, case.account, replace(case.answer, body=_everywhere(case.answer.body))
+    for provider in _kinds():
+        for case, answer in echoes(recorded(provider), providers.built_in(provider).definition):
+            yield provider, case.account, answer
+        success = next(case for case in recorded(provider) if case.wallets)
         for answer in _frames(success.answer):
             yield provider, success.account, answer
     for name in OWN_PROVIDERS:
@@ -148,15 +163,39 @@ def _echoes(recorded: "Callable[[str], list[Case]]") -> Iterator[tuple[str, Any,
             yield name, {"api_key": PLAIN}, replace(success.answer, body=json.dumps(echo).encode())
 
 
-def _bodies(body: bytes) -> Iterator[bytes]:
+def echoes(cases: "Sequence[Case]", definition: Definition) -> Iterator[tuple["Case", "Answer"]]:
+    """Yield recorded cases, and their answers with the canary in the body, in the place of each text."""
+    success = next(case for case in cases if case.wallets)
+    for body in _bodies(success.answer.body, definition):
+        yield success, replace(success.answer, body=body)
+    for case in cases:
+        if case.reason and case.retry_after is None:
+            yield case, replace(case.answer, body=_everywhere(case.answer.body))
+
+
+def _bodies(body: bytes, definition: Definition) -> Iterator[bytes]:
     """Yield the body with the canary in the place of each text, in each spelling once, and as keys."""
-    spellings = cycle(SPELLINGS)
-    document = json.loads(body)
-    for path in _texts(document):
-        yield json.dumps(_with(document, path, lambda _: next(spellings))).encode()
-        yield json.dumps(_with(document, path, lambda text: f"{text} {SECRET}")).encode()
-    yield json.dumps({SECRET: document}).encode()
     yield json.dumps({"error": SECRET, "code": SECRET, "status": SECRET, "error_id": SECRET}).encode()
+    if definition.answer == "text":
+        for spelling in SPELLINGS:
+            yield from (spelling.encode(), body + f" {spelling}".encode(), f"{spelling} ".encode() + body)
+        return
+    document = parse(body, "", definition.answer, definition.lists)
+    write = _xml if definition.answer == "xml" else _json
+    spellings = cycle(SPELLINGS)
+    for path in _texts(document):
+        yield write(_with(document, path, lambda _: next(spellings)))
+        yield write(_with(document, path, lambda text: f"{text} {SECRET}"))
+    yield json.dumps({SECRET: document}, default=float).encode()
+
+
+def _json(document: Any) -> bytes:
+    return json.dumps(document, default=float).encode()
+
+
+def _xml(document: Any) -> bytes:
+    written: str = xmltodict.unparse(document)
+    return written.encode()
 
 
 def _everywhere(body: bytes) -> bytes:

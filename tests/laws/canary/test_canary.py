@@ -18,20 +18,26 @@ from werkzeug.test import Client as Browser
 from exporter import cli, log
 from exporter.config import load
 from exporter.extract.extractor import Extractor
+from exporter.metrics.exposition import OPENMETRICS, TEXT_0, TEXT_1, Page
 from exporter.model import Failure, Reason
 from exporter.schema.problems import ConfigurationError
+from exporter.scrape import Reading
+from exporter.scrape.accounts_json import accounts_as_json
 from exporter.scrape.collector import Collector
 from exporter.upstream.client import Client
 from exporter.upstream.request import prepare
+from exporter.web import pages
 from exporter.web.application import Application, Options
 from exporter.web.runtime import Runtime
+from exporter.web.trace import trace
 from tests.programs import PATIENCE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
+    from exporter.providers.definition import Definition
     from tests.laws.canary.conftest import Nest
-    from tests.laws.conftest import Seen, Upstream
+    from tests.laws.conftest import Answer, Case, Seen, Upstream
 
     Leaks = Callable[[str], list[str]]
 
@@ -70,6 +76,36 @@ def test_the_canary_is_really_sent_and_found_in_any_spelling(
 def sent(seen: "Seen") -> str:
     kind, _, pair = dict(seen.headers).get("Authorization", "").partition(" ")
     return f"{seen.path} {seen.headers} {seen.body!r} {b64decode(pair).decode() if kind == 'Basic' else ''}"
+
+
+def test_no_provider_that_echoes_it_makes_it_part_of_what_is_known_of_an_account(
+    provider_name: str,
+    recorded: "Callable[[str], list[Case]]",
+    definition_of: "Callable[[str], Definition]",
+    echoed: "Callable[[Sequence[Case], Definition], Iterator[tuple[Case, Answer]]]",
+    direct: "Callable[[Case], Collector]",
+    upstream: "Upstream",
+    monkeypatch: pytest.MonkeyPatch,
+    leaks: "Leaks",
+    secret: str,
+) -> None:
+    monkeypatch.setattr("exporter.config.secret.Secret.read", lambda _: secret)
+    readings = {}
+    for case, answer in echoed(recorded(provider_name), definition_of(provider_name)):
+        asked = direct(case)
+        upstream.say(asked.account.base_url, answer)
+        readings[case.id, answer.body] = Reading(asked.account, asked.collect(), None)
+
+    # All that is shown is made of these, and nothing that can be shown is left out of them.
+    assert {case: found for case, one in readings.items() if (found := leaks(f"{one!r} {one!s}"))} == {}
+    for reading in readings.values():
+        account = reading.account
+        prepared = prepare(account, {name: one.read() for name, one in account.secrets.items()})
+        assert leaks(f"{account!r} {dict(account.secrets)!r} {prepared!r}") == []
+    known = list(readings.values())
+    shown = [Page().render(known, None, chosen).decode() for chosen in (TEXT_0, TEXT_1, OPENMETRICS)]
+    shown += [pages.status(known, "/metrics"), *map(trace, known), json.dumps(accounts_as_json(known))]
+    assert leaks("".join(shown)) == []
 
 
 @pytest.mark.parametrize("accept", ACCEPTS)

@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
+from functools import cache, cached_property, partial
 from typing import Any
 
 import jmespath
@@ -26,7 +27,7 @@ REPLACEMENTS: Mapping[str, Any] = {
     "true": True,
     "minus one": -1,
     "NaN as text": "NaN",
-    "a text of 100,000 characters": "x" * 100_000,
+    "a text of 10,000 characters": "x" * 10_000,
     "a lone surrogate": "\ud800",
     "a control character": "a\u0000\r\nb",
     "nested objects": {"balance": {"amount": ["deep", {"er": None}]}},
@@ -40,36 +41,39 @@ REPLACEMENTS: Mapping[str, Any] = {
     "10,000 lists in each other": RAW + "[" * 10_000 + "]" * 10_000,
     "thousands separators": "1,234.56",
 }
+WRITTEN = {
+    change: (
+        value.removeprefix(RAW) if isinstance(value, str) and value.startswith(RAW) else json.dumps(value)
+    ).encode()
+    for change, value in REPLACEMENTS.items()
+    if value is not DELETE
+}
+PLACE = "\ue000 the place of the replacement \ue000"
+"""Stands in no answer."""
 
 
 @dataclass(frozen=True)
 class Mutation:
-    """A document after one node, at `path`, became something else; `inside` are the keys that stood in it."""
+    """An answer after one node, at `path`, became something else; `inside` are the keys that stood in it."""
 
-    document: Any
+    body: bytes
     path: Path
     inside: frozenset[str]
     replacement: Any
     name: str
-    written: bytes | None = None
-    """The document in a format that is no JSON."""
+    document: Callable[[], Any]
+    """Makes the document, which few laws look at."""
 
     @property
     def deletes(self) -> bool:
         return self.replacement is DELETE
 
-    def body(self) -> bytes:
-        if self.written is not None:
-            return self.written
-        text = json.dumps(self.document)
-        if isinstance(self.replacement, str) and self.replacement.startswith(RAW):
-            text = text.replace(json.dumps(self.replacement), self.replacement.removeprefix(RAW))
-        return text.encode()
-
+    @cached_property
     def values(self) -> tuple[set[Decimal], set[str]]:
         """Return every number (numeric texts among them), and every text and key of the document."""
-        leaves = [node for _, node in nodes(self.document) if isinstance(node, str | int | float)]
-        leaves += [path[-1] for path, _ in nodes(self.document) if path]
+        document = self.document()
+        leaves = [node for _, node in nodes(document) if isinstance(node, str | int | float)]
+        leaves += [path[-1] for path, _ in nodes(document) if path]
         numbers = set()
         for leaf in leaves:
             try:
@@ -80,11 +84,11 @@ class Mutation:
 
     def flags(self) -> set[bool]:
         """Return every true and false of the document."""
-        return {node for _, node in nodes(self.document) if isinstance(node, bool)}
+        return {node for _, node in nodes(self.document()) if isinstance(node, bool)}
 
     def touches(self, expressions: list[str]) -> bool:
         """Return whether one of the expressions names the node, or something that stood in it."""
-        named = set().union(*(names(jmespath.compile(expression).parsed) for expression in expressions))
+        named = set().union(*map(named_keys, expressions))
         keys = [part for part in self.path if isinstance(part, str)]
         if "@" in expressions:
             # All of the item is looked at, be it only a number.
@@ -99,38 +103,49 @@ def _mutations(body: bytes, definition: Definition) -> Iterator[Mutation]:
         return
     if definition.answer == "text":
         yield from _of_text(document["text"])
-        return
-    if definition.answer == "xml":
+    elif definition.answer == "xml":
         yield from _of_xml(document, definition)
-        return
-    document = json.loads(body)
-    for path, node, change, replacement in _changes(document):
-        changed = _put(copy.deepcopy(document), path, replacement)
-        yield Mutation(changed, path, frozenset(_keys(node)), replacement, f"{path} became {change}")
+    else:
+        yield from _of_json(json.loads(body))
 
 
-def _changes(document: Any) -> Iterator[tuple[Path, Any, str, Any]]:
+def _of_json(document: Any) -> Iterator[Mutation]:
+    """Write the document once for each node, and put the replacements into what is written: this is done very often."""
     for path, node in nodes(document):
+        before, after = json.dumps(_put(document, path, PLACE)).encode().split(json.dumps(PLACE).encode())
+        inside = frozenset(_keys(node))
         for change, replacement in REPLACEMENTS.items():
-            if path or replacement is not DELETE:
-                yield path, node, change, replacement
+            if replacement is not DELETE:
+                body = before + WRITTEN[change] + after
+            elif path:
+                body = json.dumps(_put(document, path, DELETE)).encode()
+            else:
+                continue
+            changed = partial(_put, document, path, replacement)
+            yield Mutation(body, path, inside, replacement, f"{path} became {change}", changed)
 
 
 def _of_xml(document: Any, definition: Definition) -> Iterator[Mutation]:
     """Write each change as XML, where it has a way to: an attribute is no object, and the root is one element."""
-    for path, node, change, replacement in _changes(document):
-        changed = _put(copy.deepcopy(document), path, replacement)
-        try:
-            written = xmltodict.unparse(changed).replace(RAW, "").encode(errors="surrogatepass")
-        except (ValueError, TypeError, AttributeError):
-            continue
-        try:
-            changed = parse(written, "", "xml", definition.lists)
-        except ValueError:
-            changed = {}
-        yield Mutation(
-            changed, path, frozenset(_keys(node)), replacement, f"{path} became {change}", written=written
-        )
+    for path, node in nodes(document):
+        inside = frozenset(_keys(node))
+        for change, replacement in REPLACEMENTS.items():
+            if not path and replacement is DELETE:
+                continue
+            changed = _put(document, path, replacement)
+            try:
+                written = xmltodict.unparse(changed).replace(RAW, "").encode(errors="surrogatepass")
+            except (ValueError, TypeError, AttributeError):
+                continue
+            read = partial(_read, written, definition)
+            yield Mutation(written, path, inside, replacement, f"{path} became {change}", read)
+
+
+def _read(written: bytes, definition: Definition) -> Any:
+    try:
+        return parse(written, "", "xml", definition.lists)
+    except ValueError:
+        return {}
 
 
 def _of_text(text: str) -> Iterator[Mutation]:
@@ -142,9 +157,8 @@ def _of_text(text: str) -> Iterator[Mutation]:
     }
     for name, changed in others.items():
         written = changed.encode(errors="surrogatepass")
-        yield Mutation(
-            {"text": changed}, ("text",), frozenset(), changed, f"the text became {name}", written=written
-        )
+        document: Callable[[], Any] = partial(dict, text=changed)
+        yield Mutation(written, ("text",), frozenset(), changed, f"the text became {name}", document)
 
 
 def nodes(node: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
@@ -156,24 +170,28 @@ def nodes(node: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
 
 
 def _put(document: Any, path: Path, replacement: Any) -> Any:
+    """Return the document with something else in one place; all else in it is the same object as before."""
     if not path:
         return replacement
-    holder = document
-    for part in path[:-1]:
-        holder = holder[part]
-    if replacement is DELETE:
-        del holder[path[-1]]
+    changed = copy.copy(document)
+    if len(path) == 1 and replacement is DELETE:
+        del changed[path[0]]
     else:
-        holder[path[-1]] = replacement
-    return document
+        changed[path[0]] = _put(document[path[0]], path[1:], replacement)
+    return changed
 
 
 def _keys(node: Any) -> set[str]:
     return {part for path, _ in nodes(node) for part in path if isinstance(part, str)}
 
 
-def names(tree: Mapping[str, Any]) -> set[str]:
+@cache
+def named_keys(expression: str) -> frozenset[str]:
     """Return the keys that a JMESPath expression names."""
+    return frozenset(names(jmespath.compile(expression).parsed))
+
+
+def names(tree: Mapping[str, Any]) -> set[str]:
     own = {str(tree["value"])} if tree["type"] == "field" else set()
     return own.union(*(names(child) for child in tree["children"]))
 
