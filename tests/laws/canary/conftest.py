@@ -134,7 +134,7 @@ def _kinds() -> Iterator[str]:
     known = set()
     for provider in providers.names():
         definition = providers.built_in(provider).definition
-        kind = definition.auth.type, definition.request.method, definition.answer
+        kind = definition.auth and definition.auth.type, definition.request.method, definition.answer
         if kind not in known:
             known.add(kind)
             yield provider
