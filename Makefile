@@ -3,6 +3,7 @@
 # make quick  the tests that run within Python: no companion program, no process of the command, no package index
 # make soak   100,000 scrapes while everything goes wrong; SCRAPES=2000 for a look
 # make follow the commands of README and installation page, typed on a bare Debian 12; as root
+# make provider  NAME=acme: print anew what a new or changed definition shows up in, and run the tests that cover it
 # make setup  the development environment in .venv, as it is locked
 PYTHON ?= python3
 VENV := .venv
@@ -24,7 +25,7 @@ EDITABLE := $(UV) pip install --quiet --no-deps --build-constraints requirements
 # Where Python may not keep what it has compiled, each of the many processes of the tests compiles everything anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test quick setup lint unit bench soak follow docs lock tools clean help
+.PHONY: demo test quick provider setup lint unit bench soak follow docs lock tools clean help
 
 help:
 	@grep '^# make' Makefile | cut -c3-
@@ -56,6 +57,13 @@ unit: $(VENV)/development tools
 
 quick: $(VENV)/development
 	$(STEP) "The tests that run within Python" $(PYTEST) -m "not slow" --durations=5
+
+provider: $(VENV)/development
+	@test -n "$(NAME)" || { echo "make provider NAME=acme, after exporter/providers/acme.yml"; exit 1; }
+	$(BIN)/prepaid-exporter validate exporter/providers/$(NAME).yml
+	$(BIN)/python docs/generate.py
+	GOLDEN=write $(BIN)/pytest -q tests/laws/test_golden.py -k golden_one
+	PROVIDER=$(NAME) $(BIN)/pytest -q tests/laws
 
 bench: $(VENV)/development tools
 	$(BIN)/python benchmarks/run.py

@@ -1,9 +1,16 @@
 """CONTRIBUTING.md: its map shows the house as it is."""
 
+import os
 import re
+import shutil
+import subprocess
+import sys
 from pathlib import Path
+from textwrap import dedent
 
 import pytest
+
+from tests.programs import PATIENCE
 
 
 @pytest.fixture(scope="module")
@@ -28,3 +35,40 @@ def test_every_file_and_folder_that_it_names_is_there(root: Path, text: str) -> 
     named = {name for name in re.findall(r"`([\w./-]+/[\w./-]*)`", text) if "NAME" not in name}
     missing = [name for name in named if not ((root / name).exists() or (root / "exporter" / name).exists())]
     assert missing == []
+
+
+@pytest.mark.slow
+def test_a_new_provider_is_made_to_the_letter(root: Path, text: str, tmp_path: Path) -> None:
+    section = text.partition("\n## A new provider\n")[2].partition("\n## ")[0]
+    (answer,) = re.findall(r"^```json\n(.*?)^```", section, re.MULTILINE | re.DOTALL)
+    commands = [
+        dedent(block) for block in re.findall(r"^   ```sh\n(.*?)^   ```", section, re.MULTILINE | re.DOTALL)
+    ]
+    # What makes the development environment is not part of the section: it is the one that runs this test.
+    assert commands[0].startswith("make setup\n")
+    commands[0] = commands[0].removeprefix("make setup\n")
+    for folder in ("exporter", "tests", "docs", "scripts"):
+        shutil.copytree(root / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    for file in root.glob("[!.]*.*"):
+        shutil.copy2(file, tmp_path)
+    shutil.copy2(root / "Makefile", tmp_path)
+    (tmp_path / ".venv").symlink_to(sys.prefix)
+    (tmp_path / "answer.json").write_text(answer)
+    env = {
+        name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "COV", "MAKE"))
+    }
+    done = subprocess.run(
+        ["bash", "-euc", "".join(commands)],
+        cwd=tmp_path,
+        env={**env, "PYTHONPATH": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE * 10,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    assert "exporter/providers/acmesms.yml: a definition, no problems" in done.stdout
+    assert re.search(r"^[1-9]\d+ passed in ", done.stdout, re.MULTILINE), "its tests were run"
+    assert "`acmesms`" in (tmp_path / "docs" / "providers.md").read_text()
+    assert 'provider="acmesms"' in (tmp_path / "tests" / "golden" / "text-1.0.0.txt").read_text()
+    assert not (root / "exporter" / "providers" / "acmesms.yml").exists()

@@ -1,6 +1,9 @@
 """The definitions shown are loaded, make the requests that stand below them, and find the wallets that do."""
 
+import os
 import re
+import subprocess
+import sys
 from base64 import b64decode
 from collections.abc import Callable, Iterator
 from dataclasses import fields
@@ -17,6 +20,7 @@ from exporter.model import Failure, State, Wallet
 from exporter.providers import Provider, definition, load, mapping
 from exporter.schema.fields import Strict
 from exporter.upstream.request import prepare
+from tests.programs import PATIENCE
 
 USUAL = {"Accept", "Accept-Encoding", "User-Agent"}
 BLOCK = re.compile(
@@ -122,3 +126,30 @@ def test_the_reference_explains_every_key(model: type[BaseModel], page: Callable
 def test_the_user_and_password_shown_are_the_ones_of_the_example() -> None:
     (pair,) = re.findall(r"Basic (\S+)", "".join(parts[2] for parts in EXAMPLES.values()))
     assert b64decode(pair) == b"ACCOUNT_SID:AUTH_TOKEN"
+
+
+@pytest.mark.slow
+def test_the_way_to_a_provider_of_one_s_own_is_followed_to_the_letter(tmp_path: Path) -> None:
+    section = PAGE.read_text().partition("\n## A provider of your own\n")[2].partition("\n## ")[0]
+    answer, _ = re.findall(r"^```json\n(.*?)^```", section, re.MULTILINE | re.DOTALL)
+    commands = "".join(re.findall(r"^```sh\n(.*?)^```", section, re.MULTILINE | re.DOTALL))
+    *_, configuration = re.findall(r"^```yaml\n(.*?)^```", section, re.MULTILINE | re.DOTALL)
+    (tmp_path / "answer.json").write_text(answer)
+    (tmp_path / "prepaid.yml").write_text(configuration)
+    program = Path(sys.executable).parent
+    done = subprocess.run(
+        ["bash", "-euc", f"{commands}\nprepaid-exporter validate"],
+        cwd=tmp_path,
+        env={**os.environ, "PATH": f"{program}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "X-Api-Key: ***" in done.stdout
+    assert "main EUR: balance 12.50\n" in done.stdout
+    assert done.stdout.endswith("prepaid.yml: 1 account, no problems\n")
+    written = [file for file in tmp_path.rglob("*") if file.is_file()]
+    assert [file for file in written if "0123456789abcdef" in file.read_text()] == []
+    assert tmp_path / "providers" / "fixtures" / "acme-sms.yml" in written

@@ -8,6 +8,7 @@ this is the same. One about the exchange itself asks by `collector`, over HTTP.
 """
 
 import json
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from decimal import Decimal
@@ -150,10 +151,17 @@ def recorded_providers() -> list[str]:
     return sorted(path.name.removesuffix(".yml") for path in FIXTURES.iterdir())
 
 
+ONLY = os.environ.get("PROVIDER")
+"""The one provider that `make provider` is about."""
+
+
 def tested_providers() -> list[str]:
     """List the built-in providers that have a fixture, and the features."""
     built_in = [name for name in providers.names() if name in recorded_providers()]
-    return built_in + sorted(path.stem for path in FEATURES.glob("*.yml"))
+    every = built_in + sorted(path.stem for path in FEATURES.glob("*.yml"))
+    if ONLY and ONLY not in every:
+        raise pytest.UsageError(f"{ONLY} has no definition with a fixture of its name")
+    return [ONLY] if ONLY else every
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -165,6 +173,16 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 @pytest.fixture(scope="session")
 def providers_in_tests() -> list[str]:
     return tested_providers()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave out what is not about the one provider, where there is one."""
+    if ONLY:
+        items[:] = [item for item in items if {"provider_name", "providers_in_tests"} & set(_wanted(item))]
+
+
+def _wanted(item: pytest.Item) -> list[str]:
+    return item.fixturenames if isinstance(item, pytest.Function) else []
 
 
 class Upstream:
