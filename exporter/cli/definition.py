@@ -99,20 +99,36 @@ def new(  # noqa: PLR0913 - one argument a flag
     "--param", multiple=True, metavar="NAME=VALUE", help="A param of the account; may be given several times."
 )
 @option("--currency", help="Currency of the account, where the answer has none.")
-def try_(file: Path, answer: Path, status: int | None, param: tuple[str, ...], currency: str | None) -> None:
+@option(
+    "--first",
+    type=FILE,
+    help="File with the answer to the first request, where there is one.",
+)
+def try_(  # noqa: PLR0913 - one argument a flag
+    file: Path,
+    answer: Path,
+    status: int | None,
+    param: tuple[str, ...],
+    currency: str | None,
+    first: Path | None,
+) -> None:
     """Show what a definition asks, with keys masked, and what it finds in an answer. Nothing is sent."""
     with printing(1), _explained(), explained(1):
         provider = providers.own(file)
         account = draft.account(provider, _params(provider, param), currency and currency.upper())
         masks = dict.fromkeys(provider.definition.credentials, MASK)
-        for line in _request(prepare(account, masks)):
-            click.echo(line)
+        given = dict.fromkeys(provider.definition.first.gives if provider.definition.first else (), MASK)
+        for key, call in provider.definition.calls():
+            for line in _request(prepare(account, masks, call, given if key == "request" else {})):
+                click.echo(line)
+            click.echo()
         body, content_type, saved_status = _read(answer)
-        click.echo(f"\nAnswer: HTTP status {status or saved_status}, {len(body)} bytes\n")
+        click.echo(f"Answer: HTTP status {status or saved_status}, {len(body)} bytes\n")
         extractor = Extractor(provider.definition)
         try:
-            document = extractor.document(status or saved_status, body, content_type)
-            wallets, notes = extractor.wallets(document, account.currency)
+            before = _first(extractor, first)
+            document = extractor.document(status or saved_status, body, content_type, before)
+            wallets, notes = extractor.wallets(document, account.currency, first=before)
         except Failure as failure:
             _fail(provider, failure, body, content_type, status or saved_status)
         for wallet in wallets:
@@ -159,6 +175,18 @@ def _read(file: Path) -> tuple[bytes, str, int]:
         return content, "", 200
     types = re.search(rb"(?im)^content-type: *([^\r\n]*)", head[2])
     return content[head.end() :], types[1].decode("latin-1") if types else "", int(head[1])
+
+
+def _first(extractor: Extractor, file: Path | None) -> Any:
+    """Return the document of the first request's saved answer; raise `Failure` where it is not a good one."""
+    if extractor.first is None:
+        return None
+    if file is None:
+        raise _MistakeError("the definition has a first request: give its answer with --first FILE")
+    body, content_type, status = _read(file)
+    document = extractor.first.answers.document(status, body, content_type)
+    extractor.first.given(document)
+    return document
 
 
 def _saved(file: Path) -> tuple[bytes, str]:

@@ -1,7 +1,8 @@
 """JMESPath over documents whose numbers are exact. The only user of the JMESPath library at run time."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from decimal import Decimal
 from types import MappingProxyType
 from typing import Any
@@ -83,6 +84,16 @@ class Interpreter(visitor.TreeInterpreter):
         """Find a field by its name, which may be one that every object has."""
         name = node["value"]
         return self.names[name] if name in self.names else super().visit_field(node, value)
+
+    @contextmanager
+    def known(self, names: Mapping[str, Any]) -> Iterator[None]:
+        """Let further names count, in place of those before."""
+        before = self.names
+        self.names = {**before, **names}
+        try:
+            yield
+        finally:
+            self.names = before
 
     def visit_comparator(self, node: Any, value: Any) -> Any:
         """Count what has to be compared: equal lists are compared to their ends."""

@@ -9,31 +9,27 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass, fields, replace
 from decimal import Decimal
 from functools import lru_cache
-from typing import Any, TypeVar
+from itertools import chain
+from typing import Any, NamedTuple, TypeVar
 
-from exporter.extract import documents
 from exporter.extract.absence import Nothing
+from exporter.extract.checks import Check
 from exporter.extract.echoes import contains_secret
 from exporter.extract.expressions import Expression, Interpreter
-from exporter.extract.values import READERS, UNLIMITED, Amount, Context, amount, product, same, signed, total
+from exporter.extract.first import FirstReader
+from exporter.extract.paging import Pager
+from exporter.extract.values import READERS, UNLIMITED, Amount, Context, amount, product, signed, total
+from exporter.extract.words import kind, shown
 from exporter.model import Credit, Failure, FieldAnswers, Level, Reason, Wallet
 from exporter.providers import Provider
-from exporter.providers.definition import Definition, Errors, Success
+from exporter.providers.definition import Definition
 from exporter.providers.mapping import Number, Part, WalletMapping
-from exporter.schema.fields import Scalar
+from exporter.schema.paths import mentions
 from exporter.schema.patterns import TooSlowError
 
 _Name = TypeVar("_Name")
 
-_REDIRECTS = range(300, 400)
-_STATUS_REASONS = {401: Reason.AUTH, 403: Reason.AUTH, 429: Reason.RATE_LIMITED}
-_CODE_DETAILS = {
-    Reason.AUTH: "the answer's error code says that the credentials are wrong",
-    Reason.RATE_LIMITED: "the answer's error code says that calls are too frequent",
-    Reason.EXHAUSTED: "the answer's error code says that nothing is left",
-}
 _STEPS_A_SECOND = 500_000
-_LONGEST_SHOWN = 60
 
 
 @lru_cache(maxsize=256)  # reloads may bring ever new definitions
@@ -47,60 +43,44 @@ class Extractor:
 
     def __init__(self, definition: Definition) -> None:
         self.definition = definition
-        self._errors = _Errors(definition.errors)
-        self._success = [_Success(rule) for rule in definition.success if rule.path]
+        self.answers = Check(definition.success, definition.errors, definition.answer, definition.lists)
+        self.first = FirstReader(definition, definition.first) if definition.first else None
+        self.pager = Pager(definition.request.pages) if definition.request.pages else None
         self._mappings = [_Mapping(mapping) for mapping in definition.wallets]
 
-    def document(self, status: int, body: bytes, content_type: str = "") -> Any:
-        """Return the document of a good answer.
+    def document(self, status: int, body: bytes, content_type: str = "", first: Any = None) -> Any:
+        """Return the document of a good answer; `first` is that of the first request.
 
-        Raise `Failure` for any other: by a code that the definition lists, else by the HTTP status, else by the
-        rules of success. What the body of an unsuccessful status is does not matter.
+        Raise `Failure` for any other.
         """
-        try:
-            found = documents.parse(body, content_type, self.definition.answer, self.definition.lists)
-        except ValueError as error:
-            self.check_status(status)
-            raise Failure(Reason.MALFORMED, f"the answer {error}") from None
-        interpreter = Interpreter({"$": found})
-        if status not in _REDIRECTS:
-            self._errors.check(found, interpreter)
-        self.check_status(status)
-        for rule in self._success:
-            rule.check(found, interpreter)
-        return found
+        return self.answers.document(status, body, content_type, {"$first": first})
 
-    def check_status(self, status: int) -> None:
-        """Raise `Failure` for what the HTTP status alone says, whatever became of the body."""
-        if status in _REDIRECTS:
-            raise Failure(Reason.REDIRECT, f"HTTP status {status}; redirects are not followed")
-        if not self.definition.accepts(status):
-            usual = _STATUS_REASONS.get(status, Reason.HTTP_STATUS)
-            raise Failure(self.definition.errors.statuses.get(status, usual), f"HTTP status {status}")
-
-    def wallets(
+    def wallets(  # noqa: PLR0913 - the parts of an answer, and what is known beside it
         self,
         document: Any,
         currency: str | None,
         secrets: Collection[str] = (),
         answers: FieldAnswers | None = None,
         now: float | None = None,
+        first: Any = None,
+        further: Sequence[Any] = (),
     ) -> tuple[tuple[Wallet, ...], tuple[str, ...]]:
         """Return the wallets of a document, and notes on what was left out of them.
 
-        `currency` counts where the answer gives none. A text that contains one of `secrets` is never taken
-        over. Which optional fields were given and which are lost is noted in `answers`. A time that is left is
-        counted from `now`, in Unix seconds; without it, from this moment.
+        `first` is the document of the first request, `further` has those of the pages after this one. `currency`
+        counts where the answer gives none. A text that contains one of `secrets` is never taken over. Which optional
+        fields were given and which are lost is noted in `answers`. A time that is left is counted from `now`, in Unix
+        seconds; without it, from this moment.
         Raise `Failure`: malformed, or timeout where the definition is too slow for this document.
         """
         notes: list[str] = []
         found: list[Wallet] = []
         context = Context(now=Decimal(int(time.time() if now is None else now)))
         for mapping in self._mappings:
-            interpreter = Interpreter({"$": document})
-            for item, where, names in mapping.items(document, interpreter):
-                interpreter.names |= names
-                reading = _Reading(item, where, secrets, notes, interpreter, context)
+            interpreter = Interpreter({"$": document, "$first": first})
+            for item in mapping.items((document, *further), interpreter):
+                interpreter.names |= item.names
+                reading = _Reading(item.value, item.where, secrets, notes, interpreter, context, item.pages)
                 found.append(mapping.wallet(reading, currency, answers or FieldAnswers()))
         _refuse_doubles(found)
         return tuple(found), tuple(notes)
@@ -115,53 +95,6 @@ def _refuse_doubles(found: Sequence[Wallet]) -> None:
         raise Failure(Reason.MALFORMED, "two wallets have the same id and unit of credits")
 
 
-class _Errors:
-    """The codes of a definition that have a reason of their own."""
-
-    def __init__(self, errors: Errors) -> None:
-        self._paths = [Expression(path) for path in errors.code]
-        self._codes: dict[Reason, list[Scalar]] = {
-            Reason.AUTH: errors.auth,
-            Reason.RATE_LIMITED: errors.rate_limited,
-            Reason.EXHAUSTED: errors.exhausted,
-        }
-
-    def check(self, document: Any, interpreter: Interpreter) -> None:
-        for path in self._paths:
-            try:
-                code = path.search(document, interpreter)
-            except ValueError:
-                continue  # a good answer has no such code
-            for reason, codes in self._codes.items():
-                if _among(code, codes):
-                    raise Failure(reason, _CODE_DETAILS[reason])
-
-
-class _Success:
-    """A rule that a good answer keeps."""
-
-    def __init__(self, rule: Success) -> None:
-        self._rule = rule
-        self._path = Expression(rule.path or "@")
-
-    def check(self, document: Any, interpreter: Interpreter) -> None:
-        rule = self._rule
-        try:
-            value = self._path.search(document, interpreter)
-        except ValueError:
-            raise Failure(Reason.MALFORMED, f"{_shown(self._path)} does not fit the answer") from None
-        if self._fails(value):
-            raise Failure(Reason.API_ERROR, "a success status with an error in the body")
-        if rule.equals and not _among(value, rule.equals):
-            if rule.errors or _kind(value) not in map(_kind, rule.equals):
-                found = f"{_kind(value)} at {_shown(self._path)}"
-                raise Failure(Reason.MALFORMED, f"the answer does not say whether it succeeded: {found}")
-            raise Failure(Reason.API_ERROR, "a success status with an error in the body")
-
-    def _fails(self, value: Any) -> bool:
-        return value is not None if self._rule.absent else _among(value, self._rule.errors)
-
-
 class _UnreadableError(Exception):
     """A value that is not what its field needs: what is wrong with it, what was found, and where it was looked for."""
 
@@ -173,7 +106,7 @@ class _UnreadableError(Exception):
 
     def __str__(self) -> str:
         """Put the mistake into words; what the provider wrote is not among them."""
-        where = " or ".join(map(_shown, self.paths))
+        where = " or ".join(map(shown, self.paths))
         return f"{self.problem}: {self.found} at {where}" if where else self.problem
 
 
@@ -181,12 +114,12 @@ class _MissingError(_UnreadableError):
     """A value that the answer does not give."""
 
     def __init__(self, paths: Iterable[Expression]) -> None:
-        super().__init__("is missing", _kind(None), paths)
+        super().__init__("is missing", kind(None), paths)
 
 
 @dataclass(frozen=True)
 class _Reading:
-    """One item of an answer while it is read."""
+    """One item of an answer while it is read; `pages` has it, and the document, as further pages have them."""
 
     item: Any
     where: str
@@ -194,6 +127,7 @@ class _Reading:
     notes: list[str]
     interpreter: Interpreter
     context: Context
+    pages: Sequence[tuple[Any, Any]] = ()
 
     def at(self, paths: Sequence[Expression], reader: Callable[[Any], Any]) -> tuple[Any, int]:
         """Return what a reader makes of the first value that is there and not null: APIs rename and omit fields.
@@ -213,9 +147,9 @@ class _Reading:
         try:
             return reader(found), number
         except ValueError as error:
-            raise _UnreadableError(str(error), _kind(found), paths) from None
+            raise _UnreadableError(str(error), kind(found), paths) from None
         except TooSlowError:
-            detail = f"the pattern of {self.where} takes too long over a text at {_shown(paths[0])}"
+            detail = f"the pattern of {self.where} takes too long over a text at {shown(paths[0])}"
             raise Failure(Reason.TIMEOUT, detail) from None
         finally:
             # The time for one text is limited, but an answer may have any number of texts.
@@ -302,7 +236,7 @@ class _Field:
             return self.spec.literal, 0
         value, number = reading.at(self.paths, lambda found: self._reader(found, self.spec, reading.context))
         if isinstance(value, str) and contains_secret(value, reading.secrets):
-            raise _UnreadableError("repeats a credential", _kind(value), self.paths)
+            raise _UnreadableError("repeats a credential", kind(value), self.paths)
         return value, number
 
 
@@ -348,6 +282,7 @@ class _Source:
         self.spec = spec
         self._sum = spec.sum
         self._items = Expression(spec.sum.items) if spec.sum else None
+        self._rooted = bool(spec.sum and mentions(spec.sum.items, "$"))
         self._paths = [Expression(path) for path in (spec.sum.path if spec.sum else spec.path or ())]
 
     @property
@@ -363,11 +298,15 @@ class _Source:
         excused = getattr(self.spec, "missing", None) is not None
         if self._sum is None or self._items is None:
             return self._one(reading, spec, excused=excused)
-        items, _ = reading.at([self._items], lambda found: found)
-        if items is None:
-            return Decimal(0) if excused else None, 0
-        if not isinstance(items, list):
-            raise _UnreadableError("is not a list", _kind(items), [self._items])
+        items = []
+        for item, names in self._on_every_page(reading):
+            with reading.interpreter.known(names):
+                found, _ = replace(reading, item=item).at([self._items], lambda found: found)
+            if found is None and not excused:
+                return None, 0
+            if not isinstance(found, list | None):
+                raise _UnreadableError("is not a list", kind(found), [self._items])
+            items += found or []
         amounts = []
         for item in items:
             part, _ = self._one(replace(reading, item=item), spec, excused=self._sum.missing is not None)
@@ -377,6 +316,13 @@ class _Source:
                 return part, 0
             amounts.append(part)
         return total(Decimal(0), amounts, ()), 0
+
+    def _on_every_page(self, reading: _Reading) -> Iterator[tuple[Any, dict[str, Any]]]:
+        """Yield what the list is looked for in, and the names that count there."""
+        yield reading.item, {}
+        for item, document in reading.pages:
+            if item is not reading.item or self._rooted:
+                yield item, {"$": document}
 
     def _one(self, reading: _Reading, spec: Number, *, excused: bool) -> tuple[Amount, int]:
         read, number = reading.at(
@@ -398,6 +344,19 @@ _PLAIN = {field.name for field in fields(Wallet)} & set(WalletMapping.model_fiel
 """Fields that a wallet has as the definition has them."""
 
 
+class _Item(NamedTuple):
+    """What a wallet is read from, what it is called in messages, and names that count for it alone.
+
+    `pages` has, for each further page, what stands there for the item (itself where it is one of a list), and the
+    document; only where amounts of lists are added up.
+    """
+
+    value: Any
+    where: str
+    names: Mapping[str, Any]
+    pages: Sequence[tuple[Any, Any]]
+
+
 class _Mapping:
     """One `wallets` entry of a definition with its expressions compiled."""
 
@@ -414,26 +373,46 @@ class _Mapping:
         self._thresholds = {level: _field(spec) for level, spec in mapping.thresholds.items()}
         self._breakdown = {kind: _field(spec) for kind, spec in mapping.credit_breakdown.items()}
 
-    def items(self, document: Any, interpreter: Interpreter) -> Iterator[tuple[Any, str, dict[str, Any]]]:
-        """Yield what each wallet is read from, what it is called in messages, and names that count for it alone."""
-        try:
-            items = self._items.search(document, interpreter)
-        except ValueError:
-            raise Failure(Reason.MALFORMED, f"{_shown(self._items)} does not fit the answer") from None
-        found = f"{_kind(items)} at {_shown(self._items)}"
-        if self._mapping.items_by_key:
-            if not isinstance(items, dict):
-                raise Failure(Reason.MALFORMED, f"wallets are not an object: {found}")
-            yield from ((item, "wallet", {"@key": key}) for key, item in items.items())
-        elif isinstance(items, list):
-            for index, item in enumerate(items):
+    def items(self, pages: Sequence[Any], interpreter: Interpreter) -> Iterator["_Item"]:
+        """Yield what each wallet is read from: lists run over all pages, an object is that of the first."""
+        items = self._found(interpreter)
+        further = pages[1:]
+        summed = further if self._mapping.sums else ()
+        keyed = self._mapping.items_by_key is not None
+        if isinstance(items, list) and not keyed:
+            lists = (items, *self._on(further, list, "wallets are not a list", interpreter))
+            for number, item in enumerate(chain.from_iterable(lists)):
                 if not isinstance(item, dict):
-                    raise Failure(Reason.MALFORMED, f"wallets[{index}] is not an object but {_kind(item)}")
-                yield item, f"wallets[{index}]", {}
-        elif isinstance(items, dict):
-            yield items, "wallet", {}
+                    raise Failure(Reason.MALFORMED, f"wallets[{number}] is not an object but {kind(item)}")
+                yield _Item(item, f"wallets[{number}]", {}, [(item, page) for page in summed])
+        elif not isinstance(items, dict):
+            told = "are not an object" if keyed else "are neither an object nor a list"
+            raise Failure(Reason.MALFORMED, f"wallets {told}: {kind(items)} at {shown(self._items)}")
+        elif keyed:
+            for named in (items, *self._on(further, dict, "wallets are not an object", interpreter)):
+                for key, item in named.items():
+                    yield _Item(item, "wallet", {"@key": key}, [(item, page) for page in summed])
         else:
-            raise Failure(Reason.MALFORMED, f"wallets are neither an object nor a list: {found}")
+            beside = self._on(summed, dict, "the wallet is not an object", interpreter)
+            yield _Item(items, "wallet", {}, list(zip(beside, summed, strict=True)))
+
+    def _found(self, interpreter: Interpreter) -> Any:
+        try:
+            return self._items.search(interpreter.names["$"], interpreter)
+        except ValueError:
+            raise Failure(Reason.MALFORMED, f"{shown(self._items)} does not fit the answer") from None
+
+    def _on(
+        self, documents: Sequence[Any], wanted: type, problem: str, interpreter: Interpreter
+    ) -> Iterator[Any]:
+        """Yield what stands for the wallets on the pages after the first."""
+        for number, document in enumerate(documents, 2):
+            with interpreter.known({"$": document}):
+                found = self._found(interpreter)
+            if not isinstance(found, wanted):
+                told = f"{problem} on page {number}: {kind(found)} at {shown(self._items)}"
+                raise Failure(Reason.MALFORMED, told)
+            yield found
 
     def wallet(self, reading: _Reading, operators_currency: str | None, answers: FieldAnswers) -> Wallet:
         """Return the wallet that an item holds, and note in `answers` which optional fields it gives."""
@@ -485,26 +464,3 @@ def _shared(given: tuple[tuple[str, int], ...]) -> Mapping[str, int]:
 def _samples(values: Mapping[_Name, Any]) -> dict[_Name, Any]:
     """Leave out what the answer did not give, and what has no limit."""
     return {name: value for name, value in values.items() if value is not None and value is not UNLIMITED}
-
-
-def _shown(path: Expression) -> str:
-    """Return an expression for a message: on one line, and its beginning where it is long."""
-    text = " ".join(path.text.split())
-    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"
-
-
-def _kind(value: Any) -> str:
-    """Return what kind of JSON a value is."""
-    if value is None:
-        return "nothing"
-    if isinstance(value, bool):
-        return "true or false"
-    if isinstance(value, int | Decimal):
-        return "a number"
-    if isinstance(value, str):
-        return "a text"
-    return "a list" if isinstance(value, list) else "an object"
-
-
-def _among(value: Any, known: Iterable[Scalar]) -> bool:
-    return any(same(value, one) for one in known)

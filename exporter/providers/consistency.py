@@ -4,10 +4,10 @@ import re
 from collections.abc import Iterable, Iterator
 from string import Template
 
-from exporter.providers.definition import BasicAuth, Definition, FieldAuth, TokenAuth
+from exporter.providers.definition import Auth, BasicAuth, Call, Definition, FieldAuth, Success, TokenAuth
 from exporter.providers.variables import BUILT_IN
 from exporter.schema.fields import Scalar, header_name, is_cleartext
-from exporter.schema.paths import begins, ends_in_name
+from exporter.schema.paths import begins, ends_in_name, mentions
 from exporter.schema.problems import Location
 
 Found = Iterator[tuple[Location, str]]
@@ -18,7 +18,9 @@ RESERVED = frozenset(
 )
 """Names that, as a credential's, would give an account one key with two meanings."""
 
-_ROOTS_OF_TEXT = frozenset({"text", "$", "$first"})
+_FIRST = "$first"
+_ROOTS_OF_TEXT = frozenset({"text", "$", _FIRST})
+_NOUNS = {"first": "first request", "request": "request"}
 _SECRET = re.compile(r"(.*_)?(api_?key|token|secret|password|passwd|passphrase)")
 _FORGOTTEN_SIGN = re.compile(r"(?<!\$)\{([A-Za-z_]\w*)\}")
 
@@ -32,6 +34,8 @@ def consistency(definition: Definition) -> Found:
     yield from _authentication(definition)
     yield from _doubles(definition)
     yield from _format(definition)
+    yield from _first(definition)
+    yield from _pages(definition)
     for status in filter(definition.accepts, definition.errors.statuses):
         yield ("errors", "statuses", str(status)), "is a status of success too"
     if is_cleartext(definition.base_url):
@@ -39,14 +43,17 @@ def consistency(definition: Definition) -> Found:
 
 
 def _names(definition: Definition) -> Found:
-    for section in ("credentials", "params"):
-        for name in BUILT_IN & set(getattr(definition, section)):
-            yield (section, name), "is the name of a variable that every request has; give it another name"
+    declared: dict[str, str] = {}
+    for where, names, what in _declared(definition):
+        for name in names:
+            if name in BUILT_IN:
+                yield (*where, name), "is the name of a variable that every request has; give it another name"
+            elif name in declared:
+                yield (*where, name), f"is the name of {declared[name]} too; give one of them another name"
+            declared.setdefault(name, what)
     for name in definition.credentials:
         if name in RESERVED or name.endswith(("_file", "_env")):
             yield ("credentials", name), "has the form of another key of an account; give it another name"
-        if name in definition.params:
-            yield ("params", name), "is the name of a credential too; give one of them another name"
     for name in definition.params:
         if _SECRET.fullmatch(name) and name not in definition.credentials:
             yield (
@@ -56,6 +63,20 @@ def _names(definition: Definition) -> Found:
     for index, group in enumerate(definition.exactly_one):
         yield from _undeclared(("exactly_one", index), group, definition.params)
     yield from _undeclared(("request", "path_with"), definition.request.path_with, definition.params)
+
+
+def _declared(definition: Definition) -> Iterator[tuple[Location, Iterable[str], str]]:
+    """Yield where variables are declared, their names, and what they are."""
+    yield ("credentials",), definition.credentials, "a credential"
+    yield ("params",), definition.params, "a param"
+    if definition.first:
+        yield ("first", "gives"), definition.first.gives, "a value of the first request"
+
+
+def _known(definition: Definition, call: str) -> set[str]:
+    """Return the variables that are declared and known when a request, by its key, is made."""
+    later = {"request": (), "auth": ("first",), "first": ("first",)}[call]
+    return {name for where, names, _ in _declared(definition) if where[0] not in later for name in names}
 
 
 def _undeclared(
@@ -69,8 +90,9 @@ def _undeclared(
 
 
 def _templates(definition: Definition) -> Iterator[tuple[Location, str]]:
-    for where, text in definition.request.templates():
-        yield ("request", *where), text
+    for key, call in definition.calls():
+        for where, text in call.templates():
+            yield (key, *where), text
     if isinstance(definition.auth, BasicAuth):
         yield ("auth", "username"), definition.auth.username
         yield ("auth", "password"), definition.auth.password
@@ -78,10 +100,15 @@ def _templates(definition: Definition) -> Iterator[tuple[Location, str]]:
 
 def _template(definition: Definition, where: Location, text: str) -> Found:
     template = Template(text)
-    known = {*definition.params, *definition.credentials, *BUILT_IN}
+    declared = _known(definition, str(where[0]))
+    known = declared | (BUILT_IN if where[0] != "auth" else set())
     if not template.is_valid():
         yield where, "is not a template: write ${name} for a variable and $$ for a dollar sign"
-    yield from _undeclared(where, template.get_identifiers(), known, known - BUILT_IN)
+    for name in template.get_identifiers():
+        if where[0] == "first" and name in _known(definition, "request") - declared:
+            yield where, f"uses {name!r}, which is known only after this request"
+        else:
+            yield from _undeclared(where, [name], known, declared)
     for name in _FORGOTTEN_SIGN.findall(text):
         if name in known or where[1] in ("path", "path_with"):
             yield where, f"holds {{{name}}} as it stands; write ${{{name}}} for its value"
@@ -99,36 +126,70 @@ def _unused(definition: Definition) -> Found:
         used.update(Template(text).get_identifiers())
     if isinstance(definition.auth, TokenAuth | FieldAuth):
         used.add(definition.auth.credential)
-    for section, names in (("credentials", definition.credentials), ("params", definition.params)):
+    for where, names, _ in _declared(definition):
         for name in names:
             if name not in used:
-                yield (section, name), f"is used nowhere; write ${{{name}}} where its value goes"
+                yield (*where, name), f"is used nowhere; write ${{{name}}} where its value goes"
 
 
 def _authentication(definition: Definition) -> Found:
-    auth, request = definition.auth, definition.request
-    headers = [name.lower() for name in request.headers]
+    auth = definition.auth
+    if isinstance(auth, TokenAuth | FieldAuth):
+        yield from _undeclared(("auth", "credential"), [auth.credential], _known(definition, "auth"))
+    if isinstance(auth, FieldAuth) and auth.type == "header":
+        try:
+            header_name(auth.name)
+        except ValueError as error:
+            yield ("auth", "name"), str(error)
+    for key, call in definition.calls():
+        yield from _placed(auth, ("auth",), key, call)
+
+
+def _placed(auth: Auth | None, where: Location, key: str, call: Call) -> Found:
+    """Yield what keeps a key from its place in a request."""
+    headers = [name.lower() for name in call.headers]
     if len(set(headers)) != len(headers):
-        yield ("request", "headers"), "names a header twice"
-    if request.body and "content-type" in headers:
-        yield ("request", "headers"), "names Content-Type, which body sets"
+        yield (key, "headers"), "names a header twice"
+    if call.body and "content-type" in headers:
+        yield (key, "headers"), "names Content-Type, which body sets"
     if auth is None:
         return
-    if not isinstance(auth, BasicAuth):
-        yield from _undeclared(("auth", "credential"), [auth.credential], definition.credentials)
     if not isinstance(auth, FieldAuth) or auth.type == "header":
         name = auth.name if isinstance(auth, FieldAuth) else "Authorization"
         if name.lower() in headers:
-            yield ("request", "headers"), f"names {name}, which auth sets"
-        try:
-            header_name(name)
-        except ValueError as error:
-            yield ("auth", "name"), str(error)
+            yield (key, "headers"), f"names {name}, which auth sets"
+    elif auth.type == "body" and call.fields is None:
+        yield where, f"auth in the body needs {key}.json (a mapping), {key}.form or {key}.multipart"
+    elif auth.name in ((call.fields or {}) if auth.type == "body" else call.query):
+        yield (*where, "name"), f"{auth.name} is in the {_NOUNS[key]} already, which auth sets"
+
+
+def _first(definition: Definition) -> Found:
+    """Yield where the first request's document is looked for and is not there."""
+    for where, path in _paths(definition):
+        if mentions(path, _FIRST):
+            if definition.first is None:
+                yield where, 'has "$first", the document of a first request, but there is none; declare first'
+            elif where[0] == "first":
+                yield where, 'has "$first", which is known only after this request; "$" is its document'
+
+
+def _pages(definition: Definition) -> Found:
+    """Yield what pages cannot go with."""
+    request, pages, auth = definition.request, definition.request.pages, definition.auth
+    if pages is None:
         return
-    if auth.type == "body" and request.fields is None:
-        yield ("auth",), "auth in the body needs request.json (a mapping), request.form or request.multipart"
-    elif auth.name in ((request.fields or {}) if auth.type == "body" else request.query):
-        yield ("auth", "name"), f"{auth.name} is in the request already, which auth sets"
+    where = ("request", "pages")
+    if request.fields is not None or request.json_body is not None or request.body:
+        yield where, "names the page in the query; a request with a body has no place for it"
+    if pages.number and pages.query in request.query:
+        yield (*where, "query"), f"{pages.query} is in the request already, which pages sets"
+    if isinstance(auth, FieldAuth) and auth.type == "query" and auth.name == pages.query:
+        yield (*where, "query"), f"{pages.query} is the field that auth sets"
+    if not any(
+        {"items", "items_by_key"} & mapping.model_fields_set or mapping.sums for mapping in definition.wallets
+    ):
+        yield where, "is of no use: nothing runs over pages but the items of wallets, and those of a sum"
 
 
 def _format(definition: Definition) -> Found:
@@ -149,22 +210,38 @@ def _format(definition: Definition) -> Found:
                 )
 
 
+def _rules(definition: Definition) -> Iterator[tuple[Location, Success]]:
+    """Yield every rule of success, with where it stands."""
+    yield from ((("success", index), rule) for index, rule in enumerate(definition.success))
+    if definition.first:
+        yield from (
+            (("first", "success", index), rule) for index, rule in enumerate(definition.first.success)
+        )
+
+
 def _paths(definition: Definition) -> Iterator[tuple[Location, str]]:
     """Yield the paths that a definition writes, with where each begins in it."""
     if "code" in definition.errors.model_fields_set:
         yield from ((("errors", "code"), path) for path in definition.errors.code)
-    for index, rule in enumerate(definition.success):
-        if rule.path:
-            yield ("success", index, "path"), rule.path
+    yield from (((*where, "path"), rule.path) for where, rule in _rules(definition) if rule.path)
+    if definition.first:
+        yield from ((("first", "gives", name), path) for name, path in definition.first.gives.items())
+    if pages := definition.request.pages:
+        yield from ((("request", "pages", *where), path) for where, path in pages.paths())
     for index, wallet in enumerate(definition.wallets):
         yield from ((("wallets", index, *where), path) for where, path in wallet.paths())
 
 
 def _scalars(definition: Definition) -> Iterator[tuple[Location, Scalar]]:
     """Yield the values that are compared with what stands in an answer, not with what an expression makes of it."""
-    for index, rule in enumerate(definition.success):
+    rules: list[tuple[Location, Success]] = [
+        (("success", index), rule) for index, rule in enumerate(definition.success)
+    ]
+    if definition.first:
+        rules += [(("first", "success", index), rule) for index, rule in enumerate(definition.first.success)]
+    for where, rule in rules:
         for name in ("equals", "errors") if ends_in_name(rule.path or "@") else ():
-            yield from ((("success", index, name), value) for value in getattr(rule, name))
+            yield from (((*where, name), value) for value in getattr(rule, name))
     for name in ("auth", "rate_limited", "exhausted"):
         yield from ((("errors", name), value) for value in getattr(definition.errors, name))
 

@@ -4,7 +4,7 @@ A definition is data. It names the request, where the credentials go, what count
 in the answer each amount stands; it holds no account and no secret.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import date
 from string import Template
 from typing import Annotated, Any, Literal, Self
@@ -84,22 +84,11 @@ _BODIES = {"json": "json_body", "form": "form", "multipart": "multipart", "body"
 """The kinds of bodies, and where each stands in a request."""
 
 
-class Request(Strict):
-    """The request: everything but the host and the credentials.
-
-    Text values are templates: `${name}` is a credential or param, `$$` a dollar sign. An entry of `query`,
-    `headers`, `json`, `form` or `multipart` whose param has no value is left out.
-
-    There are variables besides, all in UTC: `${today}` and `${month_start}` (such as 2026-11-01), the same as whole
-    seconds (`${today_unix}`, `${month_start_unix}`) and with a time (`${today_rfc3339}`, `${month_start_rfc3339}`: such
-    as 2026-11-01T00:00:00Z), and `${uuid}`, which is another one for each request.
-    """
+class Call(Strict):
+    """What is asked: everything but the host and the key."""
 
     method: Literal["GET", "POST"] = Field(default="GET", description="`GET` or `POST`")
     path: PathText = Field(description="what follows `base_url`; begins with /")
-    path_with: dict[Name, PathText] = Field(
-        default={}, description="another path for accounts that give a param, by the param's name"
-    )
     query: dict[str, TemplateText] = Field(default={}, description="query of the URL")
     headers: dict[HeaderName, HeaderText] = Field(default={}, description="further headers")
     json_body: Annotated[dict[str, Any] | list[Any] | None, BeforeValidator(_mapping_or_list)] = Field(
@@ -134,6 +123,71 @@ class Request(Strict):
         body = {"text": self.body.text} if self.body else None
         yield from _texts(parts | {"json": self.json_body, "body": body})
 
+    @property
+    def changes(self) -> bool:
+        """Return whether it may be another one each time, whatever the account gives."""
+        return any(not BUILT_IN.isdisjoint(Template(text).get_identifiers()) for _, text in self.templates())
+
+
+class Pages(Strict):
+    """How further pages of an answer are asked for: by a token that each page gives of the next, or by number.
+
+    `sum.items` and the `items` of wallets run over all pages, other paths over the first. There may be a hundred pages.
+    """
+
+    query: Annotated[str, Field(min_length=1)] = Field(description="field of the query that names the page")
+    next: Expression | None = Field(
+        default=None,
+        description="where a page gives the token of the next; without `more`, a null or an empty text there ends",
+    )
+    more: Expression | None = Field(
+        default=None, description="where a page says, by true or false, whether there is a next one"
+    )
+    number: bool = Field(default=False, description="in place of `next`: pages are asked for by number")
+    from_: Annotated[int, Field(ge=0)] = Field(
+        default=1, alias="from", description="number of the first page"
+    )
+    last: Expression | None = Field(
+        default=None, description="where the first page gives the number of the last one"
+    )
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        wanted, others = ("last", ("next", "more")) if self.number else ("next", ("last", "from_"))
+        if odd := [name for name in others if name in self.model_fields_set]:
+            kind = "number: true" if self.number else "a token"
+            raise ValueError(f"{odd[0].rstrip('_')} does not go with {kind}")
+        if getattr(self, wanted) is None:
+            raise ValueError(
+                "give last, where the number of the last page stands"
+                if self.number
+                else "give next, where the next page's token stands, or number: true and last"
+            )
+        return self
+
+    def paths(self) -> Iterator[tuple[Location, str]]:
+        """Yield the paths that are read from a page."""
+        for name in ("next", "more", "last"):
+            if path := getattr(self, name):
+                yield (name,), path
+
+
+class Request(Call):
+    """The request: everything but the host and the credentials.
+
+    Text values are templates: `${name}` is a credential or param, `$$` a dollar sign. An entry of `query`,
+    `headers`, `json`, `form` or `multipart` whose param has no value is left out.
+
+    There are variables besides, all in UTC: `${today}` and `${month_start}` (such as 2026-11-01), the same as whole
+    seconds (`${today_unix}`, `${month_start_unix}`) and with a time (`${today_rfc3339}`, `${month_start_rfc3339}`: such
+    as 2026-11-01T00:00:00Z), and `${uuid}`, which is another one for each request.
+    """
+
+    path_with: dict[Name, PathText] = Field(
+        default={}, description="another path for accounts that give a param, by the param's name"
+    )
+    pages: Pages | None = Field(default=None, description="where an answer comes in pages, see below")
+
 
 def _texts(value: Any) -> Iterator[tuple[Location, str]]:
     if isinstance(value, str):
@@ -166,6 +220,9 @@ class BasicAuth(Strict):
     type: Literal["basic"] = Field(description="`basic`")
     username: TemplateText = Field(default="", description="the user, such as ${account_sid}")
     password: TemplateText = Field(default="", description="the password, such as ${auth_token}")
+
+
+Auth = TokenAuth | FieldAuth | BasicAuth
 
 
 def _final(value: int) -> int:
@@ -209,6 +266,35 @@ class Success(Strict):
         return self
 
 
+def _as_list(value: Any) -> Any:
+    if value is not None and not isinstance(value, dict | list):
+        raise ValueError("must be a mapping of keys to values, or a list of them")
+    return [value] if isinstance(value, dict) else value
+
+
+Rules = Annotated[list[Success], BeforeValidator(_as_list, json_schema_input_type=Success | list[Success])]
+
+
+def accepts(rules: Iterable[Success], status: int) -> bool:
+    """Return whether an HTTP status is one of success by all the rules."""
+    listed = [rule.statuses for rule in rules if rule.statuses]
+    return all(status in statuses for statuses in listed) if listed else 200 <= status < 300  # noqa: PLR2004
+
+
+class First(Call):
+    """A request before the other, with the same key: for what the other needs, such as an account's id.
+
+    Its document is `"$first"` in all paths of the wallets. `errors` counts for both answers; a failure of the first is
+    the account's.
+    """
+
+    gives: dict[Name, Expression] = Field(
+        default={},
+        description="paths of texts or whole numbers, by the names of the variables that `request` has them by",
+    )
+    success: Rules = Field(default=[], description="as that of the file, for the first answer alone")
+
+
 def _unsuccessful(value: int) -> int:
     if not 400 <= value < 600:  # noqa: PLR2004 - the statuses of errors in RFC 9110
         raise ValueError("must be an HTTP status from 400 to 599")
@@ -244,12 +330,6 @@ def _hinted(value: str) -> str:
     return value
 
 
-def _as_list(value: Any) -> Any:
-    if value is not None and not isinstance(value, dict | list):
-        raise ValueError("must be a mapping of keys to values, or a list of them")
-    return [value] if isinstance(value, dict) else value
-
-
 class Definition(Strict):
     """A provider: one file, whose name without the ending is the provider's name."""
 
@@ -282,8 +362,9 @@ class Definition(Strict):
     base_url: Annotated[Url, AfterValidator(_fixed)] = Field(
         description="https://, the host and what every path begins with"
     )
+    first: First | None = Field(default=None, description="a request before the other, see below")
     request: Request = Field(description="see below")
-    auth: Annotated[TokenAuth | FieldAuth | BasicAuth, Field(discriminator="type")] | None = Field(
+    auth: Annotated[Auth, Field(discriminator="type")] | None = Field(
         default=None,
         description="where the key goes, see below; may be left out where the request has it, as in `/${api_key}/info`",
     )
@@ -295,9 +376,7 @@ class Definition(Strict):
     lists: list[str] = Field(
         default=[], description="elements of an answer in XML that are lists even where there is one of them"
     )
-    success: Annotated[
-        list[Success], BeforeValidator(_as_list, json_schema_input_type=Success | list[Success])
-    ] = Field(default=[], description="a rule, or a list of them, see below")
+    success: Rules = Field(default=[], description="a rule, or a list of them, see below")
     errors: Errors = Field(default=Errors(), description="see below")
     hints: dict[Annotated[str, AfterValidator(_hinted)], str] = Field(
         default={}, description="advice to the operator, by HTTP status or by reason of the failure"
@@ -318,15 +397,12 @@ class Definition(Strict):
         """Return whether the operator must name the currency, since the answer does not."""
         return any(wallet.currency is None for wallet in self.wallets)
 
-    @property
-    def changes_by_itself(self) -> bool:
-        """Return whether a request is another one than before though no credential or param is."""
-        texts = [text for _, text in self.request.templates()]
-        if isinstance(self.auth, BasicAuth):
-            texts += [self.auth.username, self.auth.password]
-        return any(not BUILT_IN.isdisjoint(Template(text).get_identifiers()) for text in texts)
+    def calls(self) -> Iterator[tuple[str, Call]]:
+        """Yield what is asked, in its order, with the key that it stands under."""
+        if self.first:
+            yield "first", self.first
+        yield "request", self.request
 
     def accepts(self, status: int) -> bool:
         """Return whether an HTTP status is one of success."""
-        listed = [rule.statuses for rule in self.success if rule.statuses]
-        return all(status in statuses for statuses in listed) if listed else 200 <= status < 300  # noqa: PLR2004
+        return accepts(self.success, status)

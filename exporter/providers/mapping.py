@@ -357,6 +357,16 @@ class WalletMapping(Strict):
         return self
 
     @property
+    def sums(self) -> bool:
+        """Return whether an amount of the wallet is put together from a list."""
+        parts = (
+            part
+            for _, number in self.numbers()
+            for part in (number, *(number.plus or ()), *(number.minus or ()))
+        )
+        return any(part.sum for part in parts)
+
+    @property
     def essential(self) -> tuple[str, ...]:
         """List the fields without which a wallet is none."""
         if self.balance:

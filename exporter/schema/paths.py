@@ -106,6 +106,18 @@ def _begins(node: Any) -> set[str]:
     return set().union(*map(_begins, children))
 
 
+def mentions(value: str, name: str) -> bool:
+    """Return whether an expression looks for a field of that name anywhere."""
+    return _mentions(jmespath.compile(value).parsed, name)
+
+
+def _mentions(node: Any, name: str) -> bool:
+    if not isinstance(node, dict):
+        return False
+    own = node["type"] == "field" and node["value"] == name
+    return own or any(_mentions(child, name) for child in node["children"])
+
+
 def ends_in_name(value: str) -> bool:
     """Return whether an expression ends in the name of a field: only then one can see whether the field is there."""
     node = jmespath.compile(value).parsed

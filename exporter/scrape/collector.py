@@ -1,20 +1,24 @@
 """One account -> one outcome. The one place where an exception becomes a reason."""
 
 import time
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from math import inf
+from types import MappingProxyType
+from typing import Any
 
 from exporter import log
 from exporter.config import Account
+from exporter.extract.checks import Check
 from exporter.extract.extractor import extractor
 from exporter.model import Bug, Exchange, Failure, FieldAnswers, Outcome, Reason, Wallet
 from exporter.schema.validation import did_you_mean
+from exporter.scrape.senders import Senders
 from exporter.upstream.answer import Answer
 from exporter.upstream.client import Client, Sender, StaleError
-from exporter.upstream.request import prepare
 from exporter.upstream.trust import trusted
 
 MAX_RETRY_AFTER = 3600.0
@@ -28,19 +32,19 @@ _NAMED = 6
 class Collector:
     """Collects one account.
 
-    The way of one collection: the secrets are read, and the request is put together from them and the definition, once
-    and anew when a secret or an authority changes (`revision` counts how often). It is sent, inside the account's
-    timeout, and the answer is parsed to a document. The definition says whether that is a good answer, and where the
-    wallets stand in it. What they hold is the outcome; whatever fails on the way is raised as a `Failure`, with the
-    reason and our words for it, and becomes the outcome too. Any other exception is a bug of ours.
+    The way of one collection: the secrets are read, and the requests are put together from them and the definition,
+    once and anew when a secret or an authority changes (`revision` counts how often). They are sent, inside the
+    account's timeout: the first one, where there is one, then the one for the wallets, and its further pages. Each
+    answer is parsed to a document. The definition says whether it is a good one, and where the wallets stand in it.
+    What they hold is the outcome; whatever fails on the way is raised as a `Failure`, with the reason and our words for
+    it, and becomes the outcome too. Any other exception is a bug of ours.
     """
 
     def __init__(self, account: Account, client: Client) -> None:
         self.account = account
-        self._client = client
         self._extractor = extractor(account.provider)
+        self._senders = Senders(account, client)
         self._state: tuple[Mapping[str, str], object] | None = None
-        self._sender: Sender | None = None
         self.revision = 0
         # Prepared here, so that the first scrape need not wait. A failure is explained by the collection.
         with suppress(Exception):
@@ -72,32 +76,44 @@ class Collector:
         self, collection: "_Collection", answers: FieldAnswers | None
     ) -> tuple[tuple[Wallet, ...], tuple[str, ...]]:
         """Return the wallets, and notes on what was left out of them; raise `Failure`."""
-        sender = self._ready()
-        try:
-            answer = self._answer(sender, collection)
-            if failure := _unreadable(answer, self.account.provider.definition.answer):
-                self._extractor.check_status(answer.status)
-                raise failure
-            found = self._extractor.document(
-                answer.status, answer.body, answer.headers.get("content-type", "")
-            )
-        except Failure as reason:
-            raise sender.explained(reason) from None
-        secrets = sender.prepared.secrets
-        wallets, notes = self._extractor.wallets(found, self.account.currency, secrets, answers)
+        secrets = self._ready()
+        collection.end = time.monotonic() + self.account.timeout
+        first, given = self._first(collection, secrets)
+        (document, *further), spelt = self._pages(collection, secrets, given, first)
+        wallets, notes = self._extractor.wallets(
+            document, self.account.currency, spelt, answers, first=first, further=further
+        )
         return wallets, (*notes, *self._unmatched(wallets))
 
-    def _answer(self, sender: Sender, collection: "_Collection") -> Answer:
-        end = time.monotonic() + self.account.timeout
-        try:
-            answer = collection.exchange(sender, end)
-        except StaleError:
-            # This is no retry: the first request went into a connection that had ended.
-            answer = collection.exchange(sender, end)
-        if answer.status in _HOLDING_STATUSES:
-            now = _moment(answer.headers.get("date", "")) or datetime.now(UTC)
-            collection.retry_after = retry_after(answer.headers.get("retry-after"), now)
-        return answer
+    def _first(self, collection: "_Collection", secrets: Mapping[str, str]) -> tuple[Any, Mapping[str, str]]:
+        """Return the first request's document, and the values that it gives; raise `Failure`."""
+        reader, call = self._extractor.first, self.account.provider.definition.first
+        if reader is None or call is None:
+            return None, {}
+        with _told("the first request"):
+            sender = self._senders.sender("first", call, secrets)
+            document = collection.document(sender, reader.answers)
+            return document, reader.given(document)
+
+    def _pages(
+        self, collection: "_Collection", secrets: Mapping[str, str], given: Mapping[str, str], first: Any
+    ) -> tuple[list[Any], tuple[str, ...]]:
+        """Return the documents that the wallets are read from, and the secrets as they may be spelt in them.
+
+        Raise `Failure`.
+        """
+        call, pager = self.account.provider.definition.request, self._extractor.pager
+        page: str | None = None
+        asked: list[str] = []
+        documents: list[Any] = []
+        while True:
+            with _told(f"page {len(documents) + 1}" if documents else ""):
+                sender = self._senders.sender("request", call, secrets, given, page)
+                documents.append(collection.document(sender, self._extractor.answers, {"$first": first}))
+                asked += [] if page is None else [page]
+                page = pager.after(documents, asked) if pager else None
+            if page is None:
+                return documents, sender.prepared.secrets
 
     def _unmatched(self, wallets: tuple[Wallet, ...]) -> list[str]:
         """Name the thresholds that no wallet has: a misspelt currency would keep a page from being sent."""
@@ -117,16 +133,16 @@ class Collector:
             raise Failure(Reason.MISCONFIGURED, str(error)) from None
         return secrets, trusted(self.account.ca_file)
 
-    def _ready(self) -> Sender:
+    def _ready(self) -> Mapping[str, str]:
+        """Read the secrets, and make what sends the account's requests anew where something has changed."""
         state = self._now()
-        changed = state != self._state
-        sender = self._sender
-        if sender is None or changed or self.account.provider.definition.changes_by_itself:
-            prepared = prepare(self.account, state[0])
-            sender = self._client.sender(prepared, self.account.ca_file, self.account.proxy_url)
-            self._sender, self._state = sender, state
-            self.revision += changed
-        return sender
+        if state != self._state:
+            self._senders.forget()
+            key, call = next(self.account.provider.definition.calls())
+            self._senders.sender(key, call, state[0])
+            self._state = state
+            self.revision += 1
+        return state[0]
 
     def _hint(self, reason: Reason, status: int | None) -> str:
         """Return the definition's advice on a failure."""
@@ -134,21 +150,54 @@ class Collector:
         return hints.get(str(status)) or hints.get(reason, "")
 
 
+@contextmanager
+def _told(where: str) -> Iterator[None]:
+    """Say in a failure which of several requests it was."""
+    try:
+        yield
+    except Failure as failure:
+        raise Failure(failure.reason, f"{where}: {failure.detail}" if where else failure.detail) from None
+
+
 @dataclass
 class _Collection:
-    """What is known of a collection that is under way, however it ends."""
+    """What is known of a collection that is under way, however it ends; it ends by `end`, in monotonic seconds."""
 
     begun: float = field(default_factory=time.monotonic)
+    end: float = inf
     exchanges: list[Exchange] = field(default_factory=list)
     status: int | None = None
     retry_after: float | None = None
 
-    def exchange(self, sender: Sender, end: float) -> Answer:
-        """Send the request and return its answer, by `end` in seconds of `time.monotonic`; raise `Failure`."""
+    def document(self, sender: Sender, check: Check, names: Mapping[str, Any] = MappingProxyType({})) -> Any:
+        """Send a request and return the document of a good answer; `names` are known in its rules. Raise `Failure`."""
+        try:
+            answer = self._answer(sender)
+            if failure := _unreadable(answer, check.answer):
+                check.check_status(answer.status)
+                raise failure
+            return check.document(answer.status, answer.body, answer.headers.get("content-type", ""), names)
+        except Failure as reason:
+            raise sender.explained(reason) from None
+
+    def _answer(self, sender: Sender) -> Answer:
+        try:
+            answer = self._exchange(sender)
+        except StaleError:
+            # This is no retry: the first request went into a connection that had ended.
+            answer = self._exchange(sender)
+        if answer.status in _HOLDING_STATUSES:
+            now = _moment(answer.headers.get("date", "")) or datetime.now(UTC)
+            self.retry_after = retry_after(answer.headers.get("retry-after"), now)
+        return answer
+
+    def _exchange(self, sender: Sender) -> Answer:
         begun, size = time.monotonic(), None
+        if self.exchanges and begun >= self.end:
+            raise Failure(Reason.TIMEOUT, "no time was left for it")
         self.status = None
         try:
-            answer = sender.send(end - begun)
+            answer = sender.send(self.end - begun)
             self.status, size = answer.status, None if answer.failure else len(answer.body)
         finally:
             taken = time.monotonic() - begun

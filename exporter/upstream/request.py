@@ -1,6 +1,6 @@
-"""An account as the one request that its definition declares, ready to be sent again and again.
+"""The requests of an account as its definition declares them, ready to be sent again and again.
 
-The request is put together twice: once to send, once to show, with a mask in the place of each credential.
+Each is put together twice: once to send, once to show, with a mask in the place of each credential.
 """
 
 import html
@@ -9,6 +9,7 @@ from base64 import b64encode
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from string import Template
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote, quote_plus, urlencode, urlsplit, urlunsplit
 
@@ -18,7 +19,7 @@ from exporter import __version__
 from exporter.config import Account
 from exporter.config.secret import MASK
 from exporter.model import Exchange, Failure, Reason
-from exporter.providers.definition import BasicAuth, Definition, Request, TokenAuth
+from exporter.providers.definition import Auth, BasicAuth, Call, Pages, Request, TokenAuth
 from exporter.providers.variables import built_in
 
 _DEFAULT_HEADERS = {
@@ -41,23 +42,34 @@ class Prepared:
     redacted: Exchange
 
 
-def prepare(account: Account, secrets: Mapping[str, str]) -> Prepared:
-    """Put the request of an account together; `secrets` are the values of its credentials.
+def prepare(
+    account: Account,
+    secrets: Mapping[str, str],
+    call: Call | None = None,
+    given: Mapping[str, str] = MappingProxyType({}),
+    page: str | None = None,
+) -> Prepared:
+    """Put a request of an account together; without `call`, the one that its wallets are read from.
 
-    Raise `Failure` (misconfigured) where a value would change the host or the path.
+    `secrets` are the values of its credentials, `given` those that an earlier answer gave, which are not shown either.
+    `page` is the number or token of a page after the first. Raise `Failure` (misconfigured) where a value would change
+    the host or the path.
     """
+    call = call or account.provider.definition.request
     shown = {**account.params, **built_in()}
-    url, headers, body = _assemble(account, {**shown, **secrets})
-    redacted_url, _, _ = _assemble(account, {**shown, **dict.fromkeys(secrets, MASK)})
-    method = account.provider.definition.request.method
+    url, headers, body = _assemble(account, call, {**shown, **given, **secrets}, page)
+    hidden = {**shown, **dict.fromkeys((*given, *secrets), MASK)}
+    pages = call.pages if isinstance(call, Request) else None
+    shown_page = page if pages and pages.number else page and MASK
+    redacted_url, _, _ = _assemble(account, call, hidden, shown_page)
     return Prepared(
         account=account.name,
-        method=method,
+        method=call.method,
         url=url,
         headers={name: value.encode() for name, value in headers.items()},
         body=body,
         secrets=_spellings(secrets.values(), headers),
-        redacted=Exchange(method, redacted_url, tuple(headers)),
+        redacted=Exchange(call.method, redacted_url, tuple(headers)),
     )
 
 
@@ -74,15 +86,17 @@ def _spellings(secrets: Iterable[str], headers: Mapping[str, str]) -> tuple[str,
     return tuple(dict.fromkeys(spelt))
 
 
-def _assemble(account: Account, variables: Mapping[str, str]) -> tuple[str, dict[str, str], bytes | None]:
-    definition = account.provider.definition
-    request = definition.request
-    path = next((path for name, path in request.path_with.items() if name in variables), request.path)
-    query = _filled(request.query, variables)
-    own = _filled(request.headers, variables)
-    fields = _filled(request.fields or {}, variables)
-    _authenticate(definition, variables, query, own, fields)
-    kind, body = _body(request, variables, fields)
+def _assemble(
+    account: Account, call: Call, variables: Mapping[str, str], page: str | None
+) -> tuple[str, dict[str, str], bytes | None]:
+    path, query = call.path, _filled(call.query, variables)
+    if isinstance(call, Request):
+        path = next((path for name, path in call.path_with.items() if name in variables), path)
+        query |= _page(call.pages, page) if call.pages else {}
+    own = _filled(call.headers, variables)
+    fields = _filled(call.fields or {}, variables)
+    _authenticate(account.provider.definition.auth, variables, query, own, fields)
+    kind, body = _body(call, variables, fields)
     given = {name.lower() for name in own}
     defaults = _DEFAULT_HEADERS | ({"Content-Type": kind} if kind else {})
     usual = {name: value for name, value in defaults.items() if name.lower() not in given}
@@ -90,23 +104,27 @@ def _assemble(account: Account, variables: Mapping[str, str]) -> tuple[str, dict
     return url, usual | {name: value.strip() for name, value in own.items()}, body
 
 
-def _body(
-    request: Request, variables: Mapping[str, str], fields: Mapping[str, Any]
-) -> tuple[str, bytes | None]:
+def _page(pages: Pages, page: str | None) -> dict[str, str]:
+    if page is None and pages.number:
+        page = str(pages.from_)
+    return {} if page is None else {pages.query: page}
+
+
+def _body(call: Call, variables: Mapping[str, str], fields: Mapping[str, Any]) -> tuple[str, bytes | None]:
     """Return the kind and the bytes of a body; `fields` are those that it has, key and all."""
-    if request.form is not None:
+    if call.form is not None:
         return "application/x-www-form-urlencoded", urlencode(fields).encode()
-    if request.multipart is not None and fields:
+    if call.multipart is not None and fields:
         parts = {name: (None, value) for name, value in fields.items()}
         made = requests.Request("POST", "http://localhost", files=parts).prepare()
         assert isinstance(made.body, bytes)  # noqa: S101 - nothing in it is a file
         return str(made.headers["Content-Type"]), made.body
-    if request.body is not None:
-        escape = _escape(request.body.content_type)
+    if call.body is not None:
+        escape = _escape(call.body.content_type)
         escaped = {name: escape(value) for name, value in variables.items()}
-        return request.body.content_type, Template(request.body.text).substitute(escaped).encode()
-    if request.json_body is not None:
-        document = fields if isinstance(request.json_body, dict) else _filled(request.json_body, variables)
+        return call.body.content_type, Template(call.body.text).substitute(escaped).encode()
+    if call.json_body is not None:
+        document = fields if isinstance(call.json_body, dict) else _filled(call.json_body, variables)
         return "application/json", json.dumps(document, default=float).encode()
     return "", None
 
@@ -122,13 +140,12 @@ def _escape(content_type: str) -> Callable[[str], str]:
 
 
 def _authenticate(
-    definition: Definition,
+    auth: Auth | None,
     variables: Mapping[str, str],
     query: dict[str, Any],
     headers: dict[str, str],
     fields: dict[str, Any],
 ) -> None:
-    auth = definition.auth
     if auth is None:
         return
     if isinstance(auth, TokenAuth):

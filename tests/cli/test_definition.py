@@ -328,6 +328,26 @@ def test_a_failure_says_where_it_looked_what_was_there_and_which_numbers_there_a
     ]
 
 
+def test_a_definition_with_a_first_request_is_tried_with_both_answers(invoke: Any, tmp_path: Path) -> None:
+    begun(invoke, CASES[0], tmp_path)
+    file = tmp_path / "acme.yml"
+    first = "first:\n  path: /me\n  gives: {id: id}\nrequest:\n  path: /${id}/"
+    file.write_text(file.read_text().replace("request:\n  path: /", first))
+    tried = ("definition", "try", "acme.yml", "--answer", "answer")
+    result = invoke(*tried)
+    assert (result.status, result.err) == (
+        1,
+        "the definition has a first request: give its answer with --first FILE\n",
+    )
+    (tmp_path / "me").write_text('{"id": 7}')
+    result = invoke(*tried, "--first", "me")
+    assert result.status == 0, result.err
+    assert "GET https://api.example.com/me\n" in result.out
+    assert "GET https://api.example.com/***/" in result.out
+    (tmp_path / "me").write_text("{}")
+    assert invoke(*tried, "--first", "me").err == "malformed: first.gives.id is missing: nothing at id\n"
+
+
 def test_params_are_given_or_stand_in_capitals(invoke: Any, tmp_path: Path) -> None:
     curl = f"curl 'https://api.example.com/v1/users/482193/balance?project=p1' -H 'X-Key: {KEY}'"
     begun(invoke, Case("", curl, '{"balance": 5}', (), ""), tmp_path)

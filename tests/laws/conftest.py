@@ -33,6 +33,7 @@ from exporter.scrape.collector import Collector
 from exporter.upstream.answer import Answer as Received
 from exporter.upstream.client import Client, Sender
 from exporter.upstream.request import Prepared
+from tests.exchanges import Parts, Seen, came, declared
 
 UNHURRIED = {"timeout": "5m"}
 """Defaults of every account: no law is about how fast the machine is."""
@@ -65,15 +66,21 @@ class Answer:
         return "\r\n".join([*lines, "", ""]).encode() + body
 
 
+class Exchange(NamedTuple):
+    """What is asked, as `tests/exchanges.py` compares it, and what is answered."""
+
+    request: Mapping[str, Any]
+    answer: Answer
+
+
 @dataclass(frozen=True)
 class Case:
-    """One recorded exchange: what is asked, what is answered, and what must come of it."""
+    """One recorded collection: its exchanges, in their order, and what must come of them."""
 
     provider: str
     name: str
     account: Mapping[str, Any]
-    request: Mapping[str, Any]
-    answer: Answer
+    exchanges: Sequence[Exchange]
     wallets: Sequence[Mapping[str, Any]] | None
     reason: str | None
     hint: str
@@ -82,6 +89,16 @@ class Case:
     @property
     def id(self) -> str:
         return f"{self.provider}: {self.name}"
+
+    @property
+    def answer(self) -> Answer:
+        """Return the last answer, which in most cases is the only one."""
+        return self.exchanges[-1].answer
+
+    @property
+    def bases(self) -> Sequence[str]:
+        """Return the base URLs that the definition names."""
+        return (provider(self.provider).definition.base_url,)
 
     @property
     def secrets(self) -> dict[str, str]:
@@ -106,15 +123,6 @@ def configuration(accounts: Sequence[Mapping[str, Any]], **defaults: Any) -> str
     return json.dumps({"defaults": UNHURRIED | defaults, "provider_files": files, "accounts": list(accounts)})
 
 
-class Seen(NamedTuple):
-    """A request as it came off the wire."""
-
-    method: str
-    path: str
-    headers: Sequence[tuple[str, str]]
-    body: bytes
-
-
 @cache
 def cases(provider: str) -> list[Case]:
     """Read a provider's fixture. All scalars are text: expected amounts must not go through a float."""
@@ -127,24 +135,35 @@ def cases(provider: str) -> list[Case]:
 
 
 def _case(provider: str, recorded: Mapping[str, Any], one: Mapping[str, Any]) -> Case:
-    known = {"name", "account", "request", "answer", "wallets", "reason", "hint", "retry_after"}
-    answer = dict(one["answer"])
+    known = {"name", "account", "request", "answer", "exchanges", "wallets", "reason", "hint", "retry_after"}
+    exchanges = one.get("exchanges") or [{name: one[name] for name in ("request", "answer") if name in one}]
     case = Case(
         provider=provider,
         name=one["name"],
         account={**recorded.get("account", {}), **one.get("account", {})},
-        request=one.get("request", recorded["request"]),
-        answer=Answer(
-            int(answer.pop("status", 200)), answer.pop("headers", {}), answer.pop("body").encode(), "Recorded"
-        ),
+        exchanges=[_exchange(exchange, recorded.get("request")) for exchange in exchanges],
         wallets=one.get("wallets"),
         reason=one.get("reason"),
         hint=one.get("hint", ""),
         retry_after=float(one["retry_after"]) if "retry_after" in one else None,
     )
-    assert not (unknown := (set(one) - known) | set(answer)), f"{case.id}: unknown keys {unknown}"
+    assert not (unknown := set(one) - known), f"{case.id}: unknown keys {unknown}"
+    assert not {"request", "answer"} & set(one) or "exchanges" not in one, (
+        f"{case.id}: give answer or exchanges"
+    )
     assert (case.wallets is None) != (case.reason is None), f"{case.id}: give either wallets or a reason"
     return case
+
+
+def _exchange(recorded: Mapping[str, Any], request: Mapping[str, Any] | None) -> Exchange:
+    answer = dict(recorded["answer"])
+    read = Answer(
+        int(answer.pop("status", 200)), answer.pop("headers", {}), answer.pop("body").encode(), "Recorded"
+    )
+    request = recorded.get("request", request)
+    assert request, "an exchange without a request"
+    assert not (unknown := set(recorded) - {"request", "answer"} | set(answer)), f"unknown keys {unknown}"
+    return Exchange(request, read)
 
 
 def recorded_providers() -> list[str]:
@@ -188,11 +207,13 @@ def _wanted(item: pytest.Item) -> list[str]:
 class Upstream:
     """A real HTTP server. Each base URL that it gives out answers as it is told, and keeps what it got.
 
-    What it would answer can be had from it without a network too.
+    Of several recorded exchanges the one counts whose request is the one that came, else the next one. What it would
+    answer can be had from it without a network too.
     """
 
     def __init__(self) -> None:
-        self._answers: dict[str, Answer] = {}
+        self._scripts: dict[str, list[tuple[Parts, Exchange]]] = {}
+        self._next: dict[str, int] = {}
         self._seen: dict[str, list[Seen]] = {}
         self._numbers = count(1)
         upstream = self
@@ -222,19 +243,38 @@ class Upstream:
         self._thread = Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
         self._thread.start()
 
-    def base_url(self, answer: Answer) -> str:
+    def base_url(self, told: Answer | Case) -> str:
         prefix = f"/{next(self._numbers)}"
         self._seen[prefix] = []
         base = f"http://127.0.0.1:{self._server.server_port}{prefix}"
-        self.say(base, answer)
+        self.tell(base, told)
         return base
 
-    def say(self, base_url: str, answer: Answer) -> None:
-        self._answers[self._prefix(base_url)] = answer
+    def tell(self, base_url: str, told: Answer | Case) -> None:
+        """Say what is answered from now on: always the same, or what is recorded."""
+        exchanges = [Exchange({}, told)] if isinstance(told, Answer) else told.exchanges
+        secrets, bases = ({}, ()) if isinstance(told, Answer) else (told.secrets, told.bases)
+        several = len(exchanges) > 1
+        self._scripts[self._prefix(base_url)] = [
+            (declared(one.request, secrets, bases) if several else {}, one) for one in exchanges
+        ]
 
-    def said(self, url: str) -> Answer:
-        """Return the answer to a request for a URL below one of the base URLs."""
-        return self._answers["/" + urlsplit(url).path.split("/")[1]]
+    def say(self, base_url: str, answer: Answer, number: int = -1) -> None:
+        """Replace an answer, without a number the last one."""
+        script = self._scripts[self._prefix(base_url)]
+        parts, exchange = script[number]
+        script[number] = parts, exchange._replace(answer=answer)
+
+    def said(self, prefix: str, seen: Seen) -> Answer:
+        """Return the answer to a request below a base URL, and keep the request."""
+        script = self._scripts[prefix]
+        number = 0
+        if len(script) > 1:
+            exact = (place for place, (parts, one) in enumerate(script) if came(seen, one.request) == parts)
+            number = next(exact, self._next.get(prefix, 0) % len(script))
+        self._seen[prefix].append(seen)
+        self._next[prefix] = number + 1
+        return script[number][1].answer
 
     def seen(self, base_url: str) -> list[Seen]:
         return self._seen[self._prefix(base_url)]
@@ -247,8 +287,7 @@ class Upstream:
         prefix, slash, rest = handler.path[1:].partition("/")
         body = handler.rfile.read(int(handler.headers.get("Content-Length", "0")))
         seen = Seen(handler.command, slash + rest, handler.headers.items(), body)
-        self._seen[f"/{prefix}"].append(seen)
-        handler.wfile.write(self._answers[f"/{prefix}"].wire())
+        handler.wfile.write(self.said(f"/{prefix}", seen).wire())
 
     def close(self) -> None:
         self._server.shutdown()
@@ -273,10 +312,15 @@ class _DirectSender(Sender):
         self._upstream = upstream
 
     def send(self, timeout: float) -> Received:  # noqa: ARG002 - nothing is waited for
-        answer = self._upstream.said(self.prepared.url)
-        headers = {name.lower(): value for name, value in answer.headers.items()}
-        assert headers.keys().isdisjoint({"content-encoding", "transfer-encoding"}), "this has to travel"
-        return Received(answer.status, {"content-type": "application/json"} | headers, answer.carried)
+        parts = urlsplit(self.prepared.url)
+        prefix, slash, rest = parts.path[1:].partition("/")
+        headers = [(name, value.decode()) for name, value in self.prepared.headers.items()]
+        path = slash + rest + (f"?{parts.query}" if parts.query else "")
+        seen = Seen(self.prepared.method, path, headers, self.prepared.body or b"")
+        answer = self._upstream.said(f"/{prefix}", seen)
+        named = {name.lower(): value for name, value in answer.headers.items()}
+        assert named.keys().isdisjoint({"content-encoding", "transfer-encoding"}), "this has to travel"
+        return Received(answer.status, {"content-type": "application/json"} | named, answer.carried)
 
     def explained(self, failure: Failure) -> Failure:
         return failure
@@ -305,7 +349,7 @@ def accounts(
     @cache
     def load(provider: str) -> Mapping[str, Account]:
         file = tmp_path_factory.mktemp("accounts") / "prepaid.yml"
-        entries = [entry(case, upstream.base_url(case.answer), case.name) for case in cases(provider)]
+        entries = [entry(case, upstream.base_url(case), case.name) for case in cases(provider)]
         file.write_text(configuration(entries))
         return {account.name: account for account in config.load(file).accounts}
 
@@ -330,7 +374,7 @@ def direct(
 
 
 def _asking(case: Case, account: Account, upstream: Upstream, client: Client) -> Collector:
-    upstream.say(account.base_url, case.answer)
+    upstream.tell(account.base_url, case)
     upstream.seen(account.base_url).clear()
     return Collector(account, client)
 

@@ -49,14 +49,15 @@ def test_a_recorded_request_says_only_what_is_compared(
     compared = {"method", "url", "query", "headers", "basic", "json", "form", "multipart", "body"}
 
     for case in recorded(provider_name):
-        assert {"method", "url"} <= set(case.request) <= compared, case.id
+        for exchange in case.exchanges:
+            assert {"method", "url"} <= set(exchange.request) <= compared, case.id
 
 
 def test_a_fixture_names_credentials_and_never_holds_one(
     provider_name: str, recorded: "Callable[[str], list[Case]]"
 ) -> None:
     for case in recorded(provider_name):
-        request = str(case.request)
+        request = str([exchange.request for exchange in case.exchanges])
 
         assert any(f"${{{name}}}" in request for name in case.secrets), f"{case.id} carries no credential"
         assert not any(secret in request for secret in case.secrets.values()), case.id

@@ -87,7 +87,7 @@ def rendered(
     @cache
     def browser(names: tuple[str, ...]) -> Browser:
         successes = [case for name in names for case in recorded(name) if case.wallets is not None]
-        accounts = [account_entry(case, upstream.base_url(case.answer), case.id) for case in successes]
+        accounts = [account_entry(case, upstream.base_url(case), case.id) for case in successes]
         file = tmp_path_factory.mktemp("golden") / "prepaid.yml"
         file.write_text(json.dumps({"defaults": {"timeout": "5m"}, "accounts": accounts}))
         return Browser(Application(Runtime(file), Options(scrape_timeout=300)))

@@ -38,6 +38,15 @@ def changed(document: Any, path: Path, *, leave_out: bool) -> Any:
     return found
 
 
+def parts(success: "Case", extractor: Extractor) -> tuple[Any, list[Any]]:
+    """Return the document of the first request, and those of the pages."""
+    answers = [exchange.answer for exchange in success.exchanges]
+    first = None
+    if extractor.first:
+        first = extractor.first.answers.document(200, answers.pop(0).body)
+    return first, [extractor.document(200, answer.body, first=first) for answer in answers]
+
+
 def test_an_optional_field_that_is_left_out_is_lost_and_one_that_is_null_is_not(
     provider_name: str,
     recorded: "Callable[[str], list[Case]]",
@@ -48,7 +57,7 @@ def test_an_optional_field_that_is_left_out_is_lost_and_one_that_is_null_is_not(
     def read(document: Any, before: FieldAnswers) -> FieldAnswers | None:
         answers = FieldAnswers(before.given)
         try:
-            extractor.wallets(document, "EUR", (), answers)
+            extractor.wallets(document, "EUR", (), answers, first=first_document, further=further)
         except Failure:
             return None
         return answers
@@ -56,7 +65,7 @@ def test_an_optional_field_that_is_left_out_is_lost_and_one_that_is_null_is_not(
     for success in recorded(provider_name):
         if success.wallets is None:
             continue
-        document = extractor.document(200, success.answer.body)
+        first_document, (document, *further) = parts(success, extractor)
         first = read(document, FieldAnswers())
         assert first is not None, success.id
         assert not first.lost, success.id

@@ -498,7 +498,11 @@ def test_what_an_answer_can_never_have_is_refused(
 @pytest.mark.parametrize(
     "parts",
     [
-        {"answer": "text", "wallets": "{balance: text, quota: '\"$\".text', quota_used: '\"$first\".a'}"},
+        {
+            "answer": "text",
+            "first": "{path: /first}",
+            "wallets": "{balance: text, quota: '\"$\".text', quota_used: '\"$first\".a'}",
+        },
         {
             "answer": "text",
             "wallets": "{currency: {literal: EUR}, balance: {path: text, pattern: 'a ([0-9]+)'}}",
@@ -695,3 +699,124 @@ def test_no_auth_is_needed_where_the_request_carries_the_key(problems: Problems)
     assert problems(auth="null") == [
         "credentials.api_key: is used nowhere; write ${api_key} where its value goes"
     ]
+
+
+FIRST = "{path: /a, gives: {team: 'teams[0].id'}}"
+
+
+@pytest.mark.parametrize(
+    ("parts", "message"),
+    [
+        (
+            {"first": "{path: /a, gives: {team: id}}"},
+            "first.gives.team: is used nowhere; write ${team} where its value goes",
+        ),
+        (
+            {"first": "{path: '/${team}', gives: {team: id}}", "request": "{path: '/${team}'}"},
+            "first.path: uses 'team', which is known only after this request",
+        ),
+        (
+            {"first": "{path: /a, gives: {api_key: id}}"},
+            "first.gives.api_key: is the name of a credential too; give one of them another name",
+        ),
+        (
+            {"first": "{path: /a, gives: {today: id}}", "request": "{path: '/${today}'}"},
+            "first.gives.today: is the name of a variable that every request has; give it another name",
+        ),
+        (
+            {"first": FIRST, "request": "{path: '/${taem}/${team}'}"},
+            "request.path: uses 'taem', which is not declared (declared: api_key, team)",
+        ),
+        (
+            {"first": FIRST, "request": "{path: '/{team}/${team}'}"},
+            "request.path: holds {team} as it stands; write ${team} for its value",
+        ),
+        (
+            {"first": FIRST, "request": "{path: '/${team}'}", "auth": "{type: bearer, credential: team}"},
+            "auth.credential: uses 'team', which is not declared (declared: api_key)",
+        ),
+        (
+            {"wallets": "{currency: '\"$first\".c', balance: b}"},
+            'wallets.currency: has "$first", the document of a first request, but there is none; declare first',
+        ),
+        (
+            {"success": "{path: 'a && \"$first\".c', equals: [x]}"},
+            'success.path: has "$first", the document of a first request, but there is none; declare first',
+        ),
+        (
+            {"first": "{path: /a, success: {path: '\"$first\".c', equals: [x]}}"},
+            'first.success.path: has "$first", which is known only after this request; "$" is its document',
+        ),
+        ({"first": "{path: /a, path_with: {id: /b}}"}, 'first.path_with: unknown key; did you mean "path"?'),
+        ({"first": "{gives: {}}"}, "first.path: is missing"),
+        (
+            {"first": "{path: /a, headers: {authorization: x}}"},
+            "first.headers: names Authorization, which auth sets",
+        ),
+        (
+            {
+                "first": "{path: /a}",
+                "auth": "{type: body, name: k}",
+                "request": "{method: POST, path: /b, form: {}}",
+            },
+            "auth: auth in the body needs first.json (a mapping), first.form or first.multipart",
+        ),
+    ],
+)
+def test_a_first_request_that_does_not_fit_is_refused(
+    parts: dict[str, str], message: str, problems: Problems
+) -> None:
+    assert message in problems(**parts)
+
+
+PAGED = "{path: /, query: {page: '0'}, pages: {query: page, next: next}}"
+
+
+@pytest.mark.parametrize(
+    ("request_", "message"),
+    [
+        (
+            "pages: {query: page}",
+            "request.pages: give next, where the next page's token stands, or number: true and last",
+        ),
+        (
+            "pages: {query: page, number: true}",
+            "request.pages: give last, where the number of the last page stands",
+        ),
+        ("pages: {query: p, next: n, last: l}", "request.pages: last does not go with a token"),
+        ("pages: {query: p, next: n, from: 1}", "request.pages: from does not go with a token"),
+        (
+            "pages: {query: p, number: true, last: l, more: m}",
+            "request.pages: more does not go with number: true",
+        ),
+        ("pages: {query: '', next: n}", "request.pages.query: must not be empty"),
+        ("pages: {query: p, next: n, from: -1}", "request.pages.from: must be at least 0"),
+        (
+            "pages: {query: p, next: '$.n'}",
+            "request.pages.next: is not a JMESPath expression; "
+            "a path begins at the document without $; write n",
+        ),
+        ("pages: {query: p, nxt: n}", 'request.pages.nxt: unknown key; did you mean "next"?'),
+        (
+            "query: {p: '1'}, pages: {query: p, number: true, last: l}",
+            "request.pages.query: p is in the request already, which pages sets",
+        ),
+        ("pages: {query: key, next: n}", "request.pages.query: key is the field that auth sets"),
+        (
+            "method: POST, json: {a: b}, pages: {query: p, next: n}",
+            "request.pages: names the page in the query; a request with a body has no place for it",
+        ),
+    ],
+)
+def test_pages_that_cannot_be_asked_for_are_refused(request_: str, message: str, problems: Problems) -> None:
+    wallets = "{items: w, currency: {literal: EUR}, balance: b}"
+    auth = "{type: query, name: key}"
+    assert problems(request=f"{{path: /, {request_}}}", wallets=wallets, auth=auth) == [message]
+
+
+def test_pages_are_of_use_to_lists_alone(problems: Problems) -> None:
+    told = "request.pages: is of no use: nothing runs over pages but the items of wallets, and those of a sum"
+    assert problems(request=PAGED) == [told]
+    assert problems(request=PAGED, wallets="{balance: {sum: {items: g}}}") == []
+    assert problems(request=PAGED, wallets="{balance: b, quota: {path: q, plus: {sum: {items: g}}}}") == []
+    assert problems(request=PAGED, wallets="{items_by_key: w, balance: b}") == []

@@ -36,8 +36,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from exporter.providers.definition import Definition
+    from tests.exchanges import Seen
     from tests.laws.canary.conftest import Nest
-    from tests.laws.conftest import Answer, Case, Seen, Upstream
+    from tests.laws.conftest import Answer, Case, Upstream
 
     Leaks = Callable[[str], list[str]]
 

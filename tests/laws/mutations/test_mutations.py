@@ -45,12 +45,14 @@ def test_a_changed_answer_gives_the_same_wallets_or_fewer_samples_or_is_malforme
             continue
         asked = direct(success)
         law = Law(asked.account, asked.collect().wallets)
-        for mutation in mutations(success.answer.body, asked.account.provider.definition):
-            upstream.say(asked.account.base_url, replace(success.answer, body=mutation.body))
-            outcome = asked.collect()
-            told = f"{success.name}: {mutation.name}"
-            wrong += [f"{told}: {text}" for text in law.broken(mutation, outcome)]
-            shown.add(told, asked.account, outcome)
+        for number, (_, answer) in enumerate(success.exchanges):
+            for mutation in mutations(answer.body, asked.account.provider.definition):
+                upstream.say(asked.account.base_url, replace(answer, body=mutation.body), number)
+                outcome = asked.collect()
+                told = f"{success.name}, answer {number + 1}: {mutation.name}"
+                wrong += [f"{told}: {text}" for text in law.broken(mutation, outcome)]
+                shown.add(told, asked.account, outcome)
+            upstream.say(asked.account.base_url, answer, number)
 
     assert wrong == []
     assert shown.wrong() == []
@@ -142,9 +144,12 @@ class Law:
                 yield "more than one wallet changed"
 
     def _reasons(self, mutation: "Mutation") -> set[Reason]:
-        paths = [rule.path for rule in self.definition.success if rule.path]
+        first, pages = self.definition.first, self.definition.request.pages
+        rules = [*self.definition.success, *(first.success if first else ())]
+        paths = [rule.path for rule in rules if rule.path]
         errors = {Reason.API_ERROR} if paths and mutation.touches(paths) else set()
-        return {Reason.MALFORMED} | errors
+        long = {Reason.TOO_LARGE} if pages and pages.last and mutation.touches([pages.last]) else set()
+        return {Reason.MALFORMED} | errors | long
 
     def _removes_wallets(self, mutation: "Mutation") -> bool:
         """Return whether a whole wallet, or all that the answer lists, went away."""
