@@ -146,13 +146,17 @@ def _credentials(provider: str) -> list[str]:
 
 
 def _echoes(recorded: "Callable[[str], list[Case]]") -> Iterator[tuple[str, Any, "Answer"]]:
-    """Yield providers, settings and answers: the canary in the answer's body, headers, reason and location."""
+    """Yield providers, settings and answers: the canary in the answer's body, headers, reason and location.
+
+    What each single text of an answer turns into is tried with every provider, without a network.
+    """
     for provider in _kinds():
-        for case, answer in echoes(recorded(provider), providers.built_in(provider).definition):
-            yield provider, case.account, answer
         success = next(case for case in recorded(provider) if case.wallets)
         for answer in _frames(success.answer):
             yield provider, success.account, answer
+        for case in recorded(provider):
+            if case.retry_after is None:
+                yield provider, case.account, replace(case.answer, body=_everywhere(case.answer.body))
     for name in OWN_PROVIDERS:
         pair = PAIRS[name][0] if name in PAIRS else SECRET
         for spelling in (*SPELLINGS, pair, f"Basic {pair}"):
