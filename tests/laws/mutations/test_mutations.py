@@ -173,6 +173,7 @@ class Law:
                 known = value in mutation.flags()
             elif isinstance(value, Decimal):
                 known = value in numbers if value == 0 or self._plain(name) else True
+                known = known or (value == 0 and self._sums(name) and self._removes_wallets(mutation))
             elif name in ("status", "alert_state"):
                 known = value == "unknown" or value in texts
             else:
@@ -211,6 +212,10 @@ class Law:
             spec.model_fields_set - {"path", "required", "invalid", "unlimited", "unlimited_above"}
             for spec in specs
         )
+
+    def _sums(self, name: str) -> bool:
+        """Return whether an amount is added up from a list: one that is empty is documented to be 0."""
+        return any(isinstance(spec, Number) and spec.sum for spec in self._specs(name))
 
     def _fixed(self, name: str, value: str, texts: set[str]) -> bool:
         """Return whether a text comes from the definition or the operator, or is a part that the definition names."""
