@@ -173,7 +173,7 @@ def test_no_line_of_the_log_shows_it_at_debug_level(
 def test_not_even_a_bug_that_quotes_it_shows_it(
     nest: "Nest", form: str, monkeypatch: pytest.MonkeyPatch, leaks: "Leaks", secret: str
 ) -> None:
-    def bug(*_: object) -> None:
+    def bug(*_: object, **__: object) -> None:
         raise RuntimeError(f"cannot read {secret}")
 
     written = io.StringIO()
