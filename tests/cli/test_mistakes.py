@@ -81,7 +81,7 @@ def test_without_a_command_the_commands_are_shown(run: Any) -> None:
         ),
         (["check", "--nope"], 3, "No such option '--nope'."),
         (["providers", "apimal"], 1, "no provider 'apimal' is built in; did you mean \"apimall\"?"),
-        (["providers", "stripe"], 1, "no provider 'stripe' is built in"),
+        (["providers", "acme"], 1, "no provider 'acme' is built in"),
         (["providers", "a", "b"], 2, "Got unexpected extra argument (b)"),
     ],
 )

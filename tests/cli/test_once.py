@@ -462,7 +462,7 @@ def test_validate_prints_the_schema_without_a_configuration(run: Any) -> None:
 def test_providers_lists_all_that_are_built_in(invoke: Any) -> None:
     result = invoke("providers")
     assert result.status == 0
-    names = [line.split()[0] for line in result.out.splitlines()]
+    names = [line.split()[1] for line in result.out.splitlines()]
     assert names[0] == "NAME"
     assert {"apimall", "coldmailreseller", "flexprice", "smspubli"} <= set(names[1:])
 
