@@ -35,6 +35,7 @@ from exporter.providers.definition import (
     Param,
     RawBody,
     Request,
+    SignedAuth,
     Success,
     TokenAuth,
 )
@@ -186,6 +187,7 @@ _PARTS: Sequence[tuple[str, type[Strict]]] = (
     ("auth with a bearer token", TokenAuth),
     ("auth with one field", FieldAuth),
     ("auth with user and password", BasicAuth),
+    ("auth with a signature", SignedAuth),
     ("success", Success),
     ("errors", Errors),
     ("wallets", WalletMapping),

@@ -49,6 +49,7 @@ def declared(request: Mapping[str, Any], secrets: Mapping[str, str], bases: Sequ
     headers = {name: filled(value) for name, value in request.get("headers", {}).items()}
     if "basic" in request:
         headers["Authorization"] = f"Basic {b64encode(filled(request['basic']).encode()).decode()}"
+    headers |= {name: filled(begin) for name, begin in request.get("signed", {}).items()}
     body: Any = filled(request.get("body", "")).encode()
     if "json" in request:
         body = json.loads(filled(request["json"]))
@@ -63,12 +64,17 @@ def declared(request: Mapping[str, Any], secrets: Mapping[str, str], bases: Sequ
     }
 
 
-def came(seen: Seen, request: Mapping[str, Any]) -> Parts:
-    """Return what a request says that came, its body read as a recorded request has it."""
+def came(seen: Seen, request: Mapping[str, Any], parts: Parts) -> Parts:
+    """Return what a request says that came, its body read as a recorded request has it.
+
+    Of the headers of a signature, which is another one each time, there is as much as `parts`, what is declared, has.
+    """
     path, _, query = seen.path.partition("?")
     headers = dict(seen.headers)
     assert len(headers) == len(seen.headers), "a header is given twice"
     headers.pop("Host", None)
+    for name in request.get("signed", {}):
+        headers[name] = headers.get(name, "")[: len(parts["headers"][name])]
     if seen.body or seen.method == "POST":
         assert headers.pop("Content-Length", str(len(seen.body))) == str(len(seen.body))
     body: Any = seen.body

@@ -125,8 +125,8 @@ def try_(  # noqa: PLR0913 - one argument a flag
         body, content_type, saved_status = _read(answer)
         click.echo(f"Answer: HTTP status {status or saved_status}, {len(body)} bytes\n")
         extractor = Extractor(provider.definition)
+        before = _first(extractor, first)
         try:
-            before = _first(extractor, first)
             document = extractor.document(status or saved_status, body, content_type, before)
             wallets, notes = extractor.wallets(document, account.currency, first=before)
         except Failure as failure:

@@ -4,7 +4,16 @@ import re
 from collections.abc import Iterable, Iterator
 from string import Template
 
-from exporter.providers.definition import Auth, BasicAuth, Call, Definition, FieldAuth, Success, TokenAuth
+from exporter.providers.definition import (
+    Auth,
+    BasicAuth,
+    Call,
+    Definition,
+    FieldAuth,
+    SignedAuth,
+    Success,
+    TokenAuth,
+)
 from exporter.providers.variables import BUILT_IN
 from exporter.schema.fields import Scalar, header_name, is_cleartext
 from exporter.schema.paths import begins, ends_in_name, mentions
@@ -126,6 +135,8 @@ def _unused(definition: Definition) -> Found:
         used.update(Template(text).get_identifiers())
     if isinstance(definition.auth, TokenAuth | FieldAuth):
         used.add(definition.auth.credential)
+    if isinstance(definition.auth, SignedAuth):
+        used.update(definition.auth.credentials)
     for where, names, _ in _declared(definition):
         for name in names:
             if name not in used:
@@ -141,6 +152,8 @@ def _authentication(definition: Definition) -> Found:
             header_name(auth.name)
         except ValueError as error:
             yield ("auth", "name"), str(error)
+    if isinstance(auth, SignedAuth):
+        yield from _signature(definition, auth)
     for key, call in definition.calls():
         yield from _placed(auth, ("auth",), key, call)
 
@@ -152,7 +165,7 @@ def _placed(auth: Auth | None, where: Location, key: str, call: Call) -> Found:
         yield (key, "headers"), "names a header twice"
     if call.body and "content-type" in headers:
         yield (key, "headers"), "names Content-Type, which body sets"
-    if auth is None:
+    if auth is None or isinstance(auth, SignedAuth):
         return
     if not isinstance(auth, FieldAuth) or auth.type == "header":
         name = auth.name if isinstance(auth, FieldAuth) else "Authorization"
@@ -190,6 +203,12 @@ def _pages(definition: Definition) -> Found:
         {"items", "items_by_key"} & mapping.model_fields_set or mapping.sums for mapping in definition.wallets
     ):
         yield where, "is of no use: nothing runs over pages but the items of wallets, and those of a sum"
+
+
+def _signature(definition: Definition, auth: SignedAuth) -> Found:
+    missing = [name for name in auth.credentials if name not in definition.credentials]
+    if missing:
+        yield ("credentials",), f"lacks {' and '.join(missing)}, which the scheme {auth.scheme} needs"
 
 
 def _format(definition: Definition) -> Found:

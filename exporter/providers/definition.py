@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from exporter.model import Reason
 from exporter.providers.mapping import WalletMapping
+from exporter.providers.schemes import SCHEMES
 from exporter.providers.variables import BUILT_IN
 from exporter.schema.durations import Duration
 from exporter.schema.fields import (
@@ -30,6 +31,7 @@ from exporter.schema.fields import (
     TemplateText,
     Url,
 )
+from exporter.schema.validation import did_you_mean
 
 Location = tuple[str | int, ...]
 Category = Literal[
@@ -222,7 +224,33 @@ class BasicAuth(Strict):
     password: TemplateText = Field(default="", description="the password, such as ${auth_token}")
 
 
-Auth = TokenAuth | FieldAuth | BasicAuth
+def _scheme(value: str) -> str:
+    if value not in SCHEMES:
+        raise ValueError(f"must be one of {', '.join(SCHEMES)}{did_you_mean(value, SCHEMES)}")
+    return value
+
+
+class SignedAuth(Strict):
+    """A signature of each request, by a scheme that the exporter knows; the scheme names the credentials.
+
+    Providers accept a signature for a few minutes, so that the machine's clock has to be right.
+    """
+
+    type: Literal["signed"] = Field(description="`signed`")
+    scheme: Annotated[str, AfterValidator(_scheme), Field(json_schema_extra={"enum": sorted(SCHEMES)})] = (
+        Field(
+            description="name of the scheme, with its credentials: "
+            + "; ".join(f"`{name}` ({', '.join(needs)})" for name, needs in SCHEMES.items())
+        )
+    )
+
+    @property
+    def credentials(self) -> tuple[str, ...]:
+        """Return the names of the credentials that the scheme needs."""
+        return SCHEMES[self.scheme]
+
+
+Auth = TokenAuth | FieldAuth | BasicAuth | SignedAuth
 
 
 def _final(value: int) -> int:

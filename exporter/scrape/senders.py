@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from exporter.config import Account
-from exporter.providers.definition import Call
+from exporter.providers.definition import Call, SignedAuth
 from exporter.upstream.client import Client, Sender
 from exporter.upstream.request import prepare
 
@@ -16,7 +16,9 @@ class Senders:
         self._account = account
         self._client = client
         self._kept: dict[str, tuple[object, Sender]] = {}
-        self._changing = {key for key, call in account.provider.definition.calls() if call.changes}
+        definition = account.provider.definition
+        signed = isinstance(definition.auth, SignedAuth)
+        self._changing = {key for key, call in definition.calls() if signed or call.changes}
 
     def forget(self) -> None:
         """Make everything anew from now on: the file of authorities has changed."""

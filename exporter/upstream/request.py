@@ -5,6 +5,7 @@ Each is put together twice: once to send, once to show, with a mask in the place
 
 import html
 import json
+import time
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from string import Template
 from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote, quote_plus, urlencode, urlsplit, urlunsplit
+from uuid import uuid4
 
 import requests
 
@@ -19,8 +21,10 @@ from exporter import __version__
 from exporter.config import Account
 from exporter.config.secret import MASK
 from exporter.model import Exchange, Failure, Reason
-from exporter.providers.definition import Auth, BasicAuth, Call, Pages, Request, TokenAuth
+from exporter.providers.definition import Auth, BasicAuth, Call, Pages, Request, SignedAuth, TokenAuth
 from exporter.providers.variables import built_in
+from exporter.upstream.signing import scheme
+from exporter.upstream.signing.unsigned import Unsigned
 
 _DEFAULT_HEADERS = {
     "Accept": "application/json",
@@ -62,6 +66,10 @@ def prepare(
     pages = call.pages if isinstance(call, Request) else None
     shown_page = page if pages and pages.number else page and MASK
     redacted_url, _, _ = _assemble(account, call, hidden, shown_page)
+    auth = account.provider.definition.auth
+    if isinstance(auth, SignedAuth):
+        unsigned = Unsigned(call.method, url, headers, body or b"", int(time.time()), uuid4().hex)
+        headers |= scheme(auth.scheme)(unsigned, secrets)
     return Prepared(
         account=account.name,
         method=call.method,
@@ -146,7 +154,7 @@ def _authenticate(
     headers: dict[str, str],
     fields: dict[str, Any],
 ) -> None:
-    if auth is None:
+    if auth is None or isinstance(auth, SignedAuth):
         return
     if isinstance(auth, TokenAuth):
         headers["Authorization"] = f"Bearer {variables[auth.credential]}"

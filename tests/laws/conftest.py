@@ -270,7 +270,9 @@ class Upstream:
         script = self._scripts[prefix]
         number = 0
         if len(script) > 1:
-            exact = (place for place, (parts, one) in enumerate(script) if came(seen, one.request) == parts)
+            exact = (
+                place for place, (parts, one) in enumerate(script) if came(seen, one.request, parts) == parts
+            )
             number = next(exact, self._next.get(prefix, 0) % len(script))
         self._seen[prefix].append(seen)
         self._next[prefix] = number + 1

@@ -68,6 +68,9 @@ def test_only_the_declared_requests_are_made_with_the_secret_only_where_declared
 
         assert len(seen) == len(case.exchanges), case.id
         for one, exchange in zip(seen, case.exchanges, strict=True):
-            assert came(one, exchange.request) == declared(exchange.request, case.secrets, case.bases), (
-                case.id
-            )
+            wanted = declared(exchange.request, case.secrets, case.bases)
+            hidden = [
+                value for name, value in case.secrets.items() if f"${{{name}}}" not in str(exchange.request)
+            ]
+            assert came(one, exchange.request, wanted) == wanted, case.id
+            assert not any(value in f"{one}" for value in hidden), case.id

@@ -46,7 +46,7 @@ def test_a_failure_has_a_reason_from_the_closed_list(
 def test_a_recorded_request_says_only_what_is_compared(
     provider_name: str, recorded: "Callable[[str], list[Case]]"
 ) -> None:
-    compared = {"method", "url", "query", "headers", "basic", "json", "form", "multipart", "body"}
+    compared = {"method", "url", "query", "headers", "basic", "json", "form", "multipart", "body", "signed"}
 
     for case in recorded(provider_name):
         for exchange in case.exchanges:

@@ -101,8 +101,14 @@ def test_no_provider_that_echoes_it_makes_it_part_of_what_is_known_of_an_account
     assert {case: found for case, one in readings.items() if (found := leaks(f"{one!r} {one!s}"))} == {}
     for reading in readings.values():
         account = reading.account
-        prepared = prepare(account, {name: one.read() for name, one in account.secrets.items()})
-        assert leaks(f"{account!r} {dict(account.secrets)!r} {prepared!r}") == []
+        secrets, first = (
+            {name: one.read() for name, one in account.secrets.items()},
+            account.provider.definition.first,
+        )
+        given = dict.fromkeys(first.gives if first else (), "7")
+        for _, call in account.provider.definition.calls():
+            prepared = prepare(account, secrets, call, given)
+            assert leaks(f"{account!r} {dict(account.secrets)!r} {prepared!r}") == []
     known = list(readings.values())
     shown = [Page().render(known, None, chosen).decode() for chosen in (TEXT_0, TEXT_1, OPENMETRICS)]
     shown += [pages.status(known, "/metrics"), *map(trace, known), json.dumps(accounts_as_json(known))]
