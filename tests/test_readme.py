@@ -200,12 +200,12 @@ def test_the_way_to_real_keys_works_as_written(
 
 
 def test_the_scrape_configuration_of_the_readme_is_prometheus_own(
-    blocks: dict[str, list[str]], tool: object, tmp_path: Path
+    blocks: dict[str, list[str]], each_age: object, tmp_path: Path
 ) -> None:
     (tmp_path / "prometheus.yml").write_text(
         next(text for text in blocks["yaml"] if "scrape_configs" in text)
     )
-    promtool = tool("promtool")  # type: ignore[operator]
+    promtool = each_age("promtool")  # type: ignore[operator]
     result = subprocess.run(
         [promtool, "check", "config", "prometheus.yml"], cwd=tmp_path, capture_output=True, check=False
     )

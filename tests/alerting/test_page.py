@@ -96,7 +96,7 @@ def routed(shipped: str, faster: Callable[[str], str]) -> str:
 
 @pytest.fixture
 def night(
-    run: SimpleNamespace, root: Path, rule_files: list[Path], tmp_path: Path, tool: Callable[[str], str]
+    run: SimpleNamespace, root: Path, rule_files: list[Path], tmp_path: Path, each_age: Callable[[str], str]
 ) -> Iterator[Night]:
     shipped = root / "grafana"
     with contextlib.ExitStack() as stack:
@@ -110,7 +110,7 @@ def night(
         routing = routed((shipped / "alertmanager" / "alertmanager.yml").read_text(), run.faster)
         alerts = stack.enter_context(
             alertmanager(
-                tool("prometheus-alertmanager"),
+                each_age("prometheus-alertmanager"),
                 tmp_path,
                 routing.replace("/etc/alertmanager/secrets", str(tmp_path)),
             )
@@ -128,8 +128,8 @@ def night(
         recording = yaml.safe_load(run.faster((shipped / "rules/recording.yml").read_text()))["groups"][0][
             "rules"
         ]
-        past(tool, server, f"http://{target}", recording)
-        url = stack.enter_context(prometheus(tool("prometheus"), server, yaml.safe_dump(scraping)))
+        past(each_age, server, f"http://{target}", recording)
+        url = stack.enter_context(prometheus(each_age("prometheus"), server, yaml.safe_dump(scraping)))
         yield Night(simulator, alerts, url, received)
 
 

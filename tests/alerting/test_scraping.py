@@ -20,7 +20,7 @@ EXAMPLES = sorted((Path(__file__).resolve().parents[2] / "grafana" / "prometheus
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.name)
 def test_promtool_accepts_the_scrape_example(
-    example: Path, rule_files: list[Path], tool: Callable[[str], str], tmp_path: Path
+    example: Path, rule_files: list[Path], each_age: Callable[[str], str], tmp_path: Path
 ) -> None:
     (tmp_path / "rules").mkdir()
     for rules in rule_files:
@@ -28,7 +28,7 @@ def test_promtool_accepts_the_scrape_example(
     (tmp_path / example.name).write_text(example.read_text())
 
     command = [
-        tool("promtool"),
+        each_age("promtool"),
         "check",
         "config",
         "--lint=all",
@@ -123,10 +123,10 @@ def readings(count: Callable[..., Counter[str]]) -> Callable[..., Counter[str]]:
 
 
 def test_one_server_finds_every_account_by_discovery_and_reads_it_under_its_own_labels(
-    world: World, run: SimpleNamespace, ask: Ask, root: Path, tmp_path: Path, tool: Callable[[str], str]
+    world: World, run: SimpleNamespace, ask: Ask, root: Path, tmp_path: Path, each_age: Callable[[str], str]
 ) -> None:
     configuration = adapted(run, root, "discovery.yml", world.address)
-    with prometheus(tool("prometheus"), tmp_path / "server", configuration) as server:
+    with prometheus(each_age("prometheus"), tmp_path / "server", configuration) as server:
 
         def accounts_of(query: str) -> list[str]:
             return sorted(series["metric"]["account"] for series in ask(server, query))
@@ -153,7 +153,7 @@ def test_two_servers_share_the_accounts_and_each_account_is_asked_once_per_round
     readings: Callable[..., Counter[str]],
     root: Path,
     tmp_path: Path,
-    tool: Callable[[str], str],
+    each_age: Callable[[str], str],
 ) -> None:
     configuration = adapted(run, root, "sharded.yml", world.address)
     other = configuration.replace("regex: '0'", "regex: '1'")
@@ -162,7 +162,7 @@ def test_two_servers_share_the_accounts_and_each_account_is_asked_once_per_round
 
     with contextlib.ExitStack() as stack:
         servers = [
-            stack.enter_context(prometheus(tool("prometheus"), tmp_path / f"server-{number}", text))
+            stack.enter_context(prometheus(each_age("prometheus"), tmp_path / f"server-{number}", text))
             for number, text in enumerate((configuration, other))
         ]
 

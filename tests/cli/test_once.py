@@ -91,14 +91,14 @@ class TestCheck:
         assert acme["wallets"][0]["auto_recharge"] == {"enabled": True, "threshold": "20", "amount": "100"}
         assert (mall["up"], mall["reason"], mall["http_status"], mall["wallets"]) == (False, "auth", 403, [])
 
-    def test_prometheus_output_is_that_of_a_probe(self, invoke: Any, tool: Any) -> None:
+    def test_prometheus_output_is_that_of_a_probe(self, invoke: Any, each_age: Any) -> None:
         result = invoke("check", "--output", "prometheus", "mall")
         assert (result.status, result.err) == (0, "")
         families = {family.name: family for family in text_string_to_metric_families(result.out)}
         assert [sample.value for sample in families["prepaid_balance"].samples] == [120]
         assert not [name for name in families if name.startswith(("prepaid_exporter", "process", "python"))]
         checked = subprocess.run(
-            [tool("promtool"), "check", "metrics"],
+            [each_age("promtool"), "check", "metrics"],
             input=result.out,
             text=True,
             capture_output=True,

@@ -110,11 +110,11 @@ def test_the_web_configuration_shown_is_valid(page: Callable[[str], Any]) -> Non
 
 
 def test_the_scrape_configuration_shown_is_prometheus_own(
-    page: Callable[[str], Any], tool: Callable[[str], str], tmp_path: Path
+    page: Callable[[str], Any], each_age: Callable[[str], str], tmp_path: Path
 ) -> None:
     _, block = page("docs/security.md").blocks("yaml")
     (tmp_path / "prometheus.yml").write_text(block)
-    command = [tool("promtool"), "check", "config", "--syntax-only", str(tmp_path / "prometheus.yml")]
+    command = [each_age("promtool"), "check", "config", "--syntax-only", str(tmp_path / "prometheus.yml")]
     assert "SUCCESS" in subprocess.run(command, capture_output=True, text=True, check=False).stdout
 
 

@@ -63,13 +63,13 @@ def test_without_changes_the_rules_are_those_shipped(root: Path, groups: Callabl
 
 
 def test_prometheus_takes_the_rules_of_every_values_file(
-    tool: Callable[[str], str], render: Render, ci_values: dict[str, Any], tmp_path: Path
+    each_age: Callable[[str], str], render: Render, ci_values: dict[str, Any], tmp_path: Path
 ) -> None:
     ruled = {**ci_values, "prometheusRule": {**ci_values.get("prometheusRule", {}), "enabled": True}}
     (rule,) = [m for m in render(ruled) if m["kind"] == "PrometheusRule"]
     file = tmp_path / "rules.yml"
     file.write_text(yaml.safe_dump(rule["spec"]), encoding="utf-8")
-    command = [tool("promtool"), "check", "rules", "--lint=all", "--lint-fatal", str(file)]
+    command = [each_age("promtool"), "check", "rules", "--lint=all", "--lint-fatal", str(file)]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
     count = sum(len(group["rules"]) for group in rule["spec"]["groups"])

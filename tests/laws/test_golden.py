@@ -197,10 +197,10 @@ def test_a_state_set_has_exactly_one_state_at_a_time(page: "Callable[[str], str]
 
 
 def test_promtool_has_nothing_to_say_about_the_page(
-    page: "Callable[[str], str]", tool: "Callable[[str], str]"
+    page: "Callable[[str], str]", each_age: "Callable[[str], str]"
 ) -> None:
     checked = subprocess.run(
-        [tool("promtool"), "check", "metrics"],
+        [each_age("promtool"), "check", "metrics"],
         input=page("text-0.0.4"),
         capture_output=True,
         text=True,

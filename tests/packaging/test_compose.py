@@ -97,14 +97,14 @@ def test_the_exporter_is_started_with_flags_that_it_has(
 
 
 def test_prometheus_loads_the_shipped_rules_and_finds_the_others(
-    root: Path, services: dict[str, Any], tool: Callable[[str], str], tmp_path: Path
+    root: Path, services: dict[str, Any], each_age: Callable[[str], str], tmp_path: Path
 ) -> None:
     prometheus = services["prometheus"]
     configuration = yaml.safe_load(shipped(root, prometheus, "/etc/prometheus/prometheus.yml").read_text())
     rules = [shipped(root, prometheus, f"/etc/prometheus/{path}") for path in configuration["rule_files"]]
     configuration["rule_files"] = [str(path) for path in rules]
     (tmp_path / "prometheus.yml").write_text(yaml.safe_dump(configuration))
-    command: list[str | Path] = [tool("promtool"), "check", "config", tmp_path / "prometheus.yml"]
+    command: list[str | Path] = [each_age("promtool"), "check", "config", tmp_path / "prometheus.yml"]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
     assert result.stdout.count("rules found") == len(list((root / "grafana/rules").glob("*.yml")))
@@ -150,10 +150,10 @@ def test_the_links_in_the_alerts_lead_to_the_grafana_beside_it(
 
 
 def test_alertmanager_loads_the_shipped_example(
-    root: Path, services: dict[str, Any], tool: Callable[[str], str]
+    root: Path, services: dict[str, Any], each_age: Callable[[str], str]
 ) -> None:
     path = shipped(root, services["alertmanager"], "/etc/alertmanager/alertmanager.yml")
-    command: list[str | Path] = [tool("amtool"), "check-config", path]
+    command: list[str | Path] = [each_age("amtool"), "check-config", path]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stdout + result.stderr
 

@@ -326,10 +326,12 @@ def test_certificates_may_stand_in_the_file_itself(folder: Path) -> None:
     assert len(context.get_ca_certs()) == 1
 
 
-def test_nothing_is_taken_that_prometheus_own_check_refuses(folder: Path, tool: Callable[[str], str]) -> None:
+def test_nothing_is_taken_that_prometheus_own_check_refuses(
+    folder: Path, each_age: Callable[[str], str]
+) -> None:
     """Ask the toolkit itself, as promtool has it; an older one does not know every key."""
     for name, text in GOOD.items():
-        command = [tool("promtool"), "check", "web-config", str(written(folder, text))]
+        command = [each_age("promtool"), "check", "web-config", str(written(folder, text))]
         checked = subprocess.run(command, capture_output=True, text=True, check=False)
         assert "SUCCESS" in checked.stdout + checked.stderr or "not found in type" in checked.stderr, (
             name,

@@ -4,6 +4,7 @@ Time is the world's own: the night ends at END whenever the test runs, and passe
 """
 
 import json
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -142,15 +143,23 @@ def recorded_night(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def ask(
+def kept_night(
     recorded_night: Path, root: Path, tool: Tool, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Ask]:
-    """Ask a Prometheus that holds the night and what the shipped recording rules made of it."""
-    folder = tmp_path_factory.mktemp("prometheus")
+) -> Path:
+    """Return a Prometheus' data: the night, and what the shipped recording rules made of it."""
+    folder = tmp_path_factory.mktemp("kept")
     groups = yaml.safe_load((root / "grafana/rules/recording.yml").read_text())["groups"]
     rules = [rule for group in groups for rule in group["rules"]]
     backfill(tool, folder, recorded_night, rules, (END - HOURS * 3600, END), "1m")
-    with prometheus(tool("prometheus"), folder, "{}", FOREVER) as url:
+    return folder / "data"
+
+
+@pytest.fixture(scope="module")
+def ask(kept_night: Path, each_age: Tool, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ask]:
+    """Ask a Prometheus of either age that holds the night."""
+    folder = tmp_path_factory.mktemp("prometheus")
+    shutil.copytree(kept_night, folder / "data")
+    with prometheus(each_age("prometheus"), folder, "{}", FOREVER) as url:
 
         def query(kind: str, **parameters: str | float) -> list[Json]:
             answer = fetch(f"{url}/api/v1/{kind}", "POST", data=parameters).json()
