@@ -5,7 +5,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from math import ceil
+from math import ceil, isfinite
 from threading import Lock
 
 from exporter.config import Account
@@ -29,11 +29,24 @@ Clock = Callable[[], float]
 
 
 @dataclass(frozen=True, slots=True)
+class Timing:
+    """When an account was asked: in this scrape (`asked`) or before, `age` seconds ago; `next_in` seconds it is again.
+
+    `age` is None where nobody was asked at all.
+    """
+
+    asked: bool
+    age: float | None
+    next_in: float
+
+
+@dataclass(frozen=True, slots=True)
 class Reading:
     """An account and what is known of it: the last outcome (None before the first) and the last success (Unix time).
 
     `last_wallets` are those of the last success. They are for people, with their age beside them: never a sample.
     `missing` names the optional fields that an earlier answer gave and the last good one lacks.
+    `timing` is of a scrape, and no part of what is compared.
     """
 
     account: Account
@@ -41,6 +54,7 @@ class Reading:
     last_success: float | None
     last_wallets: tuple[Wallet, ...] = ()
     missing: Missing = field(default_factory=dict)
+    timing: Timing | None = field(default=None, compare=False)
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -224,10 +238,20 @@ class CachingCollector:
             else:
                 outcome = _unfinished(time.monotonic() - begun)
             self._served = self._served or outcome is self._outcome
+            asked = isinstance(answer, Future) and (outcome is self._outcome or not answer.done())
             # A scrape that did not wait for the call must not replace what an earlier call showed.
             if self._shown is None:
                 self._shown = outcome
-            return self._reading(account, outcome)
+            return self._reading(account, outcome, self._timing(outcome, asked=asked))
+
+    def _timing(self, outcome: Outcome, *, asked: bool) -> Timing:
+        now = self._clock()
+        next_in = self._schedule.next_in(now, outcome.reason, self.account.min_interval)
+        if outcome.reason is Reason.MISCONFIGURED and not outcome.exchanges:
+            return Timing(asked=False, age=None, next_in=0.0)
+        age = self._schedule.age(now)
+        # What was held for another configuration of the account was asked by that.
+        return Timing(asked, age if isfinite(age) else max(time.time() - outcome.at, 0.0), next_in)
 
     def known(self) -> Reading:
         """Return what is known, without asking."""
@@ -237,9 +261,9 @@ class CachingCollector:
                 shown = self._backing_off(shown, self._clock()) or shown
             return self._reading(self.account, shown)
 
-    def _reading(self, account: Account, outcome: Outcome | None) -> Reading:
+    def _reading(self, account: Account, outcome: Outcome | None, timing: Timing | None = None) -> Reading:
         missing = self._fields.missing(self._clock()) if outcome and outcome.up else {}
-        return Reading(account, outcome, self._last_success, self._last_wallets, missing)
+        return Reading(account, outcome, self._last_success, self._last_wallets, missing, timing)
 
     def release(self) -> None:
         """Let every scrape that waits for the account answer at once."""

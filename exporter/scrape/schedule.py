@@ -65,6 +65,16 @@ class Schedule:
         back_off = _almost(self._back_off(reason, min_interval)) if self._failures else 0.0
         return max(self._begun + back_off - now, self.retry_after(now), 0.0)
 
+    def age(self, now: float) -> float:
+        """Return the seconds since the last call began; endless before the first."""
+        return now - self._begun
+
+    def next_in(self, now: float, reason: Reason | None, min_interval: float) -> float:
+        """Return the seconds until the next scrape asks; None for `reason` is a good answer, which is used again."""
+        if reason is not None:
+            return self.wait(now, reason, min_interval)
+        return max(self._begun + _almost(min_interval) - now, self.retry_after(now), 0.0)
+
     def _back_off(self, reason: Reason, min_interval: float) -> float:
         first = min_interval if reason in _NOT_SOON else min(min_interval, _SOON)
         longest = _LONGEST_WAIT_RATE_LIMITED if reason is Reason.RATE_LIMITED else _LONGEST_WAIT

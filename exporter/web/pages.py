@@ -22,6 +22,7 @@ from exporter.scrape.amounts import cut, main_amount
 from exporter.scrape.thresholds import effective_thresholds
 from exporter.upstream.proxies import environment_proxies
 from exporter.upstream.trust import trusted
+from exporter.web.ages import age
 
 _templates = Environment(
     loader=PackageLoader("exporter.web"),
@@ -147,14 +148,6 @@ def amount(value: Decimal, currency: str) -> str:
 def moment(timestamp: float) -> str:
     """Write a Unix time for people."""
     return datetime.fromtimestamp(timestamp, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-
-
-def age(seconds: float) -> str:
-    """Write how long ago something was, to its largest unit."""
-    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
-        if seconds >= size:
-            return f"{int(seconds // size)} {unit}"
-    return f"{int(max(seconds, 0))} s"
 
 
 def configuration(config: Config) -> str:

@@ -291,3 +291,40 @@ def test_a_call_that_ends_after_its_account_has_gone_is_not_counted(
     page = running.metrics()
     assert page.one("prepaid_exporter_upstream_requests_total", account="goes") is None
     assert page.one("prepaid_exporter_upstream_failures_total", reason="http_status") == 1
+
+
+def test_a_trace_says_whether_it_asked_now_and_when_the_provider_is_asked_next(
+    upstream: MakeUpstream, desk: MakeDesk
+) -> None:
+    server = upstream()
+    running = desk(mall={"base_url": server.url, "min_interval": "5m"})
+    assert "asked     now, next request in 5 min\n" in running.trace()
+    running.clock.advance(125)
+    assert "asked     before: read 2 min ago, next request in 3 min\n" in running.trace()
+    running.clock.advance(130)
+    assert "next request in 43 s\n" in running.trace()
+    assert len(server.requests) == 1
+    running.clock.advance(60)
+    assert "asked     now, next request in 5 min\n" in running.trace()
+    assert len(server.requests) == 2
+
+
+def test_a_trace_of_a_failure_says_when_it_failed(failing: Callable[..., Upstream], desk: MakeDesk) -> None:
+    server = failing(WRONG_KEY)
+    running = desk(mall={"base_url": server.url, "min_interval": "15m"})
+    assert "asked     now, next request in 15 min\n" in running.trace()
+    running.clock.advance(90)
+    told = running.trace()
+    assert "asked     before: failed 1 min ago, next request in 14 min\n" in told
+    assert "request   GET " in told
+
+
+def test_a_trace_says_where_every_scrape_asks_and_where_nobody_is_asked(
+    upstream: MakeUpstream, desk: MakeDesk, tmp_path: Path
+) -> None:
+    server = upstream()
+    running = desk(
+        mall={"base_url": server.url}, lost={"base_url": server.url, "api_key_file": str(tmp_path / "no-key")}
+    )
+    assert "asked     now, next request at the next scrape\n" in running.trace()
+    assert "asked     nobody; it is looked at anew at every scrape\n" in running.trace("lost")
