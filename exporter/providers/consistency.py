@@ -31,6 +31,7 @@ _FIRST = "$first"
 _ROOTS_OF_TEXT = frozenset({"text", "$", _FIRST})
 _NOUNS = {"first": "first request", "request": "request"}
 _SECRET = re.compile(r"(.*_)?(api_?key|token|secret|password|passwd|passphrase)")
+_LIKE_A_KEY = re.compile(r"(?=(?:.*[A-Za-z][0-9]){2})(?=.*[0-9][A-Za-z])[A-Za-z0-9_.~-]{20,}")
 _FORGOTTEN_SIGN = re.compile(r"(?<!\$)\{([A-Za-z_]\w*)\}")
 
 
@@ -111,6 +112,11 @@ def _template(definition: Definition, where: Location, text: str) -> Found:
     template = Template(text)
     declared = _known(definition, str(where[0]))
     known = declared | (BUILT_IN if where[0] != "auth" else set())
+    if where[1] in ("path", "path_with") and any(map(_LIKE_A_KEY.fullmatch, re.split(r"[/?&=]", text))):
+        yield (
+            where,
+            "holds what looks like a key, and would be shown; declare a credential, and write ${name} for it",
+        )
     if not template.is_valid():
         yield where, "is not a template: write ${name} for a variable and $$ for a dollar sign"
     for name in template.get_identifiers():

@@ -30,6 +30,7 @@ from exporter.schema.fields import (
     Strict,
     TemplateText,
     Url,
+    such_as,
 )
 from exporter.schema.validation import did_you_mean
 
@@ -380,10 +381,12 @@ class Definition(Strict):
     dashboard_url: Link | None = Field(default=None, description="where people see the account")
     topup_url: Link | None = Field(default=None, description="where people top up")
     notes: list[str] = Field(default=[], description="what an operator should know")
-    credentials: Annotated[dict[Name, Credential], Field(min_length=1)] = Field(
-        description="the secrets, by name: an account gives `NAME_file`, `NAME_env` or `NAME`"
+    credentials: Annotated[
+        dict[Name, Annotated[Credential, such_as("description: ...")]], Field(min_length=1)
+    ] = Field(description="the secrets, by name: an account gives `NAME_file`, `NAME_env` or `NAME`")
+    params: dict[Name, Annotated[Param, such_as("description: ...")]] = Field(
+        default={}, description="values that are not secret, by name"
     )
-    params: dict[Name, Param] = Field(default={}, description="values that are not secret, by name")
     exactly_one: list[list[Name]] = Field(
         default=[], description="groups of params of which an account gives exactly one"
     )
@@ -391,8 +394,8 @@ class Definition(Strict):
         description="https://, the host and what every path begins with"
     )
     first: First | None = Field(default=None, description="a request before the other, see below")
-    request: Request = Field(description="see below")
-    auth: Annotated[Auth, Field(discriminator="type")] | None = Field(
+    request: Annotated[Request, such_as("path: /balance")] = Field(description="see below")
+    auth: Annotated[Annotated[Auth, Field(discriminator="type")] | None, such_as("type: bearer")] = Field(
         default=None,
         description="where the key goes, see below; may be left out where the request has it, as in `/${api_key}/info`",
     )

@@ -21,6 +21,7 @@ from exporter.schema.fields import (
     TextPattern,
     Unit,
     short,
+    such_as,
 )
 from exporter.schema.paths import ends_in_name
 
@@ -252,8 +253,10 @@ class Choice(Strict):
 
 def _not_a_code(value: Any) -> Any:
     """Refuse a currency where the path of one is wanted; who really has such a path writes it as `{path: ...}`."""
-    if isinstance(value, str) and (value in _COMMON_UNITS or (value.isupper() and is_currency(value))):
-        raise ValueError(f"is the path of a currency in the answer; did you mean {{literal: {value}}}?")
+    if isinstance(value, str) and (value in _COMMON_UNITS or is_currency(value.upper())):
+        raise ValueError(
+            f"is the path of a currency in the answer; did you mean {{literal: {value.upper()}}}?"
+        )
     return value
 
 
@@ -265,6 +268,7 @@ TimestampField = Annotated[Timestamp, short("path")]
 TextField = Annotated[Text, short("path")]
 FreeTextField = Annotated[FreeText, short("path")]
 FlagField = Annotated[Flag, short("path")]
+ChoiceField = Annotated[Choice, such_as("path: ..., states: [...]")]
 
 
 def _number(meaning: str) -> NumberField | None:
@@ -323,8 +327,10 @@ class WalletMapping(Strict):
         default=[], description="values of `type` whose wallets are billed later and so never run out"
     )
     customer: FreeTextField | None = Field(default=None, description="text: whose wallet it is")
-    status: Choice | None = Field(default=None, description="choice: the wallet's state")
-    alert_state: Choice | None = Field(default=None, description="choice: state of the provider's own alarm")
+    status: ChoiceField | None = Field(default=None, description="choice: the wallet's state")
+    alert_state: ChoiceField | None = Field(
+        default=None, description="choice: state of the provider's own alarm"
+    )
 
     @model_validator(mode="after")
     def _postpaid_by_type(self) -> Self:

@@ -148,6 +148,17 @@ class short:  # noqa: N801 - used like a function, in annotations
 _TEXTS: list[dict[str, Any]] = [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]
 
 
+def such_as(example: str) -> BeforeValidator:
+    """Show what a mapping looks like to who wrote a bare text in its place; the text may be a secret."""
+
+    def mapping(value: Any) -> Any:
+        if isinstance(value, str):
+            raise ValueError(f"must be a mapping of keys to values, such as {{{example}}}")  # noqa: TRY004 - as above
+        return value
+
+    return BeforeValidator(mapping)
+
+
 def _as_list(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 

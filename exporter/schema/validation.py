@@ -98,9 +98,14 @@ def _message(detail: ErrorDetails) -> str:
 
 def _nearest(detail: ErrorDetails) -> str:
     """Return the word of a closed list that was perhaps meant. No secret is ever chosen from a list."""
-    if detail["type"] not in ("enum", "literal_error") or not isinstance(detail["input"], str):
+    context = detail.get("ctx", {})
+    given, known = (
+        context.get("tag", detail["input"]),
+        context.get("expected", context.get("expected_tags", "")),
+    )
+    if detail["type"] not in ("enum", "literal_error", "union_tag_invalid") or not isinstance(given, str):
         return ""
-    return did_you_mean(detail["input"], re.findall(r"'([^']*)'", detail["ctx"]["expected"]))
+    return did_you_mean(given, re.findall(r"'([^']*)'", known))
 
 
 def _fields_at(model: type[BaseModel], location: Location) -> list[str]:

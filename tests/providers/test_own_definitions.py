@@ -820,3 +820,45 @@ def test_pages_are_of_use_to_lists_alone(problems: Problems) -> None:
     assert problems(request=PAGED, wallets="{balance: {sum: {items: g}}}") == []
     assert problems(request=PAGED, wallets="{balance: b, quota: {path: q, plus: {sum: {items: g}}}}") == []
     assert problems(request=PAGED, wallets="{items_by_key: w, balance: b}") == []
+
+
+@pytest.mark.parametrize(
+    ("part", "text", "message"),
+    [
+        ("auth", "bearer", "auth: must be a mapping of keys to values, such as {type: bearer}"),
+        ("request", "/balance", "request: must be a mapping of keys to values, such as {path: /balance}"),
+        (
+            "credentials",
+            "{api_key: sk-CANARY}",
+            "credentials.api_key: must be a mapping of keys to values, such as {description: ...}",
+        ),
+        (
+            "wallets",
+            "{balance: left, status: state}",
+            "wallets.status: must be a mapping of keys to values, such as {path: ..., states: [...]}",
+        ),
+        (
+            "auth",
+            "{type: beaer}",
+            "auth: type must be one of 'bearer', 'header', 'query', 'body', 'basic', 'signed'"
+            '; did you mean "bearer"?',
+        ),
+        (
+            "wallets",
+            "{balance: left, currency: usd}",
+            "wallets.currency: is the path of a currency in the answer; did you mean {literal: USD}?",
+        ),
+        (
+            "request",
+            "{path: /v1/sk-live-0a1b2cCANARY/balance}",
+            "request.path: holds what looks like a key, and would be shown; "
+            "declare a credential, and write ${name} for it",
+        ),
+    ],
+)
+def test_what_was_meant_is_said_and_never_the_text_itself(
+    part: str, text: str, message: str, problems: Problems
+) -> None:
+    found = problems(**{part: text})
+    assert message in found
+    assert "CANARY" not in "".join(found)
