@@ -116,7 +116,8 @@ def try_(  # noqa: PLR0913 - one argument a flag
     with printing(1), _explained(), explained(1):
         provider = providers.own(file)
         account = draft.account(provider, _params(provider, param), currency and currency.upper())
-        masks = dict.fromkeys(provider.definition.credentials, MASK)
+        login = provider.definition.login
+        masks = dict.fromkeys([*provider.definition.credentials, *(login.gives if login else ())], MASK)
         given = dict.fromkeys(provider.definition.first.gives if provider.definition.first else (), MASK)
         for key, call in provider.definition.calls():
             for line in _request(prepare(account, masks, call, given if key == "request" else {})):

@@ -49,6 +49,7 @@ class Account:
     runway: Mapping[Level, float] = field(default_factory=lambda: RUNWAY)
     ca_file: str | None = None
     proxy_url: str | None = field(default=None, repr=False)
+    login_base_url: str = ""
     dashboard_url: str = ""
     topup_url: str = ""
 
@@ -71,9 +72,10 @@ class Account:
 
     def same_customer_as(self, other: "Account") -> bool:
         """Return whether both are one customer to the provider: the same credentials at the same place."""
-        return (self.provider.name, self.base_url, self.secrets) == (
+        return (self.provider.name, self.base_url, self.login_base_url, self.secrets) == (
             other.provider.name,
             other.base_url,
+            other.login_base_url,
             other.secrets,
         )
 
@@ -287,6 +289,7 @@ class _Loader:
         check.authorities(raw)
         if provider:
             check.currency(provider.definition, raw)
+            check.login(provider.definition, raw)
         if settings is None or provider is None:
             return None
         account = _complete(settings, provider, secrets, params, defaults, self.path.parent)
@@ -339,6 +342,7 @@ def _complete(  # noqa: PLR0913 - one place puts an account together
         secrets=secrets,
         params=params,
         base_url=settings.base_url or definition.base_url,
+        login_base_url=settings.login_base_url or (definition.login and definition.login.base_url) or "",
         timeout=defaults.timeout if settings.timeout is None else settings.timeout,
         min_interval=next(
             one

@@ -166,6 +166,13 @@ class AccountCheck:
                 "currency", f"{definition.title} counts in {', '.join(sorted(fixed))}; leave currency out"
             )
 
+    def login(self, definition: Definition, raw: Mapping[str, Any]) -> None:
+        """Refuse a base URL for a login that has none of its own, so that `base_url` is that of all requests."""
+        own = definition.login and definition.login.base_url
+        if "login_base_url" in raw and not own:
+            what = "asks all requests at base_url" if definition.login else "has no login"
+            self._complain("login_base_url", f"{definition.title} {what}; leave it out")
+
     def thresholds(self, raw: Mapping[str, Any]) -> None:
         """Demand that a milder level is not below a more severe one."""
         by_wallet = raw.get("wallet_thresholds")
@@ -197,10 +204,13 @@ class AccountCheck:
         leave = raw.get("allow_http")
         if (allowed if leave is None else leave) is not False:
             return
-        base_url, proxy_url = str(raw.get("base_url")), raw.get("proxy_url") or proxy_url
-        if is_cleartext(base_url):
-            self._complain("base_url", "http would send the key in clear; use https, or say allow_http: true")
-        elif isinstance(proxy_url, str) and is_cleartext(base_url, proxy_url):
+        proxy_url = raw.get("proxy_url") or proxy_url
+        urls = {key: str(raw.get(key)) for key in ("base_url", "login_base_url")}
+        clear = [key for key, url in urls.items() if is_cleartext(url)]
+        for key in clear:
+            self._complain(key, "http would send the key in clear; use https, or say allow_http: true")
+        by_proxy = isinstance(proxy_url, str) and any(is_cleartext(url, proxy_url) for url in urls.values())
+        if by_proxy and not clear:
             told = "the key would go to the proxy in clear; use https or a proxy on this machine"
             self._complain("proxy_url", f"{told}, or say allow_http: true")
 

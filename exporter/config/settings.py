@@ -124,6 +124,9 @@ class AccountSettings(Strict):
     base_url: Url | None = Field(
         default=None, description="replaces everything before the endpoint's own path"
     )
+    login_base_url: Url | None = Field(
+        default=None, description="the same for the login of a provider that has it at another place"
+    )
     allow_http: Boolean | None = Field(default=None, description="in place of `defaults.allow_http`")
     ca_file: FileName | None = Field(default=None, description="in place of `defaults.ca_file`")
     proxy_url: Proxy | None = Field(default=None, description="in place of `defaults.proxy_url`")

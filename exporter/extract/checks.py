@@ -52,10 +52,14 @@ class Check:
         interpreter = Interpreter({"$": found, **names})
         if status not in _REDIRECTS:
             self._errors.check(found, interpreter)
+            self.check_document(status, found)
         self.check_status(status)
         for rule in self._success:
             rule.check(found, interpreter)
         return found
+
+    def check_document(self, status: int, found: Any) -> None:
+        """Raise `Failure` for what a document says that has a meaning of its own."""
 
     def check_status(self, status: int) -> None:
         """Raise `Failure` for what the HTTP status alone says, whatever became of the body."""

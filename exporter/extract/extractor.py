@@ -17,6 +17,7 @@ from exporter.extract.checks import Check
 from exporter.extract.echoes import contains_secret
 from exporter.extract.expressions import Expression, Interpreter
 from exporter.extract.first import FirstReader
+from exporter.extract.login import LoginReader
 from exporter.extract.paging import Pager
 from exporter.extract.values import READERS, UNLIMITED, Amount, Context, amount, product, signed, total
 from exporter.extract.words import kind, shown
@@ -44,6 +45,7 @@ class Extractor:
     def __init__(self, definition: Definition) -> None:
         self.definition = definition
         self.answers = Check(definition.success, definition.errors, definition.answer, definition.lists)
+        self.login = LoginReader(definition, definition.login) if definition.login else None
         self.first = FirstReader(definition, definition.first) if definition.first else None
         self.pager = Pager(definition.request.pages) if definition.request.pages else None
         self._mappings = [_Mapping(mapping) for mapping in definition.wallets]

@@ -10,9 +10,11 @@ from exporter.providers.definition import (
     Call,
     Definition,
     FieldAuth,
+    Login,
     SignedAuth,
     Success,
     TokenAuth,
+    accepts,
 )
 from exporter.providers.variables import BUILT_IN
 from exporter.schema.fields import Scalar, header_name, is_cleartext
@@ -23,13 +25,23 @@ Found = Iterator[tuple[Location, str]]
 
 RESERVED = frozenset(
     {"name", "provider", "params", "currency", "thresholds", "wallet_thresholds", "timeout", "min_interval"}
-    | {"base_url", "allow_http", "ca", "proxy_url", "dashboard_url", "topup_url", "runway", "ignore_wallets"}
+    | {
+        "base_url",
+        "login_base_url",
+        "allow_http",
+        "ca",
+        "proxy_url",
+        "dashboard_url",
+        "topup_url",
+        "runway",
+        "ignore_wallets",
+    }
 )
 """Names that, as a credential's, would give an account one key with two meanings."""
 
 _FIRST = "$first"
 _ROOTS_OF_TEXT = frozenset({"text", "$", _FIRST})
-_NOUNS = {"first": "first request", "request": "request"}
+_NOUNS = {"login": "login", "first": "first request", "request": "request"}
 _SECRET = re.compile(r"(.*_)?(api_?key|token|secret|password|passwd|passphrase)")
 _LIKE_A_KEY = re.compile(r"(?=(?:.*[A-Za-z][0-9]){2})(?=.*[0-9][A-Za-z])[A-Za-z0-9_.~-]{20,}")
 _FORGOTTEN_SIGN = re.compile(r"(?<!\$)\{([A-Za-z_]\w*)\}")
@@ -46,10 +58,19 @@ def consistency(definition: Definition) -> Found:
     yield from _format(definition)
     yield from _first(definition)
     yield from _pages(definition)
-    for status in filter(definition.accepts, definition.errors.statuses):
-        yield ("errors", "statuses", str(status)), "is a status of success too"
-    if is_cleartext(definition.base_url):
-        yield ("base_url",), "must begin with https://"
+    for where, part in _checked(definition):
+        for status in part.errors.statuses:
+            if accepts(part.success, status):
+                yield (*where, "errors", "statuses", str(status)), "is a status of success too"
+        if part.base_url and is_cleartext(part.base_url):
+            yield (*where, "base_url"), "must begin with https://"
+
+
+def _checked(definition: Definition) -> Iterator[tuple[Location, Definition | Login]]:
+    """Yield what has errors and a base URL of its own."""
+    yield (), definition
+    if definition.login:
+        yield ("login",), definition.login
 
 
 def _names(definition: Definition) -> Found:
@@ -79,13 +100,15 @@ def _declared(definition: Definition) -> Iterator[tuple[Location, Iterable[str],
     """Yield where variables are declared, their names, and what they are."""
     yield ("credentials",), definition.credentials, "a credential"
     yield ("params",), definition.params, "a param"
+    if definition.login:
+        yield ("login", "gives"), definition.login.gives, "a token of the login"
     if definition.first:
         yield ("first", "gives"), definition.first.gives, "a value of the first request"
 
 
 def _known(definition: Definition, call: str) -> set[str]:
     """Return the variables that are declared and known when a request, by its key, is made."""
-    later = {"request": (), "auth": ("first",), "first": ("first",)}[call]
+    later = {"request": (), "auth": ("first",), "first": ("first",), "login": ("login", "first")}[call]
     return {name for where, names, _ in _declared(definition) if where[0] not in later for name in names}
 
 
@@ -103,15 +126,23 @@ def _templates(definition: Definition) -> Iterator[tuple[Location, str]]:
     for key, call in definition.calls():
         for where, text in call.templates():
             yield (key, *where), text
-    if isinstance(definition.auth, BasicAuth):
-        yield ("auth", "username"), definition.auth.username
-        yield ("auth", "password"), definition.auth.password
+    for at, auth in _auths(definition):
+        if isinstance(auth, BasicAuth):
+            yield (*at, "username"), auth.username
+            yield (*at, "password"), auth.password
+
+
+def _auths(definition: Definition) -> Iterator[tuple[Location, Auth]]:
+    if definition.auth:
+        yield ("auth",), definition.auth
+    if definition.login and definition.login.auth:
+        yield ("login", "auth"), definition.login.auth
 
 
 def _template(definition: Definition, where: Location, text: str) -> Found:
     template = Template(text)
     declared = _known(definition, str(where[0]))
-    known = declared | (BUILT_IN if where[0] != "auth" else set())
+    known = declared | (BUILT_IN if "auth" not in where[:2] else set())
     if where[1] in ("path", "path_with") and any(map(_LIKE_A_KEY.fullmatch, re.split(r"[/?&=]", text))):
         yield (
             where,
@@ -120,7 +151,7 @@ def _template(definition: Definition, where: Location, text: str) -> Found:
     if not template.is_valid():
         yield where, "is not a template: write ${name} for a variable and $$ for a dollar sign"
     for name in template.get_identifiers():
-        if where[0] == "first" and name in _known(definition, "request") - declared:
+        if where[0] in ("login", "first") and name in _known(definition, "request") - declared:
             yield where, f"uses {name!r}, which is known only after this request"
         else:
             yield from _undeclared(where, [name], known, declared)
@@ -139,10 +170,11 @@ def _unused(definition: Definition) -> Found:
     used = set(definition.request.path_with)
     for _, text in _templates(definition):
         used.update(Template(text).get_identifiers())
-    if isinstance(definition.auth, TokenAuth | FieldAuth):
-        used.add(definition.auth.credential)
-    if isinstance(definition.auth, SignedAuth):
-        used.update(definition.auth.credentials)
+    for _, auth in _auths(definition):
+        if isinstance(auth, TokenAuth | FieldAuth):
+            used.add(auth.credential)
+        if isinstance(auth, SignedAuth):
+            used.update(auth.credentials)
     for where, names, _ in _declared(definition):
         for name in names:
             if name not in used:
@@ -150,18 +182,22 @@ def _unused(definition: Definition) -> Found:
 
 
 def _authentication(definition: Definition) -> Found:
-    auth = definition.auth
-    if isinstance(auth, TokenAuth | FieldAuth):
-        yield from _undeclared(("auth", "credential"), [auth.credential], _known(definition, "auth"))
-    if isinstance(auth, FieldAuth) and auth.type == "header":
-        try:
-            header_name(auth.name)
-        except ValueError as error:
-            yield ("auth", "name"), str(error)
-    if isinstance(auth, SignedAuth):
-        yield from _signature(definition, auth)
+    for where, auth in _auths(definition):
+        if isinstance(auth, TokenAuth | FieldAuth):
+            known = (_known(definition, str(where[0])) - set(definition.params)) | set(definition.credentials)
+            yield from _undeclared((*where, "credential"), [auth.credential], known)
+        if isinstance(auth, FieldAuth) and auth.type == "header":
+            try:
+                header_name(auth.name)
+            except ValueError as error:
+                yield (*where, "name"), str(error)
+        if isinstance(auth, SignedAuth):
+            yield from _signature(definition, auth)
     for key, call in definition.calls():
-        yield from _placed(auth, ("auth",), key, call)
+        if isinstance(call, Login):
+            yield from _placed(call.auth, ("login", "auth"), key, call)
+        else:
+            yield from _placed(definition.auth, ("auth",), key, call)
 
 
 def _placed(auth: Auth | None, where: Location, key: str, call: Call) -> Found:
@@ -189,7 +225,7 @@ def _first(definition: Definition) -> Found:
         if mentions(path, _FIRST):
             if definition.first is None:
                 yield where, 'has "$first", the document of a first request, but there is none; declare first'
-            elif where[0] == "first":
+            elif where[0] in ("login", "first"):
                 yield where, 'has "$first", which is known only after this request; "$" is its document'
 
 
@@ -219,36 +255,36 @@ def _signature(definition: Definition, auth: SignedAuth) -> Found:
 
 def _format(definition: Definition) -> Found:
     """Yield what an answer of the format can never have."""
-    if definition.lists and definition.answer != "xml":
+    formats = {"login": definition.login and definition.login.answer}
+    if definition.lists and "xml" not in (definition.answer, formats["login"]):
         yield ("lists",), "goes with answer: xml"
-    if definition.answer == "text":
-        for where, path in _paths(definition):
-            if odd := begins(path) - _ROOTS_OF_TEXT:
-                named = ", ".join(sorted(odd))
-                yield where, f"begins with {named}; an answer of text has nothing but text"
-    if definition.answer != "json":
-        for where, value in _scalars(definition):
-            if not isinstance(value, str):
-                yield (
-                    where,
-                    f"is no text, which is all that an answer of {definition.answer} has; put it in quotes",
-                )
+    for where, path in _paths(definition):
+        odd = begins(path) - _ROOTS_OF_TEXT
+        if odd and (formats.get(str(where[0])) or definition.answer) == "text":
+            yield where, f"begins with {', '.join(sorted(odd))}; an answer of text has nothing but text"
+    for where, value in _scalars(definition):
+        answer = formats.get(str(where[0])) or definition.answer
+        if answer != "json" and not isinstance(value, str):
+            yield where, f"is no text, which is all that an answer of {answer} has; put it in quotes"
 
 
 def _rules(definition: Definition) -> Iterator[tuple[Location, Success]]:
     """Yield every rule of success, with where it stands."""
-    yield from ((("success", index), rule) for index, rule in enumerate(definition.success))
-    if definition.first:
-        yield from (
-            (("first", "success", index), rule) for index, rule in enumerate(definition.first.success)
-        )
+    for where, part in (((), definition), (("login",), definition.login), (("first",), definition.first)):
+        for index, rule in enumerate(part.success if part else ()):
+            yield (*where, "success", index), rule
 
 
 def _paths(definition: Definition) -> Iterator[tuple[Location, str]]:
     """Yield the paths that a definition writes, with where each begins in it."""
-    if "code" in definition.errors.model_fields_set:
-        yield from ((("errors", "code"), path) for path in definition.errors.code)
+    for at, part in _checked(definition):
+        if "code" in part.errors.model_fields_set:
+            yield from (((*at, "errors", "code"), path) for path in part.errors.code)
     yield from (((*where, "path"), rule.path) for where, rule in _rules(definition) if rule.path)
+    if login := definition.login:
+        for name, one in login.gives.items():
+            yield from ((("login", "gives", name), path) for path in one.path or ())
+        yield from [(("login", "lifetime"), login.lifetime)] if login.lifetime else []
     if definition.first:
         yield from ((("first", "gives", name), path) for name, path in definition.first.gives.items())
     if pages := definition.request.pages:
@@ -267,8 +303,9 @@ def _scalars(definition: Definition) -> Iterator[tuple[Location, Scalar]]:
     for where, rule in rules:
         for name in ("equals", "errors") if ends_in_name(rule.path or "@") else ():
             yield from (((*where, name), value) for value in getattr(rule, name))
-    for name in ("auth", "rate_limited", "exhausted"):
-        yield from ((("errors", name), value) for value in getattr(definition.errors, name))
+    for at, part in _checked(definition):
+        for name in ("auth", "rate_limited", "exhausted"):
+            yield from (((*at, "errors", name), value) for value in getattr(part.errors, name))
 
 
 def _doubles(definition: Definition) -> Found:

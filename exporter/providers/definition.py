@@ -30,6 +30,7 @@ from exporter.schema.fields import (
     Strict,
     TemplateText,
     Url,
+    short,
     such_as,
 )
 from exporter.schema.validation import did_you_mean
@@ -353,6 +354,46 @@ def _fixed(value: str) -> str:
     return value
 
 
+class Given(Strict):
+    """What a login gives: a text of its answer, or one of the answer's headers."""
+
+    path: Paths | None = Field(default=None, description="where it stands")
+    header: HeaderName | None = Field(default=None, description="the header that it is")
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if (self.path is None) == (self.header is None):
+            raise ValueError("give exactly one of path and header")
+        return self
+
+
+class Login(Call):
+    """A request that exchanges credentials for a token, which takes the place of a key.
+
+    The token is kept for its lifetime, or until it is refused: then it is fetched anew, once, and the account asked
+    once more. In an answer with HTTP status 400, an `error` of `invalid_client`, `invalid_grant` or
+    `unauthorized_client` means `auth`, as OAuth 2 has it.
+    """
+
+    base_url: Annotated[Url, AfterValidator(_fixed)] | None = Field(
+        default=None, description="another base URL than that of the other requests"
+    )
+    auth: Annotated[Auth, Field(discriminator="type")] | None = Field(
+        default=None, description="where a credential goes; may be left out where the request has it"
+    )
+    gives: Annotated[dict[Name, Annotated[Given, short("path")]], Field(min_length=1)] = Field(
+        description="paths or headers of tokens, by the names of the variables that the other requests have them by"
+    )
+    lifetime: Expression | None = Field(
+        default=None, description="where the answer says for how many seconds they are good"
+    )
+    answer: Literal["json", "text", "xml"] | None = Field(
+        default=None, description="format of its answer, where it is not that of the others"
+    )
+    success: Rules = Field(default=[], description="as that of the file, for its answer alone")
+    errors: Errors = Field(default=Errors(), description="as that of the file, for its answer alone")
+
+
 def _hinted(value: str) -> str:
     if value not in {*Reason} and not (value.isascii() and value.isdigit() and 100 <= int(value) < 600):  # noqa: PLR2004
         raise ValueError(f"must be an HTTP status or a reason: {', '.join(Reason)}")
@@ -393,6 +434,9 @@ class Definition(Strict):
     base_url: Annotated[Url, AfterValidator(_fixed)] = Field(
         description="https://, the host and what every path begins with"
     )
+    login: Login | None = Field(
+        default=None, description="a request for a token in place of a fixed key, see below"
+    )
     first: First | None = Field(default=None, description="a request before the other, see below")
     request: Annotated[Request, such_as("path: /balance")] = Field(description="see below")
     auth: Annotated[Annotated[Auth, Field(discriminator="type")] | None, such_as("type: bearer")] = Field(
@@ -428,8 +472,14 @@ class Definition(Strict):
         """Return whether the operator must name the currency, since the answer does not."""
         return any(wallet.currency is None for wallet in self.wallets)
 
+    def auth_of(self, call: Call) -> Auth | None:
+        """Return how a request is authenticated: a login has a way of its own."""
+        return call.auth if isinstance(call, Login) else self.auth
+
     def calls(self) -> Iterator[tuple[str, Call]]:
         """Yield what is asked, in its order, with the key that it stands under."""
+        if self.login:
+            yield "login", self.login
         if self.first:
             yield "first", self.first
         yield "request", self.request

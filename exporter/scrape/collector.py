@@ -14,8 +14,11 @@ from exporter import log
 from exporter.config import Account
 from exporter.extract.checks import Check
 from exporter.extract.extractor import extractor
+from exporter.extract.login import LoginReader
 from exporter.model import Bug, Exchange, Failure, FieldAnswers, Outcome, Reason, Wallet
+from exporter.providers.definition import Login as LoginCall
 from exporter.schema.validation import did_you_mean
+from exporter.scrape.login import Login, Tokens
 from exporter.scrape.senders import Senders
 from exporter.upstream.answer import Answer
 from exporter.upstream.client import Client, Sender, StaleError
@@ -34,16 +37,17 @@ class Collector:
 
     The way of one collection: the secrets are read, and the requests are put together from them and the definition,
     once and anew when a secret or an authority changes (`revision` counts how often). They are sent, inside the
-    account's timeout: the first one, where there is one, then the one for the wallets, and its further pages. Each
-    answer is parsed to a document. The definition says whether it is a good one, and where the wallets stand in it.
-    What they hold is the outcome; whatever fails on the way is raised as a `Failure`, with the reason and our words for
-    it, and becomes the outcome too. Any other exception is a bug of ours.
+    account's timeout: a login, where no token of an earlier one is good, the first one, where there is one, then the
+    one for the wallets, and its further pages. Each answer is parsed to a document. The definition says whether it is a
+    good one, and where the wallets stand in it. What they hold is the outcome; whatever fails on the way is raised as a
+    `Failure`, with the reason and our words for it, and becomes the outcome too. Any other exception is a bug of ours.
     """
 
     def __init__(self, account: Account, client: Client) -> None:
         self.account = account
         self._extractor = extractor(account.provider)
         self._senders = Senders(account, client)
+        self._login = Login()
         self._state: tuple[Mapping[str, str], object] | None = None
         self.revision = 0
         # Prepared here, so that the first scrape need not wait. A failure is explained by the collection.
@@ -78,10 +82,52 @@ class Collector:
         """Return the wallets, and notes on what was left out of them; raise `Failure`."""
         secrets = self._ready()
         collection.end = time.monotonic() + self.account.timeout
+        reader, call = self._extractor.login, self.account.provider.definition.login
+        if reader is None or call is None:
+            return self._read(collection, secrets, answers)
+
+        def fetch() -> Tokens:
+            return self._logged_in(collection, secrets, call, reader)
+
+        tokens, known = self._login.tokens(secrets, fetch, collection.end)
+        try:
+            return self._read(collection, {**secrets, **tokens.values}, answers, tokens.spellings)
+        except Failure as failure:
+            if failure.reason is not Reason.AUTH:
+                raise
+            self._login.forget(tokens)
+            if not known:
+                raise
+        # They were good once, and may have been taken back.
+        tokens, _ = self._login.tokens(secrets, fetch, collection.end)
+        try:
+            return self._read(collection, {**secrets, **tokens.values}, answers, tokens.spellings)
+        except Failure as failure:
+            if failure.reason is Reason.AUTH:
+                self._login.forget(tokens)
+            raise
+
+    def _logged_in(
+        self, collection: "_Collection", secrets: Mapping[str, str], call: LoginCall, reader: LoginReader
+    ) -> Tokens:
+        with _told("the login"):
+            sender = self._senders.sender("login", call, secrets)
+            document, headers = collection.ask(sender, reader)
+            values = reader.tokens(document, headers)
+        return Tokens(values, sender.prepared.secrets, lifetime=reader.lifetime(document))
+
+    def _read(
+        self,
+        collection: "_Collection",
+        secrets: Mapping[str, str],
+        answers: FieldAnswers | None,
+        spellings: tuple[str, ...] = (),
+    ) -> tuple[tuple[Wallet, ...], tuple[str, ...]]:
+        """Return the wallets and notes; `spellings` are further texts that must not be taken over. Raise `Failure`."""
         first, given = self._first(collection, secrets)
         (document, *further), spelt = self._pages(collection, secrets, given, first)
         wallets, notes = self._extractor.wallets(
-            document, self.account.currency, spelt, answers, first=first, further=further
+            document, self.account.currency, (*spelt, *spellings), answers, None, first, further
         )
         return wallets, (*notes, *self._unmatched(wallets))
 
@@ -92,7 +138,7 @@ class Collector:
             return None, {}
         with _told("the first request"):
             sender = self._senders.sender("first", call, secrets)
-            document = collection.document(sender, reader.answers)
+            document, _ = collection.ask(sender, reader.answers)
             return document, reader.given(document)
 
     def _pages(
@@ -109,7 +155,8 @@ class Collector:
         while True:
             with _told(f"page {len(documents) + 1}" if documents else ""):
                 sender = self._senders.sender("request", call, secrets, given, page)
-                documents.append(collection.document(sender, self._extractor.answers, {"$first": first}))
+                document, _ = collection.ask(sender, self._extractor.answers, {"$first": first})
+                documents.append(document)
                 asked += [] if page is None else [page]
                 page = pager.after(documents, asked) if pager else None
             if page is None:
@@ -169,14 +216,20 @@ class _Collection:
     status: int | None = None
     retry_after: float | None = None
 
-    def document(self, sender: Sender, check: Check, names: Mapping[str, Any] = MappingProxyType({})) -> Any:
-        """Send a request and return the document of a good answer; `names` are known in its rules. Raise `Failure`."""
+    def ask(
+        self, sender: Sender, check: Check, names: Mapping[str, Any] = MappingProxyType({})
+    ) -> tuple[Any, Mapping[str, str]]:
+        """Send a request and return the document and the headers of a good answer; raise `Failure`.
+
+        `names` are known in the rules that it is checked by.
+        """
         try:
             answer = self._answer(sender)
             if failure := _unreadable(answer, check.answer):
                 check.check_status(answer.status)
                 raise failure
-            return check.document(answer.status, answer.body, answer.headers.get("content-type", ""), names)
+            content_type = answer.headers.get("content-type", "")
+            return check.document(answer.status, answer.body, content_type, names), answer.headers
         except Failure as reason:
             raise sender.explained(reason) from None
 

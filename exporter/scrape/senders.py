@@ -17,8 +17,11 @@ class Senders:
         self._client = client
         self._kept: dict[str, tuple[object, Sender]] = {}
         definition = account.provider.definition
-        signed = isinstance(definition.auth, SignedAuth)
-        self._changing = {key for key, call in definition.calls() if signed or call.changes}
+        self._changing = {
+            key
+            for key, call in definition.calls()
+            if call.changes or isinstance(definition.auth_of(call), SignedAuth)
+        }
 
     def forget(self) -> None:
         """Make everything anew from now on: the file of authorities has changed."""

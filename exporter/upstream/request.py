@@ -21,7 +21,7 @@ from exporter import __version__
 from exporter.config import Account
 from exporter.config.secret import MASK
 from exporter.model import Exchange, Failure, Reason
-from exporter.providers.definition import Auth, BasicAuth, Call, Pages, Request, SignedAuth, TokenAuth
+from exporter.providers.definition import Auth, BasicAuth, Call, Login, Pages, Request, SignedAuth, TokenAuth
 from exporter.providers.variables import built_in
 from exporter.upstream.signing import scheme
 from exporter.upstream.signing.unsigned import Unsigned
@@ -53,20 +53,20 @@ def prepare(
     given: Mapping[str, str] = MappingProxyType({}),
     page: str | None = None,
 ) -> Prepared:
-    """Put a request of an account together; without `call`, the one that its wallets are read from.
+    """Put a request of an account together; without `call`, the first one that is made.
 
     `secrets` are the values of its credentials, `given` those that an earlier answer gave, which are not shown either.
     `page` is the number or token of a page after the first. Raise `Failure` (misconfigured) where a value would change
     the host or the path.
     """
-    call = call or account.provider.definition.request
+    call = call or next(call for _, call in account.provider.definition.calls())
     shown = {**account.params, **built_in()}
     url, headers, body = _assemble(account, call, {**shown, **given, **secrets}, page)
     hidden = {**shown, **dict.fromkeys((*given, *secrets), MASK)}
     pages = call.pages if isinstance(call, Request) else None
     shown_page = page if pages and pages.number else page and MASK
     redacted_url, _, _ = _assemble(account, call, hidden, shown_page)
-    auth = account.provider.definition.auth
+    auth = account.provider.definition.auth_of(call)
     if isinstance(auth, SignedAuth):
         unsigned = Unsigned(call.method, url, headers, body or b"", int(time.time()), uuid4().hex)
         headers |= scheme(auth.scheme)(unsigned, secrets)
@@ -103,12 +103,13 @@ def _assemble(
         query |= _page(call.pages, page) if call.pages else {}
     own = _filled(call.headers, variables)
     fields = _filled(call.fields or {}, variables)
-    _authenticate(account.provider.definition.auth, variables, query, own, fields)
+    _authenticate(account.provider.definition.auth_of(call), variables, query, own, fields)
     kind, body = _body(call, variables, fields)
     given = {name.lower() for name in own}
     defaults = _DEFAULT_HEADERS | ({"Content-Type": kind} if kind else {})
     usual = {name: value for name, value in defaults.items() if name.lower() not in given}
-    url = _url(account.base_url, Template(path).substitute(_quoted(variables)), query)
+    base = (account.login_base_url if isinstance(call, Login) else "") or account.base_url
+    url = _url(base, Template(path).substitute(_quoted(variables)), query)
     return url, usual | {name: value.strip() for name, value in own.items()}, body
 
 

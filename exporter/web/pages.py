@@ -179,7 +179,11 @@ def _account(account: Account) -> dict[str, Any]:
         "ignore_wallets": list(account.ignore_wallets),
         "runway": {str(level): duration_text(seconds) for level, seconds in account.runway.items()},
         "base_url": account.base_url,
-        "allow_http": is_cleartext(account.base_url, account.proxy_url) or None,
+        "login_base_url": account.login_base_url,
+        "allow_http": any(
+            is_cleartext(url, account.proxy_url) for url in (account.base_url, account.login_base_url)
+        )
+        or None,
         "timeout": duration_text(account.timeout),
         "min_interval": duration_text(account.min_interval),
         "ca_file": account.ca_file,

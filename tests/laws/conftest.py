@@ -97,8 +97,10 @@ class Case:
 
     @property
     def bases(self) -> Sequence[str]:
-        """Return the base URLs that the definition names."""
-        return (provider(self.provider).definition.base_url,)
+        """Return the base URLs that the definition names, the longest first."""
+        definition = provider(self.provider).definition
+        named = {definition.base_url, definition.login and definition.login.base_url} - {None}
+        return sorted(map(str, named), key=len, reverse=True)
 
     @property
     def secrets(self) -> dict[str, str]:
@@ -255,6 +257,7 @@ class Upstream:
         exchanges = [Exchange({}, told)] if isinstance(told, Answer) else told.exchanges
         secrets, bases = ({}, ()) if isinstance(told, Answer) else (told.secrets, told.bases)
         several = len(exchanges) > 1
+        self._next[self._prefix(base_url)] = 0
         self._scripts[self._prefix(base_url)] = [
             (declared(one.request, secrets, bases) if several else {}, one) for one in exchanges
         ]
@@ -273,7 +276,7 @@ class Upstream:
             exact = (
                 place for place, (parts, one) in enumerate(script) if came(seen, one.request, parts) == parts
             )
-            number = next(exact, self._next.get(prefix, 0) % len(script))
+            number = next(exact, self._next[prefix] % len(script))
         self._seen[prefix].append(seen)
         self._next[prefix] = number + 1
         return script[number][1].answer
@@ -388,6 +391,9 @@ def _asking(case: Case, account: Account, upstream: Upstream, client: Client) ->
 def entry(case: Case, base_url: str, name: str) -> dict[str, Any]:
     """Write a case's account as the operator would (JSON is YAML)."""
     account = {"name": name, "provider": case.provider, "base_url": base_url}
+    login = provider(case.provider).definition.login
+    if login and login.base_url:
+        account["login_base_url"] = base_url
     return {**account, **case.secrets, **case.account}
 
 

@@ -42,6 +42,8 @@ def parts(success: "Case", extractor: Extractor) -> tuple[Any, list[Any]]:
     """Return the document of the first request, and those of the pages."""
     answers = [exchange.answer for exchange in success.exchanges]
     first = None
+    if extractor.login:
+        answers.pop(0)
     if extractor.first:
         first = extractor.first.answers.document(200, answers.pop(0).body)
     return first, [extractor.document(200, answer.body, first=first) for answer in answers]

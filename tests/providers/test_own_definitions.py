@@ -862,3 +862,110 @@ def test_what_was_meant_is_said_and_never_the_text_itself(
     found = problems(**{part: text})
     assert message in found
     assert "CANARY" not in "".join(found)
+
+
+OTHER = "give one of them another name"
+KNOWN_LATER = 'has "$first", which is known only after this request; "$" is its document'
+LOGIN = "method: POST, path: /token, form: {key: '${api_key}'}, gives: {token: access_token}"
+
+
+@pytest.mark.parametrize(
+    ("parts", "message"),
+    [
+        (
+            {"login": f"{{{LOGIN}}}"},
+            "login.gives.token: is used nowhere; write ${token} where its value goes",
+        ),
+        (
+            {"auth": "{type: bearer, credential: token}"},
+            "auth.credential: uses 'token', which is not declared (declared: api_key)",
+        ),
+        (
+            {
+                "login": "{path: '/${token}/${api_key}', gives: {token: t}}",
+                "auth": "{type: bearer, credential: token}",
+            },
+            "login.path: uses 'token', which is known only after this request",
+        ),
+        (
+            {
+                "login": "{path: /, auth: {type: bearer, credential: token}, gives: {token: t}}",
+                "auth": "{type: bearer, credential: token}",
+            },
+            "login.auth.credential: uses 'token', which is not declared (declared: api_key)",
+        ),
+        (
+            {"login": "{path: /, gives: {api_key: t}}"},
+            f"login.gives.api_key: is the name of a credential too; {OTHER}",
+        ),
+        ({"login": "{path: /}"}, "login.gives: is missing"),
+        ({"login": "{path: /, gives: {}}"}, "login.gives: must not be empty"),
+        ({"login": "{path: /, gives: {t: {}}}"}, "login.gives.t: give exactly one of path and header"),
+        (
+            {"login": "{path: /, gives: {t: {header: 'X Y'}}}"},
+            "login.gives.t.header: is not the name of a header",
+        ),
+        (
+            {"login": "{path: /, gives: {t: {heder: X}}}"},
+            'login.gives.t.heder: unknown key; did you mean "header"?',
+        ),
+        (
+            {"login": "{path: /, gives: {t: '$.t'}}"},
+            "login.gives.t: is not a JMESPath expression; a path begins at the document without $; write t",
+        ),
+        (
+            {"login": "{base_url: 'https://${host}', path: /, gives: {t: t}}"},
+            "login.base_url: holds ${, but no variable is put into a base_url; "
+            "an account may give a base_url of its own",
+        ),
+        (
+            {"login": f"{{base_url: 'http://example.com', {LOGIN}}}"},
+            "login.base_url: must begin with https://",
+        ),
+        (
+            {"login": f"{{{LOGIN}, lifetime: '\"$first\".x'}}", "first": "{path: /}"},
+            f"login.lifetime: {KNOWN_LATER}",
+        ),
+        (
+            {"login": f"{{{LOGIN}, errors: {{statuses: {{402: auth}}}}, success: {{statuses: [402]}}}}"},
+            "login.errors.statuses.402: is a status of success too",
+        ),
+        ({"login": f"{{{LOGIN}, headers: {{X: a, x: b}}}}"}, "login.headers: names a header twice"),
+        (
+            {"login": "{path: /, auth: {type: body, name: k}, gives: {token: t}}"},
+            "login.auth: auth in the body needs login.json (a mapping), login.form or login.multipart",
+        ),
+        (
+            {"login": f"{{{LOGIN}, answer: text}}"},
+            "login.gives.token: begins with access_token; an answer of text has nothing but text",
+        ),
+        ({"login": f"{{{LOGIN}, pages: {{}}}}"}, 'login.pages: unknown key; did you mean "gives"?'),
+        (
+            {"credentials": "{login_base_url: {description: k}}"},
+            "credentials.login_base_url: has the form of another key of an account; give it another name",
+        ),
+    ],
+)
+def test_a_login_that_does_not_fit_is_refused(
+    parts: dict[str, str], message: str, problems: Problems
+) -> None:
+    assert message in problems(**parts)
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        {"auth": "{type: bearer, credential: token}"},
+        {"auth": "null", "request": "{path: /, headers: {Cookie: 'sid=${token}'}}"},
+        {"auth": "{type: basic, username: '${token}'}"},
+        {"auth": "{type: bearer}", "first": "{path: '/${token}'}"},
+        {
+            "auth": "{type: bearer, credential: token}",
+            "answer": "text",
+            "login": f"{{{LOGIN}, answer: json}}",
+            "wallets": "{balance: text}",
+        },
+    ],
+)
+def test_a_login_whose_token_is_used_is_taken(parts: dict[str, str], problems: Problems) -> None:
+    assert problems(**{"login": f"{{{LOGIN}}}", **parts}) == []

@@ -56,6 +56,7 @@ def account(folder: Path, url: str, definition: dict[str, Any], **settings: Any)
     (folder / "acme.yml").write_text(json.dumps(whole))
     keys = {name: f"{KEY}-{name}" if name != "api_key" else KEY for name in whole["credentials"]}
     entry = {"name": "acme", "provider": "acme", "base_url": url, "timeout": "5m", **keys, **settings}
+    entry = {name: value for name, value in entry.items() if value is not None}
     file = folder / "prepaid.yml"
     file.write_text(json.dumps({"provider_files": ["acme.yml"], "accounts": [entry]}))
     (loaded,) = config.load(file).accounts

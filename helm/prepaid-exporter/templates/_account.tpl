@@ -8,7 +8,7 @@ Input: path, account, values. */ -}}
 {{- range (index . 2).extraEnv -}}
   {{- $variables = append $variables .name -}}
 {{- end -}}
-{{- $known := list "name" "provider" "secrets" "currency" "params" "thresholds" "wallet_thresholds" "ignore_wallets" "runway" "base_url" "timeout" "min_interval" "allow_http" "ca_file" "proxy_url" "dashboard_url" "topup_url" -}}
+{{- $known := list "name" "provider" "secrets" "currency" "params" "thresholds" "wallet_thresholds" "ignore_wallets" "runway" "base_url" "login_base_url" "timeout" "min_interval" "allow_http" "ca_file" "proxy_url" "dashboard_url" "topup_url" -}}
 {{- range $key, $value := $account -}}
   {{- $here := printf "%s.%s" $path $key -}}
   {{- if not (or (has $key $known) (regexMatch "^[a-z][a-z0-9_]*_(file|env)$" $key)) -}}
@@ -34,7 +34,7 @@ Input: path, account, values. */ -}}
   {{- fail (printf "%s: refused, since a user in a URL would stand in a ConfigMap; give a proxy by HTTPS_PROXY in extraEnv, from a secret" $here) -}}
 {{- else if not (regexMatch (printf "(?i)^https?://(\\[[0-9a-f:.]+\\]|[^]\\s\\pC/?#:[]+)(:(%s)?)?([/?#][^\\s\\pC]*)?$" $port) (index . 2)) -}}
   {{- fail (printf "%s: must be a URL that begins with https:// or http:// and names a host" $here) -}}
-{{- else if and (eq (index . 1) "base_url") (regexMatch "[?#]" (index . 2)) -}}
+{{- else if and (has (index . 1) (list "base_url" "login_base_url")) (regexMatch "[?#]" (index . 2)) -}}
   {{- fail (printf "%s: must not carry a query or a fragment" $here) -}}
 {{- else if and (eq (index . 1) "proxy_url") (regexMatch "//[^/?#]*(/.|[?#])" (index . 2)) -}}
   {{- fail (printf "%s: must name a proxy alone: no path, query or fragment" $here) -}}

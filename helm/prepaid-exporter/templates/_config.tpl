@@ -49,7 +49,7 @@ A key never passes through here: an account's `secrets` become paths of mounted 
   {{- $_ := set $urls "config.defaults.proxy_url" . -}}
 {{- end -}}
 {{- range $index, $account := .Values.config.accounts -}}
-  {{- range $key := list "base_url" "proxy_url" -}}
+  {{- range $key := list "base_url" "login_base_url" "proxy_url" -}}
     {{- with get $account $key -}}
       {{- $_ := set $urls (printf "config.accounts[%d].%s" $index $key) . -}}
     {{- end -}}

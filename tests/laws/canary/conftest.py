@@ -43,6 +43,16 @@ OWN_PROVIDERS = {
     "echo_query": ("{path: /balance}", "{type: query, name: key}"),
     "echo_path": ("{path: '/${api_key}/balance'}", "{type: header, name: X-Key, prefix: 'Key '}"),
     "echo_form": ("{method: POST, path: /balance, form: {a: b}}", "{type: body, name: key}"),
+    "echo_parts": ("{method: POST, path: /balance, multipart: {a: b}}", "{type: body, name: key}"),
+    "echo_raw": (
+        "{method: POST, path: /balance, body: {content_type: text/xml, text: '<k>${api_key}</k>'}}",
+        "null",
+    ),
+    "echo_login": (
+        "{path: '/${token}/balance', query: {t: '${token}'}}",
+        "{type: bearer, credential: token}\n"
+        "login: {method: POST, path: /login, form: {key: '${api_key}'}, gives: {token: name}}",
+    ),
 }
 """Providers of the operator's: the ways in which a key travels that the built-in ones do not use."""
 

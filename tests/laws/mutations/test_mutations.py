@@ -145,7 +145,8 @@ class Law:
 
     def _reasons(self, mutation: "Mutation") -> set[Reason]:
         first, pages = self.definition.first, self.definition.request.pages
-        rules = [*self.definition.success, *(first.success if first else ())]
+        login = self.definition.login
+        rules = [rule for part in (self.definition, first, login) if part for rule in part.success]
         paths = [rule.path for rule in rules if rule.path]
         errors = {Reason.API_ERROR} if paths and mutation.touches(paths) else set()
         long = {Reason.TOO_LARGE} if pages and pages.last and mutation.touches([pages.last]) else set()
