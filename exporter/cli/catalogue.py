@@ -11,7 +11,7 @@ from exporter.providers.definition import Definition
 from exporter.schema.durations import text as duration_text
 
 _SHORT = ("category", "name", "title", "needs", "how sure")
-HEAD = ("category", "name", "title", "exports", "needs", "currency", "how sure", "source", "looked up")
+HEAD = ("category", "name", "title", "needs", "currency", "how sure", "looked up", "source", "exports")
 
 
 def ordered(providers: Iterable[Provider]) -> list[Provider]:
@@ -43,12 +43,12 @@ def cells(provider: Provider) -> Iterator[str]:
     yield definition.category or ""
     yield provider.name
     yield definition.title
-    yield ", ".join(exports(definition))
     yield ", ".join(needs(definition))
     yield currency(provider)
     yield definition.confidence
-    yield definition.source or ""
     yield definition.looked_up.isoformat() if definition.looked_up else ""
+    yield definition.source or ""
+    yield ", ".join(exports(definition))
 
 
 def exports(definition: Definition) -> Iterator[str]:
