@@ -17,12 +17,17 @@ Steps = tuple[str | None, ...]
 
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+|[^\W\d_]+")
-_WEIGHTS = {
+_BALANCE = {
     **dict.fromkeys(("balance", "saldo", "balances", "guthaben", "solde"), 10),
-    **dict.fromkeys(("available", "remaining", "remain", "spendable"), 8),
+    **dict.fromkeys(("available", "remaining", "remained", "remain", "spendable"), 8),
     **dict.fromkeys(("credit", "credits", "left", "funds", "cash"), 7),
     **dict.fromkeys(("wallet", "amount", "prepaid", "money", "units", "points", "tokens"), 4),
     **dict.fromkeys(("total", "value", "current", "usd", "eur"), 1),
+}
+"""Words that a balance is called by; of several in a name the strongest counts."""
+
+_SPENDABLE = frozenset({"available", "spendable"})
+_SOMETHING_ELSE = {
     **dict.fromkeys(
         ("pending", "debt", "owed", "invoice", "reserved", "hold", "bonus", "free", "granted"), -4
     ),
@@ -34,10 +39,15 @@ _WEIGHTS = {
         ("count", "rate", "percent", "percentage", "page", "per", "version", "status", "code"), -12
     ),
     **dict.fromkeys(
-        ("id", "uid", "time", "timestamp", "date", "at", "created", "updated", "expires", "ttl"), -25
+        ("concurrent", "concurrency", "failed", "error", "errno", "port", "number", "phone"), -15
     ),
-    **dict.fromkeys(("phone", "number", "zip", "port", "user", "error", "errno", "expiry", "reset"), -15),
+    **dict.fromkeys(
+        ("id", "uid", "user", "zip", "time", "timestamp", "date", "at", "created", "updated"), -25
+    ),
+    **dict.fromkeys(("expires", "expiry", "expiration", "reset", "resets", "until", "since", "ttl"), -25),
 }
+"""Words of numbers that are none; all of them count."""
+
 _UNITS = {
     "credit": "CREDITS",
     "credits": "CREDITS",
@@ -55,9 +65,10 @@ _NUMBER_IN_TEXT = re.compile(r"(?<![\w.,])[-+]?\d(?:[\d.,]*\d)?(?![\d])")
 _BEFORE = re.compile(r"(?:[^\W\d_]+)?[^\w]*\Z")
 _AFTER = re.compile(r"[^\w]*(?:[^\W\d_]+)?")
 _SPECIAL = re.compile(r"([.^$*+?{}\[\]\\|()])")
+_STATES = frozenset({"success", "ok", "succeeded", "status", "result", "state", "@status", "@success"})
 _GOOD_WORDS = frozenset({"ok", "success", "successful", "succeeded", "true"})
 _SENTENCE = 40
-_LONG_NUMBER = re.compile(r"\d{4}|@")
+_LONG_NUMBER = re.compile(r"\d{4}|.@")
 
 
 @dataclass(frozen=True)
@@ -78,7 +89,8 @@ class Candidate:
         if None not in self.steps:
             return None
         last = len(self.steps) - 1 - self.steps[::-1].index(None)
-        return expression(self.steps[:last])
+        nested = None in self.steps[:last]
+        return expression(self.steps[: last + 1] if nested else self.steps[:last])
 
     @property
     def path(self) -> str:
@@ -205,8 +217,12 @@ def _score(names: list[str], text: bool) -> float:  # noqa: FBT001 - how it is w
     """Return how likely a number with these names around it is a balance: its own name counts most."""
     score = 0.5 if text else 0.0
     for distance, name in enumerate(reversed(names)):
-        score += sum(_WEIGHTS.get(word, 0) for word in _words(name)) / (1 + 2 * distance)
-    return score
+        words = _words(name)
+        best = max((_BALANCE.get(word, 0) for word in words), default=0)
+        more = 2 if best == _BALANCE["balance"] and _SPENDABLE & set(words) else 0
+        score += (best + more + sum(_SOMETHING_ELSE.get(word, 0) for word in words)) / (1 + 2 * distance)
+    # A plain `balance` comes before what has more to say of itself.
+    return score - max(len(_words(names[-1])) - 1, 0) if names else score
 
 
 def _unit(names: list[str]) -> str:
@@ -268,36 +284,36 @@ def _nodes(document: Any, steps: Steps) -> Iterator[Any]:
 
 
 def identity(document: Any, chosen: Candidate) -> str | None:
-    """Return the field that tells the wallets of a list apart; None where none is known to."""
+    """Return the field that tells the wallets of a list apart; None where none does."""
     if None not in chosen.steps:
         return None
-    last = len(chosen.steps) - chosen.steps[::-1].index(None)
-    *_, item = _nodes(document, chosen.steps[:last])
-    known = [name for name in _ID if isinstance(item, dict) and isinstance(item.get(name), str | int)]
-    return expression((known[0],)) if known else None
+    last = len(chosen.steps) - 1 - chosen.steps[::-1].index(None)
+    *_, listed = _nodes(document, chosen.steps[:last])
+    items = [one for one in listed if isinstance(one, dict)]
+    names = dict.fromkeys(
+        [*_ID, *(name for name in items[0] if _words(name)[-1:] in (["id"], ["name"], ["type"]))]
+    )
+    for name in names:
+        values = [one.get(name) for one in items]
+        if all(isinstance(value, str | int) for value in values) and len(set(map(str, values))) == len(items):
+            return expression((name,))
+    return None
 
 
-def success(document: Any) -> dict[str, Any] | None:
-    """Return the rule of success that an answer shows; None where it shows none."""
+def success(document: Any, root: Steps = ()) -> dict[str, Any] | None:
+    """Return the rule of success that an answer shows, at its begin or in its one object; None where it shows none."""
     if not isinstance(document, dict):
         return None
     for name, value in document.items():
-        path = expression((name,))
-        if name.lower() in (
-            "success",
-            "ok",
-            "succeeded",
-            "status",
-            "result",
-            "state",
-            "@status",
-        ) and _is_good(value):
+        path = expression((*root, name))
+        if name.lower() in _STATES and _is_good(value):
             return {"path": path, "equals": [value]}
         if name.lower() in ("error", "errors", "error_message", "errormessage") and value is None:
             return {"path": path, "absent": True}
         if name in ("code", "errorId", "errorCode", "error_code", "ret", "errno") and value in (0, "0"):
             return {"path": path, "equals": [value]}
-    return None
+    (name, *more) = document or ("",)
+    return success(document[name], (*root, name)) if name and not more else None
 
 
 def _is_good(value: Any) -> bool:

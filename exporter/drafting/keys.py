@@ -10,7 +10,7 @@ from exporter.providers.consistency import RESERVED
 
 _SECRET = re.compile(
     r"api_?key|app_?key|auth_?key|access_?key|client_?key|(^|_)key(_|$)|key$|token|secret|passw|passwd|passphrase|"
-    r"(^|_)(pass|pwd|hash|sign|sig|pin|jwt)(_|$)|auth(?!or)|signature|session|cookie|credential"
+    r"(^|_)(pass|pwd|psw|hash|sign|sig|pin|jwt)(_|$)|auth(?!or)|signature|session|cookie|credential"
 )
 _CUSTOMER = re.compile(
     r"user|login|e_?mail|account|customer|client|project|(^|_)(org|team|tenant|id|name|phone|msisdn|number)(_|$)|"
@@ -37,6 +37,14 @@ class Plan:
     params: dict[str, str] = field(default_factory=dict)
     secrets: dict[str, str] = field(default_factory=dict, repr=False)
     values: dict[str, str] = field(default_factory=dict, repr=False)
+    customers: bool = True
+
+    def is_secret(self, name: str, value: Any) -> bool:
+        """Return whether a value is a key, by the name that it has or by its looks."""
+        if not isinstance(value, str) or _NO_SECRET.fullmatch(value):
+            return False
+        of_customer = self.customers and _CUSTOMER.search(_snake(name))
+        return bool(_SECRET.search(_snake(name)) or (_LIKE_A_KEY.fullmatch(value) and not of_customer))
 
     def secret(self, value: str, name: str, description: str) -> str:
         """Return the variable for a key, which is a credential from now on."""
@@ -62,7 +70,16 @@ def plan(call: Call) -> Plan:
 
     Raise `CurlError` where there is no key.
     """
-    made = Plan(call.base_url, {"method": call.method} if call.method != "GET" else {})
+    return _plan(call, customers=True) or _plan(call, customers=False) or _no_key()
+
+
+def _no_key() -> Plan:
+    raise CurlError("no key was found on curl's command line; write it as the provider documents it")
+
+
+def _plan(call: Call, *, customers: bool) -> Plan | None:
+    """Return the plan, None without a key; `customers` says whether an id may look like a key and be none."""
+    made = Plan(call.base_url, {"method": call.method} if call.method != "GET" else {}, customers=customers)
     headers = _authorized(made, call)
     _path(made, call.path)
     query = _pairs(made, call.query, "query")
@@ -71,11 +88,7 @@ def plan(call: Call) -> Plan:
     if headers:
         made.request["headers"] = headers
     _body(made, call)
-    if not made.credentials:
-        _path(made, call.path, uuids=True)
-    if not made.credentials:
-        raise CurlError("no key was found on curl's command line; write it as the provider documents it")
-    return made
+    return made if made.credentials else None
 
 
 def _authorized(made: Plan, call: Call) -> dict[str, str]:
@@ -102,7 +115,7 @@ def _authorized(made: Plan, call: Call) -> dict[str, str]:
             for part, value in zip(("username", "password"), user, strict=True)
             if value
         }
-    if made.auth or any(_is_secret(name, value) for name, value in pairs if name.lower() != "cookie"):
+    if made.auth or any(made.is_secret(name, value) for name, value in pairs if name.lower() != "cookie"):
         # Beside a key the cookies of a browser are of no use.
         pairs = [(name, value) for name, value in pairs if name.lower() != "cookie"]
     pairs = [
@@ -131,7 +144,7 @@ def _pairs(made: Plan, pairs: Pairs, kind: str) -> dict[str, str]:
     for name, value in pairs:
         if name in rest:
             raise CurlError(f"names {name} twice in the {kind}; a definition names each once")
-        if _is_secret(name, value) and not made.auth:
+        if made.is_secret(name, value) and not made.auth:
             short = "token" if "token" in name.lower() else "api_key"
             begin, key = _scheme(value) if kind == "header" and name.lower() != "cookie" else ("", value)
             prefix = {"prefix": f"{begin} "} if begin else {}
@@ -149,30 +162,22 @@ def _filled(made: Plan, name: str, value: Any) -> Any:
     if isinstance(value, list):
         return [_filled(made, name, inner) for inner in value]
     text = str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
-    if _is_secret(name, text):
+    if made.is_secret(name, text):
         return made.secret(text, name, f"the {name} of the request")
     if text and _CUSTOMER.search(_snake(name)) and not _NO_SECRET.fullmatch(text):
         return made.param(text, name, f"the {name} of the request")
     return value.replace("$", "$$") if isinstance(value, str) else value
 
 
-def _is_secret(name: str, value: Any) -> bool:
-    if not isinstance(value, str) or _NO_SECRET.fullmatch(value):
-        return False
-    if _SECRET.search(_snake(name)):
-        return True
-    return bool(_LIKE_A_KEY.fullmatch(value)) and not _CUSTOMER.search(_snake(name))
-
-
-def _path(made: Plan, path: str, *, uuids: bool = False) -> None:
+def _path(made: Plan, path: str) -> None:
     """Put variables in the places of what looks like a key or a number of the customer's in the path."""
     segments = []
     for segment in path.split("/"):
         if _VERSION.fullmatch(segment):
             segments.append(segment)
-        elif _LIKE_A_KEY.fullmatch(segment) and (uuids or not _UUID.fullmatch(segment)):
+        elif _LIKE_A_KEY.fullmatch(segment) and not (made.customers and _UUID.fullmatch(segment)):
             segments.append(made.secret(segment, "api_key", "the key in the path"))
-        elif not uuids and (_UUID.fullmatch(segment) or re.search(r"\d{4}|@", segment)):
+        elif _UUID.fullmatch(segment) or re.search(r"\d{4}|@", segment):
             segments.append(made.param(segment, "account_id", "what stands for the account in the path"))
         else:
             segments.append(segment.replace("$", "$$"))
@@ -182,7 +187,7 @@ def _path(made: Plan, path: str, *, uuids: bool = False) -> None:
 def _body(made: Plan, call: Call) -> None:
     if isinstance(call.json_body, dict) and not made.auth:
         plain = [(name, value) for name, value in call.json_body.items() if isinstance(value, str)]
-        key = next(((name, value) for name, value in plain if _is_secret(name, value)), None)
+        key = next(((name, value) for name, value in plain if made.is_secret(name, value)), None)
         if key:
             _pairs(made, [key], "body")
         rest = {name: value for name, value in call.json_body.items() if not key or name != key[0]}

@@ -160,6 +160,36 @@ CASES += [
 ]
 
 
+CASES += [
+    Case(
+        "XML of attributes alone",
+        f"curl https://api.example.com/balance.xml -u 'bob:{KEY}'",
+        '<R Status="OK"><Balances Currency="USD" AvailableBalance="4932.96" AccountBalance="5000.00"/></R>',
+        (
+            'success: {path: "R.\\"@Status\\"", equals: [OK]}',
+            '  currency: "R.Balances.\\"@Currency\\""',
+            '  balance: "R.Balances.\\"@AvailableBalance\\""',
+        ),
+        "main USD: balance 4932.96",
+    ),
+    Case(
+        "lists in lists, told apart by what differs",
+        BEARER,
+        '{"tasks": [{"type": "a", "result": [{"type": "sms", "product_id": 3, "left": 5},'
+        '{"type": "sms", "product_id": 8, "left": 6}]}]}',
+        ('  items: "tasks[].result[]"', "  id: product_id", "  balance: left"),
+        "3 XYZ: balance 5\n8 XYZ: balance 6",
+    ),
+    Case(
+        "a key whose name is that of an id, where nothing else can be the key",
+        f"curl 'https://api.example.com/balance?api_id={KEY}&json=1'",
+        '{"total_balance": 9, "balance": 4762.58}',
+        ("auth: {type: query, name: api_id}", '  query: {json: "1"}', "  balance: balance"),
+        "main XYZ: balance 4762.58",
+    ),
+]
+
+
 def begun(invoke: Any, case: Case, folder: Path) -> Any:
     (folder / "answer").write_text(case.answer)
     result = invoke("definition", "new", "acme", "--answer", "answer", "--curl", case.curl)
