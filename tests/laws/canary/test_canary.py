@@ -100,13 +100,11 @@ def test_no_provider_that_echoes_it_makes_it_part_of_what_is_known_of_an_account
     # All that is shown is made of these, and nothing that can be shown is left out of them.
     assert {case: found for case, one in readings.items() if (found := leaks(f"{one!r} {one!s}"))} == {}
     for reading in readings.values():
-        account = reading.account
-        secrets, first = (
-            {name: one.read() for name, one in account.secrets.items()},
-            account.provider.definition.first,
-        )
-        given = dict.fromkeys(first.gives if first else (), "7")
-        for _, call in account.provider.definition.calls():
+        account, definition = reading.account, reading.account.provider.definition
+        secrets = {name: one.read() for name, one in account.secrets.items()}
+        given = dict.fromkeys(definition.first.gives if definition.first else (), "7")
+        given |= dict.fromkeys(definition.login.gives if definition.login else (), secret)
+        for _, call in definition.calls():
             prepared = prepare(account, secrets, call, given)
             assert leaks(f"{account!r} {dict(account.secrets)!r} {prepared!r}") == []
     known = list(readings.values())
