@@ -159,7 +159,7 @@ def _explained() -> Iterator[None]:
     except (_MistakeError, CurlError, draft.DraftError) as error:
         click.echo(error, err=True)
     except Failure as failure:
-        click.echo(f"{failure.reason}: {failure.detail}", err=True)
+        click.echo(f"down: {failure.reason}; {failure.detail}", err=True)
     else:
         return
     sys.exit(1)
@@ -206,7 +206,7 @@ def _asked(name: str, plan: keys.Plan, *, consent: bool) -> tuple[bytes, str]:
     account = draft.account(draft.provisional(name, plan), plan.values)
     prepared = prepare(account, plan.secrets)
     if not consent:
-        if not sys.stdin.isatty():
+        if not _is_terminal():
             raise _MistakeError("give --answer FILE, or let the provider be asked once by --ask")
         click.confirm(f"Ask {prepared.method} {prepared.redacted.url} now, once?", abort=True, err=True)
     client = Client()
@@ -219,6 +219,11 @@ def _asked(name: str, plan: keys.Plan, *, consent: bool) -> tuple[bytes, str]:
     if answer.status not in _SUCCESS:
         raise _MistakeError(f"the provider answered with HTTP status {answer.status}; nothing is written")
     return answer.body, answer.headers.get("content-type", "")
+
+
+def _is_terminal() -> bool:
+    """Return whether there is somebody to ask."""
+    return sys.stdin.isatty()
 
 
 def _params(provider: Provider, given: tuple[str, ...]) -> Mapping[str, str]:

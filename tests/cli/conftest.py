@@ -77,10 +77,10 @@ def invoke(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
     for name in os.environ.keys() - environment().keys():
         monkeypatch.delenv(name)
 
-    def finished(*arguments: object, env: Mapping[str, str] | None = None) -> Result:
+    def finished(*arguments: object, env: Mapping[str, str] | None = None, typed: str = "") -> Result:
         runner = CliRunner(env=env)
         done = runner.invoke(
-            main, [*map(str, arguments)], prog_name="prepaid-exporter", catch_exceptions=False
+            main, [*map(str, arguments)], input=typed, prog_name="prepaid-exporter", catch_exceptions=False
         )
         return Result(done.exit_code, done.stdout, done.stderr)
 

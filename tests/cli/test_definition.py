@@ -292,6 +292,30 @@ def test_nobody_is_asked_without_consent_or_with_an_unset_variable(invoke: Any, 
     assert list(tmp_path.iterdir()) == []
 
 
+def test_who_sits_at_a_terminal_is_asked_first(
+    invoke: Any,
+    tmp_path: Path,
+    upstream: Callable[[str, str], Upstream],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("exporter.cli.definition._is_terminal", lambda: True)
+    server = upstream("200 OK", '{"balance": 5, "currency": "EUR"}')
+    command = f"curl '{server.url}/v1/balance?user=bob&key={KEY}'"
+    result = invoke("definition", "new", "acme", "--curl", command, typed="n\n")
+    assert (result.status, server.requests, list(tmp_path.iterdir())) == (1, [], [])
+    assert result.err.startswith(f"Ask GET {server.url}/v1/balance?user=bob&key=*** now, once? [y/N]: ")
+    assert invoke("definition", "new", "acme", "--curl", command, typed="y\n").status == 0
+    assert len(server.requests) == 1
+    assert (tmp_path / "acme.yml").exists()
+
+
+def test_the_command_line_of_curl_may_be_typed(invoke: Any, tmp_path: Path) -> None:
+    (tmp_path / "answer").write_text('{"balance": 5}')
+    result = invoke("definition", "new", "acme", "--answer", "answer", "--curl", "-", typed=BEARER)
+    assert (result.status, result.err) == (0, "")
+    assert (tmp_path / "acme.yml").exists()
+
+
 def test_a_refusal_is_told_and_nothing_is_written(
     invoke: Any, tmp_path: Path, upstream: Callable[[str, str], Upstream]
 ) -> None:
