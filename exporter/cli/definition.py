@@ -17,6 +17,7 @@ from exporter import providers
 from exporter.cli.options import FILE, explained, option, printing
 from exporter.config.secret import MASK
 from exporter.drafting import draft, keys
+from exporter.drafting.account import account as account_at
 from exporter.drafting.candidates import candidates
 from exporter.drafting.curl import CurlError, call
 from exporter.extract.documents import parse
@@ -115,7 +116,7 @@ def try_(  # noqa: PLR0913 - one argument a flag
     """Show what a definition asks, with keys masked, and what it finds in an answer. Nothing is sent."""
     with printing(1), _explained(), explained(1):
         provider = providers.own(file)
-        account = draft.account(provider, _params(provider, param), currency and currency.upper())
+        account = account_at(provider, _params(provider, param), currency and currency.upper())
         login = provider.definition.login
         masks = dict.fromkeys([*provider.definition.credentials, *(login.gives if login else ())], MASK)
         given = dict.fromkeys(provider.definition.first.gives if provider.definition.first else (), MASK)
@@ -203,7 +204,7 @@ def _asked(name: str, plan: keys.Plan, *, consent: bool) -> tuple[bytes, str]:
         raise _MistakeError(
             f"{', '.join(variables)}: is not set in the environment, so that nothing can be asked"
         )
-    account = draft.account(draft.provisional(name, plan), plan.values)
+    account = account_at(draft.provisional(name, plan), plan.values)
     prepared = prepare(account, plan.secrets)
     if not consent:
         if not _is_terminal():

@@ -1,33 +1,24 @@
-"""A definition and its fixture, written from a call and its answer: what was found, and what is left to a person."""
+"""A definition, written from a call and its answer: what was found, and what is left to a person."""
 
-import json
 import re
-from base64 import b64decode
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
-from decimal import Decimal
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
-from urllib.parse import parse_qsl
 
 from exporter import providers
-from exporter.config import Account
 from exporter.drafting.candidates import Candidate, candidates, currency, expression, identity, success, units
+from exporter.drafting.fixture import written
+from exporter.drafting.flow import flow
 from exporter.drafting.keys import Plan
 from exporter.drafting.redaction import Redaction, as_json
 from exporter.extract.documents import parse
 from exporter.extract.echoes import contains_secret
-from exporter.extract.extractor import Extractor
-from exporter.model import Failure, Wallet
+from exporter.model import Failure
 from exporter.providers import Provider
-from exporter.providers.definition import BasicAuth, FieldAuth, Request
-from exporter.upstream.request import prepare
+from exporter.providers.definition import BasicAuth, FieldAuth
 
-_PLAIN = re.compile(r"[A-Za-z_/][A-Za-z0-9_/.-]*( [A-Za-z0-9_/.-]+)*")
-_WORDS = frozenset({"true", "false", "null", "yes", "no", "on", "off"})
-_PART = re.compile(r'form-data; name="([^"]*)"\r\n\r\n(.*?)\r\n--', re.DOTALL)
-_USUAL = frozenset({"Accept-Encoding", "User-Agent"})
 _FIELDS = (
     (r"expir|valid_?(un)?till?", "expiry_timestamp"),
     (r"reset|renew", "quota_reset_timestamp"),
@@ -42,12 +33,6 @@ _FIELDS = (
 _NO_AMOUNT = -10
 """Score of numbers that are no amounts, such as ids and times."""
 
-_TYPES: Mapping[str, list[str]] = {
-    "json": [],
-    "text": ["      headers: {Content-Type: text/plain}"],
-    "xml": ["      headers: {Content-Type: application/xml}"],
-}
-
 
 class DraftError(ValueError):
     """An answer of which no definition can be made; the text says why, and quotes nothing of it."""
@@ -61,27 +46,6 @@ class Draft:
     definition: str = field(repr=False)
     fixture: str = field(repr=False)
     told: tuple[str, ...]
-
-
-def account(
-    provider: Provider,
-    params: Mapping[str, str],
-    unit: str | None = None,
-    secrets: Mapping[str, Any] | None = None,
-) -> Account:
-    """Return an account at a provider that no configuration names."""
-    definition = provider.definition
-    given = {name: param.default for name, param in definition.params.items() if param.default is not None}
-    return Account(
-        definition.title,
-        provider,
-        secrets or {},
-        {**given, **params},
-        definition.base_url,
-        30.0,
-        0.0,
-        currency=unit,
-    )
 
 
 def provisional(name: str, plan: Plan) -> Provider:
@@ -116,9 +80,11 @@ def draft(name: str, plan: Plan, body: bytes, content_type: str = "") -> Draft:
         )
     provider = _loaded(name, text)
     redaction = Redaction([*_kept(rule), *units(document)], secrets)
-    fixture = _fixture(
-        provider, plan, _redacted(redaction, kind, document, chosen, body), kind, unit or chosen.unit
-    )
+    invented = _redacted(redaction, kind, document, chosen, body)
+    try:
+        fixture = written(provider, plan, invented, kind, unit or chosen.unit)
+    except Failure as failure:
+        raise DraftError(f"the definition does not read the answer ({failure.detail})") from None
     if contains_secret(fixture, secrets):
         raise DraftError("the key stands in the answer in a place from which it cannot be taken")
     return Draft(provider, text, fixture, tuple(_told(provider, chosen, others, unit)))
@@ -225,105 +191,6 @@ def _at(redaction: Redaction, document: Any, chosen: Candidate) -> Any:
     return walk(document, chosen.steps)
 
 
-def _fixture(provider: Provider, plan: Plan, body: str, kind: str, unit: str | None) -> str:
-    """Write the cases that there are: the answer, and what HTTP itself says of a refused key and of a failure."""
-    params = {name: f"invented-{name.replace('_', '-')}" for name in plan.params}
-    needed: dict[str, Any] = {"params": params} if params else {}
-    if provider.definition.needs_currency:
-        needed["currency"] = unit or "EUR"
-    extractor = Extractor(provider.definition)
-    try:
-        wallets, _ = extractor.wallets(extractor.document(200, body.encode()), needed.get("currency"))
-    except Failure as failure:
-        raise DraftError(f"the definition does not read the answer ({failure.detail})") from None
-    lines = [
-        "# The texts, amounts and dates of the answer are invented. Add what the provider documents: its errors, its",
-        "# answer to a wrong key, an empty account.",
-        *([f"account: {flow(needed)}"] if needed else []),
-        "request:",
-        *(f"  {key}: {flow(value)}" for key, value in _request(provider, params)),
-        "cases:",
-        "  - name: the answer that it was begun with",
-        "    answer:",
-        *_TYPES[kind],
-        f"      body: {_quoted(body)}",
-        "    wallets:",
-        *(f"      - {flow(_told_wallet(wallet))}" for wallet in wallets),
-        "  - name: a refused key, as HTTP says it",
-        "    answer: {status: 401, body: ''}",
-        "    reason: auth",
-        "  - name: too many calls, as HTTP says it",
-        "    answer: {status: 429, body: ''}",
-        "    reason: rate_limited",
-        "  - name: a failure of the provider",
-        "    answer: {status: 500, body: ''}",
-        "    reason: http_status",
-        "",
-    ]
-    return "\n".join(lines)
-
-
-def _quoted(text: str) -> str:
-    """Write a text in YAML's single quotes, where it can stand in them."""
-    return f"'{text}'" if text.isprintable() and "'" not in text else json.dumps(text, ensure_ascii=False)
-
-
-def _request(provider: Provider, params: Mapping[str, str]) -> Iterator[tuple[str, Any]]:
-    """Yield the request as a fixture has it, with the names of credentials in the places of their values."""
-    names = {name: f"${{{name}}}" for name in provider.definition.credentials}
-    prepared = prepare(account(provider, params), names)
-    url, _, query = prepared.url.partition("?")
-    for name in names:
-        url = url.replace(f"%24%7B{name}%7D", f"${{{name}}}")
-    yield "method", prepared.method
-    yield "url", url
-    if query:
-        yield "query", _escaped(_fields(query), names)
-    headers = {name: value.decode() for name, value in prepared.headers.items() if name not in _USUAL}
-    if headers.get("Accept") == "application/json":
-        del headers["Accept"]
-    kind, _, pair = headers.get("Authorization", "").partition(" ")
-    if kind == "Basic":
-        del headers["Authorization"]
-        yield "basic", _escaped(b64decode(pair).decode(), names)
-    request = provider.definition.request
-    if request.multipart is not None:
-        headers.pop("Content-Type", None)
-    if headers:
-        yield "headers", _escaped(headers, names)
-    if prepared.body is not None:
-        yield _sent(request, prepared.body, names)
-
-
-def _sent(request: Request, body: bytes, names: Mapping[str, str]) -> tuple[str, Any]:
-    """Return the kind of a body and what it says."""
-    if request.multipart is not None:
-        return "multipart", {name: _escaped(value, names) for name, value in _PART.findall(body.decode())}
-    if request.form is not None:
-        return "form", _escaped(_fields(body.decode()), names)
-    return "body" if request.body else "json", _escaped(body.decode(), names)
-
-
-def _fields(text: str) -> dict[str, str]:
-    return dict(parse_qsl(text, keep_blank_values=True))
-
-
-def _escaped(value: Any, names: Mapping[str, str]) -> Any:
-    """Return a text, or the texts of a mapping, with every dollar sign doubled that begins no credential's name."""
-    if isinstance(value, Mapping):
-        return {name: _escaped(text, names) for name, text in value.items()}
-    return re.sub(rf"\$(?!\{{({'|'.join(names)})\}})", "$$$$", value)
-
-
-def _told_wallet(wallet: Wallet) -> dict[str, Any]:
-    told = {one.name: getattr(wallet, one.name) for one in fields(wallet)}
-    return {
-        name: (f"{value.normalize():f}" if value else "0") if isinstance(value, Decimal) else value
-        for name, value in told.items()
-        if name in ("id", "currency", "balance") and value is not None
-    }
-
-
 def _told(
     provider: Provider, chosen: Candidate, others: Sequence[Candidate], unit: str | None
 ) -> Iterator[str]:
@@ -359,14 +226,3 @@ def _loaded(name: str, text: str) -> Provider:
         told = "; ".join(f"{problem.path}: {problem.message}" for problem in problems)
         raise DraftError(f"what curl asks cannot be written as a definition: {told}")
     return provider
-
-
-def flow(value: Any) -> str:
-    """Write a value as YAML in one line."""
-    if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{flow(key)}: {flow(one)}" for key, one in value.items()) + "}"
-    if isinstance(value, list):
-        return "[" + ", ".join(map(flow, value)) + "]"
-    if isinstance(value, str) and _PLAIN.fullmatch(value) and value.lower() not in _WORDS:
-        return value
-    return json.dumps(value, ensure_ascii=False, default=str)
