@@ -28,6 +28,9 @@ _IGNORED_WITH_VALUE = (
     *("--retry-delay", "-A", "--user-agent", "-e", "--referer", "-c", "--cookie-jar", "--max-redirs"),
 )
 _LINE_BREAK = re.compile(r"\\\r?\n")
+_ESCAPED = re.compile(r"(?<!\S)\$'((?:[^'\\]|\\.)*)'", re.DOTALL)
+"""A text with escapes, as bash has them and browsers write them."""
+
 _ENDS = frozenset({"|", "||", ">", ">>", "<", ";", "&", "&&", "2>&1", "2>/dev/null"})
 _VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))", re.ASCII)
 _NOISE = re.compile(
@@ -129,10 +132,8 @@ def _words(command: str, environment: Mapping[str, str]) -> list[str]:
     """Return what follows `curl`, up to the pipe or redirection that may end it."""
     if '^"' in command:
         raise CurlError('is written for the shell of Windows; copy it "as cURL (bash)"')
-    if re.search(r"(^|\s)\$'", command):
-        raise CurlError("holds $'...', which only bash reads; write the text in plain quotes")
     try:
-        words = shlex.split(_LINE_BREAK.sub(" ", command))
+        words = shlex.split(_ESCAPED.sub(_unescaped, _LINE_BREAK.sub(" ", command)))
     except ValueError:
         raise CurlError("is not a command line: a quotation mark is not closed") from None
     words = words[words[:1] == ["$"] :]
@@ -143,6 +144,10 @@ def _words(command: str, environment: Mapping[str, str]) -> list[str]:
         _VARIABLE.sub(lambda name: environment.get(name[1] or name[2], name[0]), word)
         for word in words[1:end]
     ]
+
+
+def _unescaped(text: re.Match[str]) -> str:
+    return shlex.quote(text[1].encode("latin-1", "backslashreplace").decode("unicode_escape"))
 
 
 def _flag(word: str) -> str:

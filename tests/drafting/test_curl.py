@@ -24,6 +24,11 @@ URL = "https://api.example.com/v1/balance"
             {"json_body": [1], "headers": []},
         ),
         (f'curl {URL} --data-raw \'{{"a": "b"}}\'', "POST", {"json_body": {"a": "b"}}),
+        (
+            "curl " + URL + r""" --data-raw $'{"a": "it\'s\u0021 ü"}' -H $'X-V: 2\u0021'""",
+            "POST",
+            {"json_body": {"a": "it's! ü"}, "headers": [("X-V", "2!")]},
+        ),
         (f'curl {URL} --json \'{{"a": "b"}}\'', "POST", {"json_body": {"a": "b"}}),
         (f"curl {URL} -d '<r>1</r>' -H 'content-type: text/xml'", "POST", {"raw": ("text/xml", "<r>1</r>")}),
         (f"curl {URL} -F user=bob --form pass=x", "POST", {"multipart": [("user", "bob"), ("pass", "x")]}),
@@ -70,10 +75,6 @@ def test_the_usual_flags_are_read(command: str, method: str, parts: dict[str, An
         ("curl -b CANARY https://x.example.com", "curl's -b names a file; write the cookies themselves"),
         ("curl --json '{CANARY' https://x.example.com", "curl's body is not JSON"),
         ('curl ^"https://x.example.com^"', 'is written for the shell of Windows; copy it "as cURL (bash)"'),
-        (
-            "curl -d $'a' https://x.example.com",
-            "holds $'...', which only bash reads; write the text in plain quotes",
-        ),
         (
             "curl https://x.example.com -H",
             "curl's command line is not understood: argument -H/--header: expected one argument",
