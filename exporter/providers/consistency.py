@@ -42,7 +42,9 @@ RESERVED = frozenset(
 _FIRST = "$first"
 _ROOTS_OF_TEXT = frozenset({"text", "$", _FIRST})
 _NOUNS = {"login": "login", "first": "first request", "request": "request"}
-_SECRET = re.compile(r"(.*_)?(api_?key|token|secret|password|passwd|passphrase)")
+_SECRET = re.compile(
+    r"(.*_)?((api|access|app|auth|client|private)_?key|token|secret|password|passwd|passphrase|pwd|psw)|key|pass"
+)
 _LIKE_A_KEY = re.compile(r"(?=(?:.*[A-Za-z][0-9]){2})(?=.*[0-9][A-Za-z])[A-Za-z0-9_.~-]{20,}")
 _FORGOTTEN_SIGN = re.compile(r"(?<!\$)\{([A-Za-z_]\w*)\}")
 

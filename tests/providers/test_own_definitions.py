@@ -969,3 +969,19 @@ def test_a_login_that_does_not_fit_is_refused(
 )
 def test_a_login_whose_token_is_used_is_taken(parts: dict[str, str], problems: Problems) -> None:
     assert problems(**{"login": f"{{{LOGIN}}}", **parts}) == []
+
+
+@pytest.mark.parametrize("name", ["key", "pass", "psw", "auth_key", "client_key", "my_access_key", "apikey"])
+def test_a_param_that_is_called_like_a_key_is_refused_in_a_path(name: str, problems: Problems) -> None:
+    found = problems(
+        params=f"{{{name}: {{description: d, required: true}}}}", request=f"{{path: '/${{{name}}}/balance'}}"
+    )
+    assert found == [
+        f"params.{name}: is shown on pages and in logs, as all params are; a secret goes into credentials"
+    ]
+
+
+@pytest.mark.parametrize("name", ["lookup_key", "passenger", "keyring", "project"])
+def test_a_param_that_only_sounds_like_a_key_is_taken(name: str, problems: Problems) -> None:
+    declared = f"{{{name}: {{description: d, required: true}}}}"
+    assert problems(params=declared, request=f"{{path: '/${{{name}}}/balance'}}") == []
