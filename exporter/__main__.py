@@ -20,6 +20,8 @@ def main() -> None:
     # Where the shell has turned interrupts off, they stay off.
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
+    # A plugin of another program's, which the library would look for among all that is installed, has no business here.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     from exporter.cli import main as command_line  # noqa: PLC0415 - only now
 
     command_line(prog_name="prepaid-exporter")

@@ -1,9 +1,18 @@
-"""Files of the operator's: how one is read without waiting for it, and how one is told from its renewal."""
+"""Files: how operators' are read without waiting for them, what tells one from its renewal, how many may be open."""
 
 import errno
 import os
+import resource
 import stat
+from contextlib import suppress
 from pathlib import Path
+
+
+def raise_file_limit() -> None:
+    """Take as many open files as the machine allows: each account that is asked needs one, and the default is low."""
+    with suppress(OSError, ValueError):
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def read_file(path: Path, limit: int) -> bytes:

@@ -5,9 +5,10 @@ import sys
 from collections.abc import MutableMapping
 from contextlib import suppress
 from traceback import format_tb
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-import structlog
+if TYPE_CHECKING:
+    import structlog
 
 LEVELS = ("debug", "info", "warn", "error")
 FORMATS = ("logfmt", "json")
@@ -18,6 +19,9 @@ MAX_LINE = 500
 _CUT = "..."
 _LONGEST_ESCAPE = 12
 _KEPT = frozenset({"ts", "level", "msg", "account", "provider"})
+
+_later: list[tuple[str, str]] = []
+"""The level and the format that were set before the library was there."""
 
 
 class _Lossy:
@@ -35,7 +39,7 @@ class _Lossy:
 class _Brief:
     """A renderer that cuts the texts of a line about an account: an answer may have any number of mistakes in it."""
 
-    def __init__(self, renderer: structlog.typing.Processor) -> None:
+    def __init__(self, renderer: "structlog.typing.Processor") -> None:
         self._renderer = renderer
 
     def __call__(self, logger: Any, name: str, event: MutableMapping[str, Any]) -> Any:
@@ -63,11 +67,28 @@ def frames(error: BaseException) -> str:
 
 def bug(event: str, error: BaseException) -> None:
     """Log a bug of ours: the type of the exception, and where it was raised."""
-    structlog.get_logger().error(event, error=type(error).__name__, traceback=frames(error))
+    logger().error(event, error=type(error).__name__, traceback=frames(error))
+
+
+def logger() -> Any:
+    """Return what writes lines, once `configure` was called."""
+    import structlog  # noqa: PLC0415 - most commands write no line, and it loads slowly
+
+    if _later:
+        _configure(*_later.pop())
+    return structlog.get_logger()
 
 
 def configure(level: str, form: Literal["logfmt", "json"]) -> None:
-    """Set the least level that is written, and how."""
+    """Set the least level that is written, and how; the first line comes later, maybe never."""
+    _later[:] = [(level, form)]
+    if "structlog" in sys.modules:
+        _configure(*_later.pop())
+
+
+def _configure(level: str, form: str) -> None:
+    import structlog  # noqa: PLC0415 - see above
+
     number = logging.getLevelNamesMapping()["WARNING" if level == "warn" else level.upper()]
     renderer: structlog.typing.Processor = (
         structlog.processors.JSONRenderer()

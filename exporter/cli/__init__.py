@@ -1,5 +1,6 @@
 """The command line. Every mistake of an operator's ends in a message and an exit status, never in a traceback."""
 
+import gc
 import io
 import sys
 from importlib import import_module
@@ -32,7 +33,12 @@ class _Commands(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Return the name, the command and its arguments; raise `click.UsageError` for an unknown command."""
         name, _, rest = super().resolve_command(ctx, args)
-        return name, import_module(f"exporter.cli.{name}").command, rest
+        # Nothing that is imported is garbage: to look for some takes time.
+        gc.disable()
+        try:
+            return name, import_module(f"exporter.cli.{name}").command, rest
+        finally:
+            gc.enable()
 
 
 @click.command(

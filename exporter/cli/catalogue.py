@@ -1,14 +1,15 @@
 """What `providers` prints: the list of what can be asked, and one provider with what an account of it needs."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING
 
-from rich.table import Table
-from rich.text import Text
-
-from exporter.cli.report import columns
+from exporter.cli.terminal import columns
 from exporter.providers import Provider
 from exporter.providers.definition import Definition
 from exporter.schema.durations import text as duration_text
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 _SHORT = ("category", "name", "title", "needs", "how sure")
 HEAD = ("category", "name", "title", "needs", "currency", "how sure", "looked up", "source", "exports")
@@ -75,8 +76,10 @@ def currency(provider: Provider) -> str:
     return ", ".join(literals) if literals else "the answer says"
 
 
-def table(providers: Iterable[Provider], *, short: bool) -> Table:
+def table(providers: Iterable[Provider], *, short: bool) -> "Table":
     """Draw the list, a line a provider; `short` leaves out what does not fit a terminal."""
+    from rich.text import Text  # noqa: PLC0415 - for people alone, as in the report
+
     shown = _SHORT if short else HEAD
     drawn = columns(*(name.upper() for name in shown))
     for provider in ordered(providers):

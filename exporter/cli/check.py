@@ -11,7 +11,7 @@ from typing import NoReturn
 import click
 
 from exporter import config, log
-from exporter.cli import nagios, report
+from exporter.cli import nagios, report, terminal
 from exporter.cli.options import (
     UNKNOWN,
     CheckCommand,
@@ -23,17 +23,18 @@ from exporter.cli.options import (
     printing,
     warn,
 )
-from exporter.metrics.exposition import TEXT_0, Page
+from exporter.files import raise_file_limit
 from exporter.schema.problems import ConfigurationError, together
 from exporter.schema.validation import did_you_mean
 from exporter.scrape import Reading, Scraper
-from exporter.web import process
 
 _LISTED = 20
 """Most accounts that are listed where a name is not known."""
 
 
 def _families(readings: Sequence[Reading]) -> str:
+    from exporter.metrics.exposition import TEXT_0, Page  # noqa: PLC0415 - few ask for it, and it loads slowly
+
     return Page().render(list(readings), None, TEXT_0).decode()
 
 
@@ -87,7 +88,7 @@ def command(  # noqa: PLR0913 - one argument a flag
     """
     limit = timeout or (nagios.TIMEOUT if output == "nagios" else None)
     latest = limit and time.monotonic() + limit
-    process.raise_file_limit()
+    raise_file_limit()
     log.configure("error", "logfmt")
     with printing(UNKNOWN), _refusals(output):
         loaded = config.load(config_file)
@@ -95,7 +96,7 @@ def command(  # noqa: PLR0913 - one argument a flag
         if not quiet:
             _warn_of_configuration(loaded, names)
         text = f"asking {len(names)} account{'' if len(names) == 1 else 's'}"
-        with nullcontext() if quiet else report.progress(text):
+        with nullcontext() if quiet else terminal.progress(text):
             readings = _asked(loaded, names, latest)
         if not quiet:
             _warn_of_notes(readings)
@@ -189,7 +190,7 @@ def _write(textfile: Path, readings: Sequence[Reading]) -> None:
 
 def _print(output: str, readings: Sequence[Reading], rows: Sequence[report.Row], status: int) -> None:
     if output == "table":
-        report.console(sys.stdout).print(report.table(rows))
+        terminal.console(sys.stdout).print(report.table(rows))
     elif output == "nagios":
         _echo_utf_8(nagios.output(rows, status))
     else:

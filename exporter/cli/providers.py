@@ -7,7 +7,7 @@ from typing import NoReturn
 import click
 
 from exporter import config, providers
-from exporter.cli import catalogue, report
+from exporter.cli import catalogue, terminal
 from exporter.cli.options import config_file_option, explained, option, printing
 from exporter.providers import Provider
 from exporter.schema.validation import did_you_mean
@@ -41,7 +41,7 @@ def _list(search: str | None) -> None:
     listed = [providers.built_in(one) for one in providers.names()]
     if search is not None and not (listed := catalogue.found(search, listed)):
         _fail(f"no built-in provider has {search!r} in its name, title, category, other names or currency")
-    console = report.console(sys.stdout)
+    console = terminal.console(sys.stdout)
     console.print(catalogue.table(listed, short=console.is_terminal))
     if console.is_terminal:
         console.print("\n`prepaid-exporter providers NAME` shows one whole, with an account to start from.")

@@ -4,29 +4,25 @@ import csv
 import io
 import json
 import os
-import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import IO
+from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
-
+from exporter.cli.terminal import columns
 from exporter.model import Level, Wallet
 from exporter.scrape import Reading
-from exporter.scrape.accounts_json import accounts_as_json
 from exporter.scrape.amounts import main_amount, shown
 from exporter.scrape.states import AccountState, state
 from exporter.scrape.thresholds import effective_thresholds, exhausted
 
+if TYPE_CHECKING:
+    from rich.table import Table
+
 FINE, WARNING, CRITICAL, UNKNOWN = 0, 1, 2, 3
 
-_WIDE = 1000
 _CSV = (
     *("account", "provider", "wallet", "currency", "balance", "state"),
     *(f"{level}_threshold" for level in reversed(Level)),
@@ -40,35 +36,6 @@ _COLOURS: Mapping[AccountState, str] = {
     "down": "magenta",
     "unasked": "magenta",
 }
-
-
-def console(file: IO[str]) -> Console:
-    """Return a console that uses colours and folds lines only on a terminal."""
-    terminal = file.isatty()
-    return Console(
-        file=file,
-        force_terminal=terminal,  # whatever FORCE_COLOR says
-        highlight=False,
-        width=None if terminal else _WIDE,
-        soft_wrap=not terminal,
-    )
-
-
-def progress(text: str) -> AbstractContextManager[object]:
-    """Show `text` while something takes long; on a terminal alone."""
-    if sys.stderr is None or not sys.stderr.isatty():
-        return nullcontext()
-    # The usual spinner uses characters that not every terminal has.
-    spinner = "dots" if sys.stderr.encoding.lower().startswith("utf") else "line"
-    return console(sys.stderr).status(text, spinner=spinner)
-
-
-def columns(*names: str) -> Table:
-    """Begin a table whose cells are folded where the terminal is narrow: a cut name or number would mislead."""
-    drawn = Table(box=None, pad_edge=False)
-    for name in names:
-        drawn.add_column(name, overflow="fold", min_width=max(map(len, name.split()), default=0))
-    return drawn
 
 
 @dataclass(frozen=True)
@@ -132,8 +99,10 @@ def exit_status(rows: Iterable[Row]) -> int:
     return WARNING if "warning" in states else FINE
 
 
-def table(rows: Iterable[Row]) -> Table:
+def table(rows: Iterable[Row]) -> "Table":
     """Draw the rows as a table."""
+    from rich.text import Text  # noqa: PLC0415
+
     drawn = columns("STATE", "ACCOUNT", "PROVIDER", "WALLET", "BALANCE", "", "THRESHOLDS OR REASON")
     drawn.columns[4].justify = "right"
     # A number that is cut is another number.
@@ -149,6 +118,8 @@ def table(rows: Iterable[Row]) -> Table:
 
 def as_csv(readings: Sequence[Reading]) -> str:
     """Write a line for each wallet, and for each account without any, under a line of headings."""
+    from exporter.scrape.accounts_json import accounts_as_json  # noqa: PLC0415
+
     file = io.StringIO()
     writer = csv.DictWriter(file, _CSV, extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
@@ -163,6 +134,8 @@ def as_csv(readings: Sequence[Reading]) -> str:
 
 def as_json(readings: Sequence[Reading]) -> str:
     """Write the readings as JSON."""
+    from exporter.scrape.accounts_json import accounts_as_json  # noqa: PLC0415
+
     return json.dumps(accounts_as_json(readings), indent=2, ensure_ascii=False)
 
 

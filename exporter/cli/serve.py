@@ -19,6 +19,7 @@ from exporter.cli.options import (
     log_level_option,
     option,
 )
+from exporter.files import raise_file_limit
 from exporter.web import process
 from exporter.web.application import PATHS, Options
 from exporter.web.listeners import Address, address, inherited, listening
@@ -84,7 +85,7 @@ def command(  # noqa: PLR0913 - one argument a flag
 ) -> None:
     """Listen for scrapes."""
     process.hold_signals()
-    process.raise_file_limit()
+    raise_file_limit()
     log.configure(log_level, log_format)
     if not _PATH.fullmatch(web_telemetry_path) or web_telemetry_path in PATHS:
         raise click.BadParameter(

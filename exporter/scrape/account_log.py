@@ -2,16 +2,17 @@
 
 from math import inf
 from threading import Lock
+from typing import TYPE_CHECKING
 
-import structlog
-
+from exporter import log
 from exporter.config import Account
 from exporter.model import Outcome, Reason
 
+if TYPE_CHECKING:
+    from structlog.typing import FilteringBoundLogger
+
 _PAUSE = 60.0
 """Least time, in seconds, between two lines about an account."""
-
-_log = structlog.get_logger()
 
 
 class AccountLog:
@@ -73,8 +74,6 @@ def _down(account: Account, outcome: Outcome) -> None:
     _bound(account).warning("account is down", reason=str(outcome.reason), detail=outcome.detail, **hint)
 
 
-def _bound(account: Account) -> structlog.typing.FilteringBoundLogger:
-    bound: structlog.typing.FilteringBoundLogger = _log.bind(
-        account=account.name, provider=account.provider.name
-    )
+def _bound(account: Account) -> "FilteringBoundLogger":
+    bound: FilteringBoundLogger = log.logger().bind(account=account.name, provider=account.provider.name)
     return bound

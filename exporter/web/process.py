@@ -1,10 +1,8 @@
 """The exporter as a process: what listens, what signals mean, and how it ends."""
 
-import resource
 import signal
 import socket
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from threading import Thread, main_thread
 
 import structlog
@@ -28,13 +26,6 @@ def hold_signals() -> None:
     A thread that does not hold them would get them, and their default is to end the process.
     """
     signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
-
-
-def raise_file_limit() -> None:
-    """Take as many open files as the machine allows: each account that is asked needs one, and the default is low."""
-    with suppress(OSError, ValueError):
-        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def serve(

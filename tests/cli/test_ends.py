@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from exporter.files import raise_file_limit
 from exporter.schema.problems import ConfigurationError
 from exporter.web import runtime
-from exporter.web.process import raise_file_limit
 from exporter.web.runtime import Runtime
 from tests.programs import PATIENCE
 

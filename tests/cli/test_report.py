@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from exporter.cli import report
+from exporter.cli import report, terminal
 from exporter.config import Account
 from exporter.model import Level, Outcome, Wallet
 from exporter.providers import built_in
@@ -27,7 +27,7 @@ def reading(wallet: Wallet, **more: Any) -> Reading:
 
 def printed(*readings: Reading, exact: bool = False) -> str:
     file = io.StringIO()
-    report.console(file).print(report.table(report.rows(readings, exact=exact)))
+    terminal.console(file).print(report.table(report.rows(readings, exact=exact)))
     return file.getvalue()
 
 

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from exporter.cli import nagios, report
+from exporter.cli import nagios, report, terminal
 from exporter.config import Account
 from exporter.metrics.exposition import TEXT_0, Page
 from exporter.model import Level, Outcome, Wallet
@@ -32,7 +32,7 @@ def reading(wallet: Wallet) -> Reading:
 def test_every_page_shows_what_there_is_instead(text: str) -> None:
     one = reading(WALLETS[text])
     file = io.StringIO()
-    report.console(file).print(report.table(report.rows([one])))
+    terminal.console(file).print(report.table(report.rows([one])))
     words = text.split()
 
     assert all(word in file.getvalue() for word in words)
