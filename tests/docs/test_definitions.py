@@ -1,12 +1,14 @@
 """The definitions shown are loaded, make the requests that stand below them, and find the wallets that do."""
 
+import json
 import os
 import re
 import subprocess
 import sys
 from base64 import b64decode
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -14,40 +16,80 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
+from exporter import config
 from exporter.config import Account
 from exporter.extract.extractor import Extractor
 from exporter.model import Failure, State, Wallet
-from exporter.providers import Provider, definition, load, mapping
+from exporter.providers import definition, load, mapping
+from exporter.providers.variables import built_in
 from exporter.schema.fields import Strict
-from exporter.upstream.request import prepare
+from exporter.scrape.collector import Collector
+from exporter.upstream.answer import Answer
+from exporter.upstream.client import Client, Sender
+from exporter.upstream.request import Prepared
 from tests.programs import PATIENCE
 
 USUAL = {"Accept", "Accept-Encoding", "User-Agent"}
-BLOCK = re.compile(
-    r"```yaml\n# providers/([\w-]+)\.yml\n(.*?)```.*?```(?:json|text|xml)\n(.*?)```.*?```text\n(.*?)```",
-    re.DOTALL,
+SHOWN = re.compile(
+    r"^```yaml\n# providers/([\w-]+)\.yml\n(.*?)^```$(.*?)(?=^```yaml$|^##)", re.DOTALL | re.MULTILINE
 )
+BLOCK = re.compile(r"^```(?:json|text|xml)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "providers.md"
-EXAMPLES = {name: parts for name, *parts in BLOCK.findall(PAGE.read_text())}
+EXAMPLES = {name: (text, *BLOCK.findall(rest)) for name, text, rest in SHOWN.findall(PAGE.read_text())}
+"""By name: the definition, the answers in their order, and what comes of them."""
+
+DAY = datetime(2026, 11, 27, 12, tzinfo=UTC)
 
 
-def account(provider: Provider) -> Account:
-    given = provider.definition
-    params = {name: name.upper() for name in given.params}
-    return Account("a", provider, {}, params, given.base_url, 10, 0, currency="EUR")
+class Provider(Client):
+    """Answers what the page shows, without a network, and keeps what was asked."""
+
+    def __init__(self, answers: Sequence[str]) -> None:
+        super().__init__()
+        self.answers = [Answer(200, {}, answer.encode()) for answer in answers]
+        self.asked: list[Prepared] = []
+
+    def sender(self, prepared: Prepared, ca_file: str | None, proxy_url: str | None) -> Sender:
+        made: Any = super().sender(prepared, ca_file, proxy_url)
+
+        def send(_: float) -> Answer:
+            self.asked.append(prepared)
+            return self.answers[len(self.asked) - 1]
+
+        made.send = send
+        sender: Sender = made
+        return sender
 
 
-def told(provider: Provider, answer: str) -> str:
-    given = provider.definition
-    secrets = {name: name.upper() for name in given.credentials}
-    request = prepare(account(provider), secrets)
-    headers = [f"{name}: {value.decode()}" for name, value in request.headers.items() if name not in USUAL]
-    body = ["", request.body.decode()] if request.body else []
-    extractor = Extractor(given)
-    found, notes = extractor.wallets(extractor.document(200, answer.encode()), "EUR")
-    assert notes == ()
-    lines = [f"{request.method} {request.url}", *headers, *body, "", *map(sentence, found), ""]
-    return "\n".join(lines)
+def account(name: str, text: str, folder: Path) -> Account:
+    """Load an account at a definition as an operator has it, by `provider_files`."""
+    (folder / "providers").mkdir()
+    file = folder / "providers" / f"{name}.yml"
+    file.write_text(text)
+    made, problems = load(file)
+    assert made, problems
+    given = made.definition
+    entry: dict[str, Any] = {name: name.upper() for name in given.credentials}
+    entry |= {"currency": "EUR"} if given.needs_currency else {}
+    entry |= {"name": "a", "provider": name, "params": {name: name.upper() for name in given.params}}
+    written = {"provider_files": ["providers/*.yml"], "accounts": [entry]}
+    (folder / "prepaid.yml").write_text(json.dumps(written))
+    (loaded,) = config.load(folder / "prepaid.yml").accounts
+    return loaded
+
+
+def told(asked: Account, answers: Sequence[str]) -> str:
+    provider = Provider(answers)
+    outcome = Collector(asked, provider).collect()
+    assert (outcome.up, outcome.notes) == (True, ()), outcome.detail
+    assert len(provider.asked) == len(answers)
+    lines = []
+    for request in provider.asked:
+        headers = request.headers.items()
+        lines += [f"{request.method} {request.url}"]
+        lines += [f"{name}: {value.decode()}" for name, value in headers if name not in USUAL]
+        lines += ["", request.body.decode(), ""] if request.body else [""]
+    return "\n".join([*lines, *map(sentence, outcome.wallets), ""])
 
 
 def sentence(wallet: Wallet) -> str:
@@ -72,13 +114,12 @@ def words(value: Any) -> str:
 
 
 @pytest.mark.parametrize("name", sorted(EXAMPLES))
-def test_a_definition_shown_does_what_the_page_says(name: str, tmp_path: Path) -> None:
-    text, answer, expected = EXAMPLES[name]
-    file = tmp_path / f"{name}.yml"
-    file.write_text(text)
-    provider, problems = load(file)
-    assert provider, problems
-    assert told(provider, answer) == expected
+def test_a_definition_shown_does_what_the_page_says(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("exporter.upstream.request.built_in", lambda: built_in(DAY))
+    text, *answers, expected = EXAMPLES[name]
+    assert told(account(name, text, tmp_path), answers) == expected
 
 
 def test_every_definition_shown_is_tried(page: Callable[[str], Any]) -> None:
@@ -102,7 +143,8 @@ def test_every_kind_of_request_is_shown() -> None:
     text = "".join(parts[0] for parts in EXAMPLES.values())
     for kind in ("bearer", "header", "query", "body", "basic"):
         assert f"type: {kind}" in text
-    for key in ("json:", "form:", "items:", "minus:", "scale:", "unix", "unix_ms", "states:", "postpaid:"):
+    requests = ("login:", "first:", "pages:", "body:", "${today}", "json:", "form:")
+    for key in (*requests, "items:", "minus:", "scale:", "unix", "unix_ms", "states:", "postpaid:"):
         assert key in text
 
 
@@ -124,8 +166,8 @@ def test_the_reference_explains_every_key(model: type[BaseModel], page: Callable
 
 
 def test_the_user_and_password_shown_are_the_ones_of_the_example() -> None:
-    (pair,) = re.findall(r"Basic (\S+)", "".join(parts[2] for parts in EXAMPLES.values()))
-    assert b64decode(pair) == b"ACCOUNT_SID:AUTH_TOKEN"
+    pairs = re.findall(r"Basic (\S+)", "".join(parts[-1] for parts in EXAMPLES.values()))
+    assert list(map(b64decode, pairs)) == [b"ACCOUNT_SID:AUTH_TOKEN", b"CLIENT_ID:CLIENT_SECRET"]
 
 
 @pytest.mark.slow
