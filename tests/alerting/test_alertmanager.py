@@ -148,6 +148,7 @@ def alert(status: str = "firing", **changes: str) -> dict[str, Any]:
         "runbook_url": "https://runbooks.example.com/#a",
         "dashboard_url": "https://grafana.example.com/d/a",
         "status_url": "https://prepaid-exporter.example.com/?search=mall",
+        "debug_url": "https://prepaid-exporter.example.com/probe?target=mall&debug=true",
     }
     for name, value in changes.items():
         (labels if name in labels else annotations)[name] = value
@@ -202,6 +203,7 @@ def test_a_page_says_at_a_glance_whose_wallet_what_is_left_how_long_and_where_to
         "Runbook: https://runbooks.example.com/#a",
         "Dashboard: https://grafana.example.com/d/a",
         "Status: https://prepaid-exporter.example.com/?search=mall",
+        "Debug: https://prepaid-exporter.example.com/probe?target=mall&debug=true",
     ]
 
 

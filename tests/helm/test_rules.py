@@ -22,10 +22,17 @@ RUNBOOKS = f"/blob/v{__version__}/"
 """Where the runbooks of the chart's own version are; those on `main` explain the alerts that are there by now."""
 
 
+NAMESPACE = "{{ with $labels.namespace }}{{ . }}{{ else }}monitoring{{ end }}"
+"""What is added to every alert's labels: the operator hands an AlertmanagerConfig only alerts of its own namespace."""
+
+
 def shipped_groups(root: Path) -> list[dict[str, Any]]:
     files = sorted((root / "grafana" / "rules").glob("*.yml"))
     texts = (file.read_text(encoding="utf-8").replace("/blob/main/", RUNBOOKS) for file in files)
-    return [group for text in texts for group in yaml.safe_load(text)["groups"]]
+    groups = [group for text in texts for group in yaml.safe_load(text)["groups"]]
+    for rule in (rule for group in groups for rule in group["rules"] if "alert" in rule):
+        rule["labels"] = {**rule["labels"], "namespace": NAMESPACE}
+    return groups
 
 
 @pytest.fixture
@@ -151,6 +158,41 @@ def test_labels_for_all_alerts_never_change_a_severity(alerts: Rules, shipped: d
     assert {name: rule["labels"] for name, rule in labelled.items()} == {
         name: {**rule["labels"], "team": "growth"} for name, rule in shipped.items()
     }
+
+
+def test_an_alert_has_the_namespace_of_its_series_else_that_of_the_release(
+    each_age: Callable[[str], str], kind: Kind, tmp_path: Path
+) -> None:
+    manifest = kind("PrometheusRule", {"prometheusRule": {"enabled": True}})
+    (rule,) = [
+        rule
+        for group in manifest["spec"]["groups"]
+        for rule in group["rules"]
+        if rule.get("alert") == "PrepaidExporterDown"
+    ]
+    alert = {**rule, "expr": "up == 0", "for": "0s", "annotations": {}}
+    rules, tests = tmp_path / "rules.yml", tmp_path / "tests.yml"
+    rules.write_text(yaml.safe_dump({"groups": [{"name": "one", "rules": [alert]}]}))
+    own = {"severity": "critical", "job": "a"}
+    world = {
+        "input_series": [
+            {"series": 'up{job="a",namespace="shop"}', "values": "0"},
+            {"series": 'up{job="a"}', "values": "0"},
+        ],
+        "alert_rule_test": [
+            {
+                "eval_time": "0m",
+                "alertname": "PrepaidExporterDown",
+                "exp_alerts": [
+                    {"exp_labels": {**own, "namespace": namespace}} for namespace in ("shop", "monitoring")
+                ],
+            }
+        ],
+    }
+    tests.write_text(yaml.safe_dump({"rule_files": ["rules.yml"], "tests": [world]}))
+    command = [each_age("promtool"), "test", "rules", str(tests)]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
 
 
 def test_one_severity_for_all_alerts_is_refused(alerts: Rules) -> None:

@@ -16,7 +16,7 @@
         {{- $change = get $.Values.prometheusRule.alerts .alert | default dict -}}
       {{- end -}}
       {{- if ne (get $change "enabled" | toString) "false" -}}
-        {{- $rules = append $rules (include "prepaid-exporter.rule" (list $.Values.prometheusRule . $change $.Chart.AppVersion) | fromJson) -}}
+        {{- $rules = append $rules (include "prepaid-exporter.rule" (list $.Values.prometheusRule . $change $.Chart.AppVersion $.Release.Namespace) | fromJson) -}}
       {{- end -}}
     {{- end -}}
     {{- if $rules -}}
@@ -32,13 +32,15 @@
 {{- dict "groups" $groups | toJson -}}
 {{- end -}}
 
-{{- /* One rule with its change, as JSON; its runbook is that of the version. Input: prometheusRule, rule, change, version. */ -}}
+{{- /* One rule with its change, as JSON; its runbook is that of the version. An alert has a namespace, by which an
+AlertmanagerConfig finds it: that of its series, else the release's. Input: prometheusRule, rule, change, version, namespace. */ -}}
 {{- define "prepaid-exporter.rule" -}}
 {{- $settings := index . 0 -}}
 {{- $rule := index . 1 -}}
 {{- $change := index . 2 -}}
 {{- if $rule.alert -}}
-  {{- $labels := merge (pick $change "severity") ($change.labels | default dict) $settings.alertLabels $rule.labels -}}
+  {{- $place := dict "namespace" (printf "{{ with $labels.namespace }}{{ . }}{{ else }}%s{{ end }}" (index . 4)) -}}
+  {{- $labels := merge (pick $change "severity") ($change.labels | default dict) $settings.alertLabels $rule.labels $place -}}
   {{- $texts := merge (dict "expr" $rule.expr) $rule.annotations -}}
   {{- range $old, $new := $change.replace -}}
     {{- $found := false -}}
