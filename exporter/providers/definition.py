@@ -393,6 +393,16 @@ class Login(Call):
     success: Rules = Field(default=[], description="as that of the file, for its answer alone")
     errors: Errors = Field(default=Errors(), description="as that of the file, for its answer alone")
 
+    def variables(self) -> set[str]:
+        """Return the names of the variables that go into it, that of the key among them."""
+        texts = [text for _, text in self.templates()]
+        if isinstance(self.auth, BasicAuth):
+            texts += [self.auth.username, self.auth.password]
+        own = {name for text in texts for name in Template(text).get_identifiers()}
+        if isinstance(self.auth, SignedAuth):
+            own.update(self.auth.credentials)
+        return own | ({self.auth.credential} if isinstance(self.auth, TokenAuth | FieldAuth) else set())
+
 
 def _hinted(value: str) -> str:
     if value not in {*Reason} and not (value.isascii() and value.isdigit() and 100 <= int(value) < 600):  # noqa: PLR2004

@@ -1,7 +1,7 @@
 """One account -> one outcome. The one place where an exception becomes a reason."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -18,7 +18,7 @@ from exporter.extract.login import LoginReader
 from exporter.model import Bug, Exchange, Failure, FieldAnswers, Outcome, Reason, Wallet
 from exporter.providers.definition import Login as LoginCall
 from exporter.schema.validation import did_you_mean
-from exporter.scrape.login import Login, Tokens
+from exporter.scrape.login import Login, Logins, Tokens
 from exporter.scrape.senders import Senders
 from exporter.upstream.answer import Answer
 from exporter.upstream.client import Client, Sender, StaleError
@@ -43,11 +43,12 @@ class Collector:
     `Failure`, with the reason and our words for it, and becomes the outcome too. Any other exception is a bug of ours.
     """
 
-    def __init__(self, account: Account, client: Client) -> None:
+    def __init__(self, account: Account, client: Client, logins: Logins | None = None) -> None:
         self.account = account
         self._extractor = extractor(account.provider)
         self._senders = Senders(account, client)
-        self._login = Login()
+        self._logins = logins or Logins()
+        self._login: Login | None = None
         self._state: tuple[Mapping[str, str], object] | None = None
         self.revision = 0
         # Prepared here, so that the first scrape need not wait. A failure is explained by the collection.
@@ -82,30 +83,39 @@ class Collector:
         """Return the wallets, and notes on what was left out of them; raise `Failure`."""
         secrets = self._ready()
         collection.end = time.monotonic() + self.account.timeout
-        reader, call = self._extractor.login, self.account.provider.definition.login
-        if reader is None or call is None:
+        reader, call, login = self._extractor.login, self.account.provider.definition.login, self._login
+        if reader is None or call is None or login is None:
             return self._read(collection, secrets, answers)
 
         def fetch() -> Tokens:
             return self._logged_in(collection, secrets, call, reader)
 
-        tokens, known = self._login.tokens(secrets, fetch, collection.end)
+        tokens, known = login.tokens(fetch, collection.end)
         try:
             return self._read(collection, {**secrets, **tokens.values}, answers, tokens.spellings)
         except Failure as failure:
             if failure.reason is not Reason.AUTH:
                 raise
-            self._login.forget(tokens)
+            login.forget(tokens)
             if not known:
                 raise
         # They were good once, and may have been taken back.
-        tokens, _ = self._login.tokens(secrets, fetch, collection.end)
+        tokens, _ = login.tokens(fetch, collection.end)
         try:
             return self._read(collection, {**secrets, **tokens.values}, answers, tokens.spellings)
         except Failure as failure:
             if failure.reason is Reason.AUTH:
-                self._login.forget(tokens)
+                login.forget(tokens)
             raise
+
+    def _identity(self, call: LoginCall, secrets: Mapping[str, str]) -> Hashable:
+        """Return what accounts with the same login have in common, and others have not."""
+        account = self.account
+        used = call.variables()
+        values = {**account.params, **secrets}
+        known = tuple((name, values[name]) for name in sorted(used & values.keys()))
+        url = account.login_base_url or account.base_url
+        return account.provider, url, known, account.ca_file, account.proxy_url
 
     def _logged_in(
         self, collection: "_Collection", secrets: Mapping[str, str], call: LoginCall, reader: LoginReader
@@ -187,6 +197,8 @@ class Collector:
             self._senders.forget()
             key, call = next(self.account.provider.definition.calls())
             self._senders.sender(key, call, state[0])
+            if isinstance(call, LoginCall):
+                self._login = self._logins.of(self._identity(call, state[0]))
             self._state = state
             self.revision += 1
         return state[0]

@@ -1,10 +1,11 @@
-"""The tokens that an account's login gave: kept while they are good, and fetched once for all who need them."""
+"""The tokens that logins gave: kept while they are good, and fetched once for all who need them."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from threading import Lock
+from weakref import WeakValueDictionary
 
 from exporter.model import Failure, Reason
 
@@ -34,58 +35,75 @@ class Tokens:
         return time.monotonic() < self.begun + self.lifetime - margin
 
 
-Secrets = Mapping[str, str]
-
-
 class Login:
-    """What is known of one account's tokens; safe to use from many threads."""
+    """What is known of the tokens of one login; safe to use from many threads."""
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._kept: tuple[Secrets, Tokens] | None = None
-        self._under_way: tuple[Secrets, Future[Tokens]] | None = None
+        self._kept: Tokens | None = None
+        self._under_way: Future[Tokens] | None = None
 
-    def tokens(self, secrets: Secrets, fetch: Callable[[], Tokens], end: float) -> tuple[Tokens, bool]:
-        """Return the tokens that the credentials give, and whether they were there already.
+    def tokens(self, fetch: Callable[[], Tokens], end: float) -> tuple[Tokens, bool]:
+        """Return tokens, and whether they were there already.
 
         Without good ones `fetch` is called, by one thread at a time: the others wait for what it gives, until `end` in
         seconds of `time.monotonic`. Raise what it raises, or `Failure` (timeout).
         """
-        with self._lock:
-            if self._kept and self._kept[0] == secrets and self._kept[1].good:
-                return self._kept[1], True
-            if self._under_way and self._under_way[0] == secrets:
-                future, mine = self._under_way[1], False
-            else:
-                future, mine = Future[Tokens](), True
-                self._under_way = (secrets, future)
-        if mine:
-            return self._fetched(secrets, fetch, future), False
-        try:
-            return future.result(max(end - time.monotonic(), 0.0)), False
-        except TimeoutError:
-            raise Failure(Reason.TIMEOUT, "the login: not done in time") from None
+        while True:
+            with self._lock:
+                if self._kept and self._kept.good:
+                    return self._kept, True
+                future, mine = self._under_way or Future[Tokens](), not self._under_way
+                self._under_way = future
+            if mine:
+                return self._fetched(fetch, future), False
+            try:
+                return future.result(max(end - time.monotonic(), 0.0)), False
+            except TimeoutError:
+                raise Failure(Reason.TIMEOUT, "the login: not done in time") from None
+            except Failure as failure:
+                # Who fetched it may have had less time.
+                if failure.reason is not Reason.TIMEOUT or time.monotonic() >= end:
+                    raise
 
-    def _fetched(self, secrets: Secrets, fetch: Callable[[], Tokens], future: Future[Tokens]) -> Tokens:
+    def _fetched(self, fetch: Callable[[], Tokens], future: Future[Tokens]) -> Tokens:
         begun = time.monotonic()
         try:
             tokens = replace(fetch(), begun=begun)
         except BaseException as error:
-            self._end(future)
+            self._end(None)
             future.set_exception(error)
             raise
-        self._end(future, (secrets, tokens))
+        self._end(tokens)
         future.set_result(tokens)
         return tokens
 
-    def _end(self, future: Future[Tokens], kept: tuple[Secrets, Tokens] | None = None) -> None:
+    def _end(self, kept: Tokens | None) -> None:
         with self._lock:
-            if self._under_way and self._under_way[1] is future:
-                self._under_way = None
-                self._kept = kept
+            self._under_way = None
+            self._kept = kept
 
     def forget(self, tokens: Tokens) -> None:
         """Use tokens no more, since they were refused."""
         with self._lock:
-            if self._kept and self._kept[1] is tokens:
+            if self._kept is tokens:
                 self._kept = None
+
+
+class Logins:
+    """The logins of all accounts: those that make the same request share one, and each ends with the last of them.
+
+    Many providers take an older token back once they give a new one.
+    """
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._known: WeakValueDictionary[Hashable, Login] = WeakValueDictionary()
+
+    def of(self, request: Hashable) -> Login:
+        """Return the login that makes a request."""
+        with self._lock:
+            login = self._known.get(request)
+            if login is None:
+                login = self._known[request] = Login()
+            return login

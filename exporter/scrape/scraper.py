@@ -12,6 +12,7 @@ from exporter.config import Account, Config
 from exporter.model import Outcome, Reason
 from exporter.scrape.caching_collector import CachingCollector, Clock, Reading
 from exporter.scrape.collector import Collector
+from exporter.scrape.login import Logins
 from exporter.upstream.client import Client
 
 __all__ = ["Reading", "Scraper"]
@@ -37,6 +38,7 @@ class Scraper:
 
     def __init__(self, config: Config, clock: Clock = time.monotonic) -> None:
         self._client = Client()
+        self._logins = Logins()
         self._clock = clock
         sys.setswitchinterval(_SWITCH_INTERVAL)
         self._threads = _threads()
@@ -65,7 +67,9 @@ class Scraper:
         before = self._collectors.get(account.name)
         if before and before.reconfigure(account):
             return before
-        collector = CachingCollector(Collector(account, self._client), self._counts.add, self._clock)
+        collector = CachingCollector(
+            Collector(account, self._client, self._logins), self._counts.add, self._clock
+        )
         if before:
             before.hand_over(collector)
         return collector

@@ -4,14 +4,17 @@ import json
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from exporter.config import Config
+from exporter.config.secret import Secret
 from exporter.model import Reason
 from exporter.scrape import login
+from exporter.scrape.collector import Collector
 from exporter.scrape.scraper import Scraper
 from exporter.upstream.client import Client
 from exporter.web.trace import trace
@@ -95,13 +98,13 @@ def test_one_login_serves_concurrent_collections(ask: Ask, monkeypatch: pytest.M
 
     asked, provider = ask({"/token": slow, "/balance": only(TOKEN)}, **PARTS)
     waiting = threading.Semaphore(0)
-    tokens = asked._login.tokens  # noqa: SLF001 - the place where they wait
+    tokens = login.Login.tokens
 
     def counted(*given: Any) -> Any:
         waiting.release()
         return tokens(*given)
 
-    monkeypatch.setattr(asked._login, "tokens", counted)  # noqa: SLF001
+    monkeypatch.setattr(login.Login, "tokens", counted)
     with ThreadPoolExecutor(8) as pool:
         outcomes = [pool.submit(asked.collect) for _ in range(8)]
         for _ in outcomes:
@@ -293,6 +296,41 @@ def test_another_secret_has_a_login_of_its_own(ask: Ask, tmp_path: Path) -> None
     assert asked.revision == 2
 
 
+def test_accounts_with_the_same_login_share_it_and_it_outlives_a_reload(ask: Ask) -> None:
+    asked, provider = ask(
+        {"/token": {"access_token": TOKEN}, "/balance": only(TOKEN)},
+        **{**PARTS, "request": {"path": "/balance", "query": {"team": "${team}"}}},
+        params={"team": {"description": "team"}},
+    )
+    accounts = tuple(replace(asked.account, name=name, params={"team": name}) for name in ("a", "b", "c"))
+    other = replace(asked.account, name="d", secrets={"api_key": Secret(literal="another")})
+    scraper = Scraper(Config("prepaid.yml", (*accounts, other)))
+    assert {one.outcome and one.outcome.reason for one in scraper.scrape(None, 60)} == {None}
+    assert sorted(path.partition("?")[0] for path in provider.asked) == [*["/balance"] * 4, *["/token"] * 2]
+    changed = tuple(replace(account, params={"team": "x"}) for account in accounts)
+    scraper.configure(Config("prepaid.yml", changed))
+    assert {one.outcome and one.outcome.reason for one in scraper.scrape(None, 60)} == {None}
+    assert provider.asked[6:] == ["/balance?team=x"] * 3
+
+
+def test_who_has_more_time_fetches_a_token_that_another_had_no_time_for(ask: Ask) -> None:
+    begun = threading.Event()
+
+    def hanging(peer: Peer, _: Asked) -> None:
+        begun.set()
+        peer.hang()
+
+    asked, _ = ask({"/token": [hanging, {"access_token": TOKEN}], "/balance": only(TOKEN)}, **PARTS)
+    hasty = Collector(replace(asked.account, timeout=0.5), Client(), shared := login.Logins())
+    patient = Collector(asked.account, Client(), shared)
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(hasty.collect)
+        assert begun.wait(PATIENCE)
+        outcome = patient.collect()
+    assert first.result().reason is Reason.TIMEOUT
+    assert outcome.up, outcome.detail
+
+
 def test_a_login_may_be_at_another_place(ask: Ask, upstream: MakeUpstream) -> None:
     other = upstream(lambda peer, _: peer.answer(json.dumps({"access_token": TOKEN}).encode()))
     declared = {**LOGIN, "base_url": "https://login.example.com/v1"}
@@ -328,7 +366,8 @@ def test_a_token_is_counted_as_a_request_and_shown_nowhere(
     assert (str(wallet.balance), wallet.name, wallet.customer) == ("5", "", "")
     assert [note.rpartition(" repeats")[0] for note in outcome.notes] == ["wallet.name", "wallet.customer"]
     shown = trace(reading) + repr(reading) + "".join(capsys.readouterr())
-    shown += repr(vars(asked)) + repr(vars(asked._login)) + repr(asked._login._kept)  # noqa: SLF001
+    assert asked.collect().up
+    shown += repr(vars(asked)) + repr(vars(asked._login))  # noqa: SLF001
     assert TOKEN not in shown
     lines = [line for line in trace(reading).splitlines() if line.startswith(("request", "answer"))]
     base = provider.server.url
