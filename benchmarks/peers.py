@@ -1,23 +1,25 @@
-"""The processes that a benchmark runs, all on loopback: the upstream, the exporter, and Debian's blackbox exporter."""
+"""The processes that a benchmark runs, all on loopback: the upstream, the exporter, and others that do such work."""
 
 import http.client
 import json
 import re
+import shutil
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import quote, urlsplit
 
+from scripts import go_tools
+
 HERE = Path(__file__).resolve().parent
 KEY = "bench-key"
 PROVIDERS = ("coldmailreseller", "smspubli", "flexprice", "apimall")
-BLACKBOX = "prometheus-blackbox-exporter"
 
 _PROMETHEUS = {
     "Accept": "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5,*/*;q=0.1",
@@ -151,7 +153,7 @@ class Accounts:
         return json.dumps({"defaults": {"min_interval": min_interval}, "accounts": accounts})
 
     def probes(self) -> list[str]:
-        """Return the paths by which Prometheus would have the blackbox exporter ask the same, one an account."""
+        """Return the paths by which Prometheus would have a prober ask the same, one an account."""
         endpoints = {
             "coldmailreseller": "/wallet/get-balance",
             "smspubli": "/account/get-balance",
@@ -202,35 +204,97 @@ def exporter(folder: Path, accounts: Accounts, min_interval: str = "0s", *flags:
         yield running
 
 
-@contextmanager
-def blackbox(folder: Path, authority: Path) -> Iterator[Program]:
-    """Run the blackbox exporter with a module for each provider."""
-    requests: dict[str, dict[str, Any]] = {
-        "coldmailreseller": {"headers": {"cmr-x-api-key": KEY}},
-        "smspubli": {
-            "method": "POST",
-            "headers": {"Content-Type": "application/json"},
-            "body": json.dumps({"api_key": KEY}),
-        },
-        "flexprice": {"headers": {"x-api-key": KEY}},
-        "apimall": {"bearer_token": KEY},
-    }
+_REQUESTS: dict[str, dict[str, Any]] = {
+    "coldmailreseller": {"headers": {"cmr-x-api-key": KEY}},
+    "smspubli": {"headers": {"Content-Type": "application/json"}, "body": json.dumps({"api_key": KEY})},
+    "flexprice": {"headers": {"x-api-key": KEY}},
+    "apimall": {"headers": {"Authorization": f"Bearer {KEY}"}},
+}
+"""What all of them send to a provider, beside its path."""
+
+
+def _blackbox_configuration(authority: Path) -> dict[str, Any]:
     common = {
         "fail_if_body_not_matches_regexp": ['"(api_credits|balance)": *"?[0-9]'],
         "preferred_ip_protocol": "ip4",
         "tls_config": {"ca_file": str(authority)},
     }
-    modules = {name: {"prober": "http", "http": own | common} for name, own in requests.items()}
-    file = folder / "blackbox.yml"
-    file.write_text(json.dumps({"modules": modules}), encoding="utf-8")
-    port = _free_port()
-    process = _started(
-        [BLACKBOX, f"--config.file={file}", f"--web.listen-address=127.0.0.1:{port}"],
-        stderr=subprocess.DEVNULL,
-    )
-    with Program(process, port) as running:
-        _await_port(running)
-        yield running
+    method = {"smspubli": {"method": "POST"}}
+    return {
+        name: {"prober": "http", "http": {**request, **method.get(name, {}), **common}}
+        for name, request in _REQUESTS.items()
+    }
+
+
+def _json_configuration(authority: Path) -> dict[str, Any]:
+    paths = {
+        "coldmailreseller": "{ .data.balance }",
+        "smspubli": "{ .result.balance }",
+        "flexprice": "{ [0].real_time_balance }",
+        "apimall": "{ .data.api_credits }",
+    }
+    modules = {
+        name: {
+            **request,
+            "metrics": [{"name": "balance", "path": paths[name]}],
+            "http_client_config": {"tls_config": {"ca_file": str(authority)}},
+        }
+        for name, request in _REQUESTS.items()
+    }
+    modules["smspubli"]["body"] = {"content": modules["smspubli"]["body"]}  # what has a body is posted
+    return modules
+
+
+@dataclass(frozen=True)
+class Prober:
+    """Another exporter that is asked for one account at a time, by a module for each provider."""
+
+    name: str
+    program: str
+    configuration: Callable[[Path], dict[str, Any]]
+    succeeded: bytes
+    """What its page says of a balance that was read."""
+
+    def installed(self) -> bool:
+        """Return whether it can be measured here."""
+        return shutil.which(self.program) is not None
+
+    @contextmanager
+    def run(self, folder: Path, authority: Path) -> Iterator[Program]:
+        """Run it."""
+        file = folder / f"{Path(self.program).name}.yml"
+        file.write_text(json.dumps({"modules": self.configuration(authority)}), encoding="utf-8")
+        port = _free_port()
+        process = _started(
+            [self.program, f"--config.file={file}", f"--web.listen-address=127.0.0.1:{port}"],
+            stderr=subprocess.DEVNULL,
+        )
+        with Program(process, port) as running:
+            _await_port(running)
+            yield running
+
+
+BLACKBOX = Prober(
+    "blackbox exporter of Debian 12",
+    "prometheus-blackbox-exporter",
+    _blackbox_configuration,
+    b"\nprobe_success 1",
+)
+PROBERS = (
+    BLACKBOX,
+    Prober(
+        "blackbox exporter 0.27",
+        str(go_tools.kept("blackbox_exporter") / "blackbox_exporter"),
+        _blackbox_configuration,
+        b"\nprobe_success 1",
+    ),
+    Prober(
+        "json_exporter 0.7",
+        str(go_tools.kept("json_exporter") / "json_exporter"),
+        _json_configuration,
+        b"\nbalance ",
+    ),
+)
 
 
 def _started(command: Sequence[str], **streams: int) -> subprocess.Popen[str]:
@@ -253,4 +317,4 @@ def _await_port(program: Program) -> None:
             return program.page().close()
         except ConnectionRefusedError:
             time.sleep(0.01)
-    raise SystemExit("the blackbox exporter did not start")
+    raise SystemExit(f"{program.process.args!r} did not start")
