@@ -282,12 +282,24 @@ BLOCKS: dict[str, Callable[[], str]] = {
 }
 
 
+def chart_credentials() -> str:
+    """Write a template of the chart that knows which credentials the built-in providers have, where not `api_key`."""
+    known = {name: list(providers.built_in(name).definition.credentials) for name in providers.names()}
+    others = {name: credentials for name, credentials in known.items() if credentials != ["api_key"]}
+    lines = ",\n".join(f"  {json.dumps(name)}: {json.dumps(names)}" for name, names in others.items())
+    return (
+        "{{- /* What the built-in providers call their credentials, where it is not api_key; by `make docs`. */ -}}\n"
+        f'{{{{- define "prepaid-exporter.builtInCredentials" -}}}}\n{{\n{lines}\n}}\n{{{{- end -}}}}\n'
+    )
+
+
 def pages() -> Iterator[tuple[Path, str]]:
     """Yield every generated file with the text that it should have."""
     for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))):
         text = path.read_text(encoding="utf-8")
         if _BLOCK.search(text):
             yield path, _BLOCK.sub(lambda match: f"{match[1]}\n{BLOCKS[match[2]]()}\n{match[3]}", text)
+    yield ROOT / "helm" / "prepaid-exporter" / "templates" / "_credentials.tpl", chart_credentials()
     yield ROOT / "docs" / "prepaid.schema.json", json.dumps(schema(), indent=2) + "\n"
     yield ROOT / "docs" / "definition.schema.json", json.dumps(definition_schema(), indent=2) + "\n"
     yield ROOT / "docs" / "accounts.schema.json", json.dumps(accounts_schema(), indent=2) + "\n"

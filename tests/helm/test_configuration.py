@@ -12,6 +12,7 @@ import yaml
 
 from exporter.config import Account, Config, load
 from exporter.config.settings import AccountSettings, DefaultSettings, FileSettings
+from exporter.providers import built_in, names
 from exporter.schema.problems import ConfigurationError
 
 Manifest = dict[str, Any]
@@ -113,6 +114,19 @@ def test_credentials_of_an_own_definition_are_expected_in_the_secret_of_all(rend
     assert {key for key in read if key.startswith("user")} == {"user_env"}
 
 
+def test_every_built_in_provider_has_its_own_credentials_in_the_secret_of_all(render: Render) -> None:
+    known = {name: list(built_in(name).definition.credentials) for name in names()}
+    accounts = [{"name": name, "provider": name} for name in known]
+    (text,) = [
+        m["data"]["prepaid.yml"]
+        for m in render(values_of(*accounts))
+        if m["kind"] == "ConfigMap" and "data" in m
+    ]
+    for entry in yaml.safe_load(text)["accounts"]:
+        given = {key.removesuffix("_file") for key in entry if key.endswith("_file")}
+        assert given == set(known[entry["provider"]]), entry["provider"]
+
+
 def test_a_variable_may_have_any_name_that_extra_env_gives_it(render: Render) -> None:
     account = {**ACCOUNT, "api_key_env": "mall_key"}
     environment = [{"name": "mall_key", "valueFrom": {"secretKeyRef": {"name": "keys", "key": "mall"}}}]
@@ -160,7 +174,8 @@ def test_every_key_of_an_account_that_the_exporter_knows_can_be_written(
     chart: helm.Chart, mount: Mount
 ) -> None:
     examples: Manifest = {
-        **ACCOUNT,
+        "name": "mall",
+        "provider": "reloadly",
         "params": {},
         "currency": "CREDITS",
         "thresholds": {"critical": 1},
@@ -170,6 +185,7 @@ def test_every_key_of_an_account_that_the_exporter_knows_can_be_written(
         "timeout": "3s",
         "min_interval": "1m",
         "base_url": "http://gateway.test/v1",
+        "login_base_url": "http://login.test",
         "allow_http": True,
         "ca_file": certifi.where(),
         "proxy_url": "http://proxy.test:3128",

@@ -9,7 +9,6 @@ from typing import Any
 import helm_python as helm
 import kubernetes_validate
 import pytest
-import yaml
 
 Render = Callable[..., list[dict[str, Any]]]
 
@@ -83,13 +82,6 @@ def test_a_param_that_is_a_number_must_be_quoted_since_helm_rounds_it(chart: hel
     assert f"{PLACE}.params.id: must be in quotes" in str(refusal.value)
     quoted = json.dumps(chart.render(helm.values_from_yaml(text % f'"{number}"')))
     assert number in quoted
-
-
-def test_every_built_in_provider_has_the_one_credential_that_the_chart_knows_of(root: Path) -> None:
-    definitions = [*(root / "exporter/providers").glob("*.yml")]
-    assert definitions
-    for file in definitions:
-        assert list(yaml.safe_load(file.read_text(encoding="utf-8"))["credentials"]) == ["api_key"], file
 
 
 def test_a_key_is_refused_where_the_schema_was_skipped(chart_path: Path, tmp_path: Path) -> None:

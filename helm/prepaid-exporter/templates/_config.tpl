@@ -70,12 +70,16 @@ A key never passes through here: an account's `secrets` become paths of mounted 
 {{- toJson $blocked -}}
 {{- end -}}
 
-{{- /* The credentials that an account's provider declares, as JSON. Every built-in one has `api_key` and no other; of a
-definition that declares none, the exporter itself complains. Input: account, values. */ -}}
+{{- /* The credentials that an account's provider declares, as JSON. Of a definition that declares none, the exporter itself
+complains. Input: account, values. */ -}}
 {{- define "prepaid-exporter.credentials" -}}
 {{- $account := index . 0 -}}
 {{- $definition := get (index . 1).providers $account.provider | default dict -}}
-{{- $definition.credentials | default (and $definition $account.secrets) | default (dict "api_key" dict) | toJson -}}
+{{- $builtIn := dict -}}
+{{- range get (include "prepaid-exporter.builtInCredentials" . | fromJson) (toString $account.provider) | default (list "api_key") -}}
+  {{- $_ := set $builtIn . dict -}}
+{{- end -}}
+{{- $definition.credentials | default (and $definition $account.secrets) | default $builtIn | toJson -}}
 {{- end -}}
 
 {{- /* Which entry of which secret holds each credential of an account, as JSON. Input: path, account, values. */ -}}
