@@ -21,6 +21,7 @@
   "openprovider": ["username", "password"],
   "ovhcloud": ["application_key", "application_secret", "consumer_key"],
   "oxylabs": ["username", "password"],
+  "parallel": ["access_token"],
   "paypal": ["client_id", "client_secret"],
   "plivo": ["auth_id", "auth_token"],
   "reloadly": ["client_id", "client_secret"],
