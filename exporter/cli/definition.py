@@ -131,13 +131,14 @@ def try_(  # noqa: PLR0913 - one argument a flag
         try:
             document = extractor.document(status or saved_status, body, content_type, before)
             wallets, notes = extractor.wallets(document, account.currency, first=before)
+            further = tuple(_further(extractor, document))
         except Failure as failure:
             _fail(provider, failure, body, content_type, status or saved_status)
         for wallet in wallets:
             click.echo(sentence(wallet))
         if not wallets:
             click.echo("no wallets")
-        for note in notes:
+        for note in (*notes, *further):
             click.echo(f"note: {note}")
 
 
@@ -177,6 +178,12 @@ def _read(file: Path) -> tuple[bytes, str, int]:
         return content, "", 200
     types = re.search(rb"(?im)^content-type: *([^\r\n]*)", head[2])
     return content[head.end() :], types[1].decode("latin-1") if types else "", int(head[1])
+
+
+def _further(extractor: Extractor, document: Any) -> Iterator[str]:
+    """Yield what to know of an answer that is one page of several; raise `Failure` where it does not say whether."""
+    if extractor.pager and extractor.pager.after([document], []) is not None:
+        yield "there are further pages, whose wallets and amounts are not in this answer"
 
 
 def _first(extractor: Extractor, file: Path | None) -> Any:

@@ -403,6 +403,24 @@ def test_a_definition_with_a_first_request_is_tried_with_both_answers(invoke: An
     assert failed.err.startswith("down: malformed; first.gives.id is missing: nothing at id\n")
 
 
+def test_a_page_that_is_not_the_last_is_told(invoke: Any, tmp_path: Path) -> None:
+    begun(invoke, CASES[0], tmp_path)
+    file = tmp_path / "acme.yml"
+    head = file.read_text().partition("request:")[0]
+    rest = (
+        "{path: /b, pages: {query: p, next: next}}\nauth: {type: bearer}\nwallets: {items: w, balance: b}\n"
+    )
+    file.write_text(f"{head}request: {rest}")
+    for answer, told in (('{"w": [], "next": 2}', 1), ('{"w": [], "next": null}', 0)):
+        (tmp_path / "answer").write_text(answer)
+        result = invoke("definition", "try", "acme.yml", "--answer", "answer", "--currency", "EUR")
+        assert result.status == 0, result.err
+        assert result.out.count("note: there are further pages") == told
+    (tmp_path / "answer").write_text('{"w": []}')
+    result = invoke("definition", "try", "acme.yml", "--answer", "answer", "--currency", "EUR")
+    assert result.err.startswith("down: malformed; the token of the next page is missing")
+
+
 def test_params_are_given_or_stand_in_capitals(invoke: Any, tmp_path: Path) -> None:
     curl = f"curl 'https://api.example.com/v1/users/482193/balance?project=p1' -H 'X-Key: {KEY}'"
     begun(invoke, Case("", curl, '{"balance": 5}', (), ""), tmp_path)
