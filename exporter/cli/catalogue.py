@@ -111,6 +111,7 @@ def _facts(provider: Provider) -> Iterator[str]:
         *(("source", link) for link in definition.sources),
         ("looked up", definition.looked_up),
         ("base_url", definition.base_url),
+        ("login_base_url", definition.login and definition.login.base_url),
         ("exports", ", ".join(exports(definition))),
         ("currency", currency(provider)),
         ("min_interval", definition.min_interval and f"{duration_text(definition.min_interval)} recommended"),

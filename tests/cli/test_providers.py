@@ -61,6 +61,14 @@ def test_another_name_leads_to_the_provider(invoke: Any, alias: str, tmp_path: A
     assert result.status == 1
 
 
+def test_every_host_that_gets_a_key_is_shown(invoke: Any) -> None:
+    shown = invoke("providers", "reloadly").out
+    assert re.findall(r"^  (?:login_)?base_url +(\S+)$", shown, re.MULTILINE) == [
+        "https://topups.reloadly.com",
+        "https://auth.reloadly.com",
+    ]
+
+
 def test_a_name_and_a_search_do_not_go_together(invoke: Any) -> None:
     result = invoke("providers", "apimall", "--search", "mall")
     assert result.status == 2
