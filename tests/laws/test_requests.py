@@ -10,6 +10,8 @@ from pydantic import ValidationError
 
 from exporter.config import Account
 from exporter.config.settings import AccountSettings
+from exporter.extract.first import FirstReader
+from exporter.extract.login import LoginReader
 from exporter.model import Failure, Reason
 from exporter.providers import Provider
 from exporter.providers.consistency import consistency
@@ -87,6 +89,36 @@ def test_a_header_and_the_values_in_it_can_be_sent(name: str, text: str, prefix:
         made = loaded(request=request, auth=auth)
         if made and allowed(value) and (prepared := sent(made, value)):
             travels(prepared, made.base_url)
+
+
+@LAW
+@given(TEXT | ODD, TEXT | ODD)
+@example("\x7f", "\x85")
+@example("\u2028", "a\u2028")
+@example("\ud800", "\ud800")
+@example(" a ", " a ")
+def test_what_an_answer_gives_to_a_request_can_be_sent_where_it_is_taken(given: str, token: str) -> None:
+    login = {"path": "/", "form": {"key": "${api_key}"}, "gives": {"token": "token"}}
+    made = loaded(
+        login={"method": "POST", **login},
+        first={"path": "/${id}", "gives": {"given": "given"}},
+        request={"path": "/${given}/b", "query": {"q": "${given}"}, "headers": {"X": "${given}"}},
+        auth={"type": "bearer", "credential": "token"},
+    )
+    assert made
+    assert made.login
+    assert made.first
+    try:
+        values = FirstReader(made, made.first).given({"given": given})
+        tokens = LoginReader(made, made.login).tokens({"token": token}, {})
+    except Failure as failure:
+        if failure.reason is Reason.MALFORMED:
+            return
+        raise
+    account = Account("a", Provider("acme", made), {}, {"id": "x"}, made.base_url, 10, 0)
+    request = prepare(account, {"api_key": "k", **tokens}, made.request, values)
+    travels(request, made.base_url)
+    assert request.redacted.url == f"{made.base_url}/***/b?q=***"
 
 
 def allowed(value: str) -> bool:
