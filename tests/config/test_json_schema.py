@@ -21,6 +21,7 @@ ONLY_THE_PROGRAM = {
     "duplicate-account",
     "empty-variable",
     "key-in-place-of-a-file",
+    "login-base-url",
     "name-with-odd-characters",
     "own-definition",
     "own-definition-named-twice",
