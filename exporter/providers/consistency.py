@@ -45,6 +45,7 @@ _NOUNS = {"login": "login", "first": "first request", "request": "request"}
 _SECRET = re.compile(
     r"(.*_)?((api|access|app|auth|client|private)_?key|token|secret|password|passwd|passphrase|pwd|psw)|key|pass"
 )
+_TOKEN = re.compile(r"token|session|jwt")
 _LIKE_A_KEY = re.compile(r"(?=(?:.*[A-Za-z][0-9]){2})(?=.*[0-9][A-Za-z])[A-Za-z0-9_.~-]{20,}")
 _FORGOTTEN_SIGN = re.compile(r"(?<!\$)\{([A-Za-z_]\w*)\}")
 
@@ -180,14 +181,21 @@ def _unused(definition: Definition) -> Found:
     for where, names, _ in _declared(definition):
         for name in names:
             if name not in used:
-                yield (*where, name), f"is used nowhere; write ${{{name}}} where its value goes"
+                or_auth = f"name it in auth (credential: {name}), or " if where[0] == "login" else ""
+                yield (*where, name), f"is used nowhere; {or_auth}write ${{{name}}} where its value goes"
 
 
 def _authentication(definition: Definition) -> Found:
     for where, auth in _auths(definition):
         if isinstance(auth, TokenAuth | FieldAuth):
             known = (_known(definition, str(where[0])) - set(definition.params)) | set(definition.credentials)
-            yield from _undeclared((*where, "credential"), [auth.credential], known)
+            hint = (
+                "; a token comes from a login"
+                if _TOKEN.search(auth.credential) and not definition.login
+                else ""
+            )
+            for at, told in _undeclared((*where, "credential"), [auth.credential], known):
+                yield at, told + hint
         if isinstance(auth, FieldAuth) and auth.type == "header":
             try:
                 header_name(auth.name)

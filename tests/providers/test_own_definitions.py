@@ -874,11 +874,12 @@ LOGIN = "method: POST, path: /token, form: {key: '${api_key}'}, gives: {token: a
     [
         (
             {"login": f"{{{LOGIN}}}"},
-            "login.gives.token: is used nowhere; write ${token} where its value goes",
+            "login.gives.token: is used nowhere; name it in auth (credential: token), "
+            "or write ${token} where its value goes",
         ),
         (
             {"auth": "{type: bearer, credential: token}"},
-            "auth.credential: uses 'token', which is not declared (declared: api_key)",
+            "auth.credential: uses 'token', which is not declared (declared: api_key); a token comes from a login",
         ),
         (
             {
