@@ -20,12 +20,15 @@ from exporter.providers.definition import Login as LoginCall
 from exporter.schema.validation import did_you_mean
 from exporter.scrape.login import Login, Logins, Tokens
 from exporter.scrape.senders import Senders
-from exporter.upstream.answer import Answer
+from exporter.upstream.answer import MAX_SIZE, Answer
 from exporter.upstream.client import Client, Sender, StaleError
 from exporter.upstream.trust import trusted
 
 MAX_RETRY_AFTER = 3600.0
 """Longest time, in seconds, for which a provider's Retry-After is obeyed."""
+
+_MAX_SIZE_OF_ALL = 4 * MAX_SIZE
+"""Longest answers, in bytes, of one collection: the documents of all pages are held at once."""
 
 _HOLDING_STATUSES = (429, 503)
 _NAMED = 6
@@ -167,6 +170,8 @@ class Collector:
                 sender = self._senders.sender("request", call, secrets, given, page)
                 document, _ = collection.ask(sender, self._extractor.answers, {"$first": first})
                 documents.append(document)
+                if sum(exchange.size or 0 for exchange in collection.exchanges) > _MAX_SIZE_OF_ALL:
+                    raise Failure(Reason.TOO_LARGE, f"the answers are over {_MAX_SIZE_OF_ALL} bytes together")
                 asked += [] if page is None else [page]
                 page = pager.after(documents, asked) if pager else None
             if page is None:

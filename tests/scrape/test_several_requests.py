@@ -207,6 +207,21 @@ def test_no_more_than_a_hundred_pages_are_asked_for(ask: Ask) -> None:
     assert len(provider.asked) == 100
 
 
+def test_all_pages_together_are_below_a_size(ask: Ask) -> None:
+    numbers = iter(range(100))
+    asked, provider = ask(
+        {"/w": lambda peer, _: peer.answer(b'{"w": [], "next": %d}' % next(numbers) + b" " * 900_000)},
+        request={"path": "/w", "pages": {"query": "page", "next": "next"}},
+        wallets={"items": "w", "balance": "balance", "currency": {"literal": "EUR"}},
+    )
+    outcome = asked.collect()
+    assert (outcome.reason, outcome.detail) == (
+        Reason.TOO_LARGE,
+        "page 5: the answers are over 4194304 bytes together",
+    )
+    assert len(provider.asked) == 5
+
+
 def test_the_first_document_counts_in_every_path_of_the_second(ask: Ask) -> None:
     asked, _ = ask(
         {"/limit": {"limit": "100.5", "unit": "usd"}, "/used": {"used": 2550, "state": "ok"}},
