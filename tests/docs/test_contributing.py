@@ -47,8 +47,10 @@ def test_a_new_provider_is_made_to_the_letter(root: Path, text: str, tmp_path: P
     # What makes the development environment is not part of the section: it is the one that runs this test.
     assert commands[0].startswith("make setup\n")
     commands[0] = commands[0].removeprefix("make setup\n")
-    for folder in ("exporter", "tests", "docs", "scripts"):
-        shutil.copytree(root / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    for folder in ("exporter", "tests", "docs", "scripts", "helm"):
+        shutil.copytree(
+            root / folder, tmp_path / folder, symlinks=True, ignore=shutil.ignore_patterns("__pycache__")
+        )
     for file in root.glob("[!.]*.*"):
         shutil.copy2(file, tmp_path)
     shutil.copy2(root / "Makefile", tmp_path)
