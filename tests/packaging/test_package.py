@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-import exporter
 from tests import packages
 from tests.programs import PATIENCE
 
@@ -109,7 +108,7 @@ def test_the_installed_program_brings_its_rules_dashboards_and_units(
         assert {file.name for file in (tmp_path / "out" / part).iterdir()} == names
         assert all(f"{tmp_path}/out/{part}/{name}" in printed for name in names)
     rules = sorted((tmp_path / "out/grafana/rules").iterdir())
-    assert f"/blob/v{exporter.__version__}/docs/runbooks.md#" in rules[0].read_text()
+    assert "/docs/runbooks.md#" in rules[0].read_text()
     assert "/blob/main/" not in rules[0].read_text()
     subprocess.run([tool("promtool"), "check", "rules", *rules], check=True, capture_output=True)
 
