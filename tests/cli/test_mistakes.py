@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from exporter import __version__
+from exporter.cli import main
 from exporter.cli.check import command as check
 
 COMMANDS = ["serve", "check", "validate", "providers", "definition", "export", "demo"]
@@ -161,4 +162,6 @@ def test_a_textfile_that_may_not_be_read_may_be_replaced(
     # The tests may run as root, who may read everything.
     monkeypatch.setattr("os.access", lambda _, mode: mode != os.R_OK)
     arguments = ["--textfile", str(tmp_path / "prepaid.prom")]
-    assert check.make_context("check", arguments).params["textfile"] == tmp_path / "prepaid.prom"
+    # With the settings of the program: a command keeps the help flags of the first context that it is made in.
+    context = check.make_context("check", arguments, **main.context_settings)
+    assert context.params["textfile"] == tmp_path / "prepaid.prom"
