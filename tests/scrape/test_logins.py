@@ -229,7 +229,7 @@ def test_no_other_failure_costs_the_token(failure: Any, ask: Ask) -> None:
             Reason.RATE_LIMITED,
             "the answer's error code says that calls are too frequent",
         ),
-        (b"<html>", Reason.MALFORMED, "the answer is not JSON"),
+        (b"<html>", Reason.MALFORMED, "the answer is a page for people (HTML)"),
         ({"ok": False}, Reason.API_ERROR, "a success status with an error in the body"),
         ({}, Reason.MALFORMED, "gives.token is missing: nothing at access_token"),
         ({"access_token": None}, Reason.MALFORMED, "gives.token is missing: nothing at access_token"),
