@@ -230,7 +230,7 @@ def test_no_other_failure_costs_the_token(failure: Any, ask: Ask) -> None:
             "the answer's error code says that calls are too frequent",
         ),
         (b"<html>", Reason.MALFORMED, "the answer is a page for people (HTML)"),
-        ({"ok": False}, Reason.API_ERROR, "a success status with an error in the body"),
+        ({"ok": False}, Reason.API_ERROR, "a success status with an error in the body, at ok"),
         ({}, Reason.MALFORMED, "gives.token is missing: nothing at access_token"),
         ({"access_token": None}, Reason.MALFORMED, "gives.token is missing: nothing at access_token"),
         ({"access_token": ""}, Reason.MALFORMED, "gives.token is no text: a text at access_token"),
