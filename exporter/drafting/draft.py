@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -79,6 +79,7 @@ def draft(name: str, plan: Plan, body: bytes, content_type: str = "") -> Draft:
     chosen, others = found[0], [one for one in found[1:] if one.score > _NO_AMOUNT]
     unit = currency(document, chosen) if kind != "text" else None
     rule = success(document)
+    plan = plan if kind == "json" else _accepting_all(plan)
     lines = [*_head(name, plan), *([f"answer: {kind}"] if kind != "json" else [])]
     lines += [f"success: {flow(rule)}"] if rule else []
     page = further(document)
@@ -104,6 +105,14 @@ def draft(name: str, plan: Plan, body: bytes, content_type: str = "") -> Draft:
     if contains_secret(fixture, secrets):
         raise DraftError("the key stands in the answer in a place from which it cannot be taken")
     return Draft(provider, text, fixture, tuple(_told(provider, chosen, others, unit, page)))
+
+
+def _accepting_all(plan: Plan) -> Plan:
+    """Return a plan that accepts what curl does, where it does not say itself: by itself a request asks for JSON."""
+    headers = plan.request.get("headers", {})
+    if any(name.lower() == "accept" for name in headers):
+        return plan
+    return replace(plan, request={**plan.request, "headers": {**headers, "Accept": "*/*"}})
 
 
 def _document(body: bytes, content_type: str) -> tuple[str, Any]:

@@ -153,6 +153,7 @@ CASES = [
         '<account><balance currency="GBP">3.50</balance></account></reply>',
         (
             "answer: xml",
+            '  headers: {Accept: "*/*"}',
             "auth: {type: header, name: X-Api-Key}",
             '  currency: "reply.account.balance.\\"@currency\\""',
             '  balance: "reply.account.balance.\\"#text\\""',
