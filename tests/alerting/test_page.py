@@ -125,9 +125,8 @@ def night(
         text = text.replace("prepaid-exporter:10710", target)
         scraping = yaml.safe_load(text)
         run.patient(scraping)
-        recording = yaml.safe_load(run.faster((shipped / "rules/recording.yml").read_text()))["groups"][0][
-            "rules"
-        ]
+        groups = yaml.safe_load(run.faster((shipped / "rules/recording.yml").read_text()))["groups"]
+        recording = [rule for group in groups for rule in group["rules"]]
         past(each_age, server, f"http://{target}", recording)
         url = stack.enter_context(prometheus(each_age("prometheus"), server, yaml.safe_dump(scraping)))
         yield Night(simulator, alerts, url, received)
@@ -153,7 +152,7 @@ def past(tool: Callable[[str], str], server: Path, exporter: str, recording: lis
             then = mine.sub(partial(richer, spent), page)
             lines.writelines(samples(then, moment, scrape))
         lines.write("# EOF\n")
-    wanted = {"wallet:prepaid_balance:min", "wallet:prepaid_spend:step5m"}
+    wanted = {"wallet:prepaid_balance:min", "wallet:prepaid_balance:drop5m", "wallet:prepaid_spend:step5m"}
     rules = [rule for rule in recording if rule["record"] in wanted]
     backfill(tool, server, readings, rules, (now - 75, now), "1s")
 

@@ -16,14 +16,22 @@ from exporter.providers.mapping import WalletMapping
 HERE = Path(__file__).resolve().parent
 RULES = HERE.parents[1] / "grafana" / "rules"
 UNIT_TESTS = sorted((HERE / "rules").glob("*.test.yml"))
-RUNBOOKS = "https://github.com/prepaid-exporter/prepaid-exporter/blob/main/docs/runbooks.md"
+RUNBOOKS = (
+    "https://github.com/prepaid-exporter/prepaid-exporter/blob/"
+    '{{ with query "topk(1, last_over_time(prepaid_exporter_build_info[1d]))" }}'
+    "v{{ (. | first).Labels.version }}{{ else }}main{{ end }}/docs/runbooks.md"
+)
+"""Where the runbooks of the version that runs are."""
 DASHBOARDS = "https://grafana.example.com/d/"
 ANNOTATIONS = {"summary", "description", "runbook_url", "dashboard_url"}
-FACTS = {"balance", "runway", "age", "topup_url"}
+FACTS = {"balance", "runway", "age", "topup_url", "now"}
+LINKS = {"status_url", "debug_url"}
+"""What an alert about an account has besides, on the exporter's status page."""
 # Names that Prometheus itself gives.
 OF_PROMETHEUS = {
     "up": {"job", "instance", "account", "provider"},
     "node_textfile_mtime_seconds": {"job", "instance", "file"},
+    "alertmanager_notifications_failed_total": {"job", "instance", "integration"},
 }
 
 
@@ -80,8 +88,8 @@ def test_the_rules_do_what_their_unit_tests_say(path: Path, each_age: Callable[[
 def test_every_field_that_the_rules_hold_is_one_that_the_exporter_can_miss() -> None:
     held = {
         name
-        for _, expression in EXPRESSIONS
-        for name in re.findall(r'prepaid_wallet_field_missing\{field=~?"(\w+)', expression)
+        for record in ("wallet:prepaid_wallet:given", "wallet:prepaid_wallet_field:lost")
+        for name in re.findall(r'"field",\s*"(\w+)', RECORDED[record]["expr"])
     }
     assert {"thresholds", "status", "auto_recharge_threshold"} <= held
     assert held <= WalletMapping.model_fields.keys()
@@ -164,7 +172,8 @@ def test_every_alert_says_what_a_person_needs(name: str) -> None:
     else:
         assert "ccount" not in rule["expr"] or name == "PrepaidExporterAbsent"
     about_a_wallet = "$labels.wallet" in annotations["description"]
-    facts = annotations.keys() - ANNOTATIONS
+    assert (annotations.keys() >= LINKS) == ("$labels.account" in annotations["description"])
+    facts = annotations.keys() - ANNOTATIONS - LINKS
     assert facts == FACTS if about_a_wallet else facts <= {"topup_url"}
     assert about_a_wallet == any("wallet" in alert["exp_labels"] for alert in fired_alerts(name))
 
@@ -216,8 +225,10 @@ def test_rules_read_only_what_the_exporter_gives_or_a_rule_records(name: str, ex
 def test_texts_look_up_only_what_the_exporter_gives_or_a_rule_records(name: str) -> None:
     known = {family.name for family in FAMILIES} | set(RECORDED)
     for text in ALERTS[name]["annotations"].values():
-        looked_up = re.findall(r"\b((?:wallet:)?prepaid_\w+(?::\w+)?)\{%s", text)
-        assert len(looked_up) == text.count("with query")
+        looked_up = re.findall(r"\b((?:\w+:)?prepaid_\w+(?::\w+)?)(?:\{|\[1d\])", text)
+        assert len(looked_up) >= len(re.findall(r"\bquery \(?printf|\bquery \"topk", text)) - text.count(
+            "__name__"
+        )
         assert set(looked_up) <= known
 
 
@@ -229,9 +240,36 @@ def test_a_recording_rule_is_evaluated_after_the_ones_that_it_reads() -> None:
         before.add(name)
 
 
+GROUPS = yaml.safe_load((RULES / "recording.yml").read_text())["groups"]
+
+
 def test_steps_of_five_minutes_are_a_multiple_of_the_interval_that_records_them() -> None:
-    [group] = yaml.safe_load((RULES / "recording.yml").read_text())["groups"]
-    assert 300 % seconds(group["interval"]) == 0
+    intervals = {seconds(group["interval"]) for group in GROUPS}
+    assert intervals == {60, 1800}
+    assert 300 % min(intervals) == 0
+
+
+@pytest.mark.parametrize("path", sorted(RULES.glob("*.yml")), ids=lambda path: path.name)
+def test_no_group_is_larger_than_mimir_allows(path: Path) -> None:
+    groups = yaml.safe_load(path.read_text())["groups"]
+    assert {group["name"]: len(group["rules"]) for group in groups if len(group["rules"]) > 20} == {}
+
+
+def test_only_the_first_group_of_recordings_reads_what_is_scraped() -> None:
+    # The groups are evaluated side by side: what is scraped meanwhile would not fit what the group before recorded.
+    for group in GROUPS[1:]:
+        for rule in group["rules"]:
+            read = {selector.name for selector in selectors(rule["expr"])}
+            assert read <= RECORDED.keys(), rule["record"]
+
+
+@pytest.mark.parametrize(("name", "expression"), EXPRESSIONS, ids=[name for name, _ in EXPRESSIONS])
+def test_no_window_that_counts_ends_on_a_sample(name: str, expression: str) -> None:
+    # Prometheus 2 counts a sample on the window's far edge, Prometheus 3 does not.
+    for function, window, shift in re.findall(
+        r"\b(\w+)_over_time\((?:[^()]|\([^()]*\))*?\[([\ddhms]+)(?::\w+)?\]( offset 1ms)?", expression
+    ):
+        assert function == "last" or seconds(window) % 60 == 30 or shift or "23h45m" in window, (name, window)
 
 
 def test_no_alert_about_an_account_names_the_exporter_instance() -> None:

@@ -88,7 +88,7 @@ def test_an_alert_is_switched_off_by_its_name(alerts: Rules, shipped: dict[str, 
         assert set(alerts(alerts={name: {"enabled": False}})) == set(shipped) - {name}
 
 
-@pytest.mark.parametrize("section", ["prometheusRule", "dashboards", "grafanaDashboard"])
+@pytest.mark.parametrize("section", ["prometheusRule", "dashboards"])
 def test_a_chart_without_its_files_says_so(chart_path: Path, tmp_path: Path, section: str) -> None:
     copy = shutil.copytree(chart_path, tmp_path / "prepaid-exporter", ignore=shutil.ignore_patterns("files"))
     with helm.Chart.load(copy) as chart, pytest.raises(helm.HelmError) as refusal:
@@ -139,11 +139,11 @@ def test_a_change_touches_nothing_but_itself(
 
 
 def test_a_threshold_and_the_words_for_it_are_changed_together(alerts: Rules) -> None:
-    changes = {"PrepaidRunwayCritical": {"replace": {"86400": "172800", "24 hours": "48 hours"}}}
-    rule = alerts(alerts=changes)["PrepaidRunwayCritical"]
-    assert "172800" in rule["expr"]
-    assert "86400" not in rule["expr"]
-    assert "48 hours" in rule["annotations"]["summary"]
+    changes = {"PrepaidReadingStale": {"replace": {"7200": "14400", "two hours": "four hours"}}}
+    rule = alerts(alerts=changes)["PrepaidReadingStale"]
+    assert "14400" in rule["expr"]
+    assert "7200" not in rule["expr"]
+    assert "four hours" in rule["annotations"]["summary"]
 
 
 def test_a_text_that_is_not_there_is_not_replaced_in_silence(alerts: Rules) -> None:
@@ -226,17 +226,3 @@ def test_every_dashboard_is_a_config_map_that_the_sidecar_finds(root: Path, rend
         assert manifest["metadata"]["annotations"] == {"folder": "Prepaid"}
         for name, text in manifest["data"].items():
             assert json.loads(text) == json.loads(files[name].read_text(encoding="utf-8"))
-
-
-def test_every_dashboard_is_a_resource_of_the_grafana_operator(root: Path, render: Render) -> None:
-    values = {"grafanaDashboard": {"enabled": True, "folder": "Money"}}
-    boards = [manifest for manifest in render(values) if manifest["kind"] == "GrafanaDashboard"]
-    files = [json.loads(file.read_text()) for file in (root / "grafana" / "dashboards").glob("*.json")]
-    shipped = {board["uid"]: board for board in files}
-    assert {
-        json.loads(board["spec"]["json"])["uid"]: json.loads(board["spec"]["json"]) for board in boards
-    } == shipped
-    for board in boards:
-        assert board["apiVersion"] == "grafana.integreatly.org/v1beta1"
-        assert board["spec"]["folder"] == "Money"
-        assert board["spec"]["instanceSelector"] == {"matchLabels": {"dashboards": "grafana"}}
