@@ -1,4 +1,6 @@
 # make demo   the exporter on simulated providers; no key needed. SPEED=60: simulated seconds in a second; PORT=10710
+# make demo-stack  the same with Prometheus and Alertmanager on a week of history; pages are printed
+# make pictures  the pictures of the dashboards in docs/, from a Grafana that shows the demo; GRAFANA=http://localhost:3000
 # make test   every check and every test
 # make quick  the tests that run within Python: no companion program, no process of the command, no package index
 # make soak   100,000 scrapes while everything goes wrong; SCRAPES=2000 for a look
@@ -25,13 +27,19 @@ EDITABLE := $(UV) pip install --quiet --no-deps --build-constraints requirements
 # Where Python may not keep what it has compiled, each of the many processes of the tests compiles everything anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test quick provider setup lint unit bench soak follow docs lock tools clean help
+.PHONY: demo demo-stack pictures test quick provider setup lint unit bench soak follow docs lock tools clean help
 
 help:
 	@grep '^# make' Makefile | cut -c3-
 
 demo: $(VENV)/product
 	$(BIN)/prepaid-exporter demo --speed $(SPEED) --web.listen-address 127.0.0.1:$(PORT)
+
+demo-stack: $(VENV)/development
+	$(BIN)/python -m scripts.demo_stack $(ARGUMENTS)
+
+pictures:
+	scripts/pictures $(GRAFANA)
 
 test:
 	$(STEP) "The development environment" $(MAKE) --no-print-directory setup

@@ -59,12 +59,19 @@ def exports(definition: Definition) -> Iterator[str]:
 
 
 def needs(definition: Definition) -> Iterator[str]:
-    """Yield the credentials and params that an account must give."""
+    """Yield the credentials, params and other keys that an account must give."""
     yield from definition.credentials
     yield from (name for name, param in definition.params.items() if param.required)
     yield from (" or ".join(group) for group in definition.exactly_one)
     if definition.needs_currency:
         yield "currency"
+    if _has_no_host(definition):
+        yield "base_url"
+
+
+def _has_no_host(definition: Definition) -> bool:
+    """Return whether there is no host that is right for all: `.invalid` never resolves."""
+    return definition.base_url.endswith(".invalid")
 
 
 def currency(provider: Provider) -> str:
@@ -130,6 +137,8 @@ def _example(provider: Provider) -> Iterator[str]:
     yield f"    provider: {provider.name}"
     for name in definition.credentials:
         yield f"    {name}_file: /run/secrets/{provider.name}-{name.replace('_', '-')}"
+    if _has_no_host(definition):
+        yield "    base_url: https://host.example.com"
     needed = [name for name, param in definition.params.items() if param.required]
     needed += [group[-1] for group in definition.exactly_one]
     if needed:

@@ -259,6 +259,8 @@ def _request(prepared: Prepared) -> Iterator[str]:
 def _fail(provider: Provider, failure: Failure, body: bytes, content_type: str, status: int) -> NoReturn:
     hints = provider.definition.hints
     hint = hints.get(str(status)) or hints.get(failure.reason, "")
+    if provider.definition.needs_currency and failure.detail.endswith("currency is missing"):
+        hint = "the definition does not say it, so that the account must: --currency EUR"
     click.echo(f"down: {failure.reason}; {failure.detail}{f'; {hint}' if hint else ''}", err=True)
     with suppress(ValueError):
         kind = provider.definition.answer

@@ -40,7 +40,10 @@ def command(name: str | None, config_file: Path, search: str | None) -> None:
 def _list(search: str | None) -> None:
     listed = [providers.built_in(one) for one in providers.names()]
     if search is not None and not (listed := catalogue.found(search, listed)):
-        _fail(f"no built-in provider has {search!r} in its name, title, category, other names or currency")
+        _fail(
+            f"no built-in provider has {search!r} in its name, title, category, other names or currency; "
+            "`prepaid-exporter definition new` begins a definition of your own"
+        )
     console = terminal.console(sys.stdout)
     console.print(catalogue.table(listed, short=console.is_terminal))
     if console.is_terminal:

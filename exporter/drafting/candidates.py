@@ -57,6 +57,10 @@ _UNITS = {
     "points": "POINTS",
     "minutes": "MINUTES",
 }
+_CENTS = frozenset({"cent", "cents", "pence", "kopecks", "paise", "centavos"})
+_FURTHER = frozenset(
+    {"next", "next page", "next cursor", "next token", "next page token", "next url", "has more", "has next"}
+)
 _ID = ("id", "uuid", "wallet_id", "walletId", "account_id", "name", "type", "@id", "@name")
 _GROUPED = re.compile(r"[-+]?\d{1,3}(?:,\d{3})+(?:\.\d+)?")
 _COMMA = re.compile(r"[-+]?\d+,\d+")
@@ -65,7 +69,7 @@ _NUMBER_IN_TEXT = re.compile(r"(?<![\w.,])[-+]?\d(?:[\d.,]*\d)?(?![\d])")
 _BEFORE = re.compile(r"(?:[^\W\d_]+)?[^\w]*\Z")
 _AFTER = re.compile(r"[^\w]*(?:[^\W\d_]+)?")
 _SPECIAL = re.compile(r"([.^$*+?{}\[\]\\|()])")
-_STATES = frozenset({"success", "ok", "succeeded", "status", "result", "state", "@status", "@success"})
+_STATES = frozenset({"success", "ok", "succeeded", "status", "result", "state"})
 _GOOD_WORDS = frozenset({"ok", "success", "successful", "succeeded", "true"})
 _SENTENCE = 40
 _LONG_NUMBER = re.compile(r"\d{4}|.@")
@@ -78,10 +82,15 @@ class Candidate:
     steps: Steps
     value: Decimal
     score: float
-    spec: tuple[tuple[str, str], ...] = ()
+    spec: tuple[tuple[str, str | float], ...] = ()
     unit: str = ""
     written: str = field(default="", repr=False)
     """The text that it stands in, as far as the definition names it."""
+
+    @property
+    def is_in_cents(self) -> bool:
+        """Return whether it is read as hundredths, since its name says so."""
+        return "scale" in dict(self.spec)
 
     @property
     def items(self) -> str | None:
@@ -138,7 +147,14 @@ def _numbers(node: Any, steps: Steps) -> Iterator[Candidate]:
     elif read := _read(node):
         names = [step for step in steps if step is not None and step != "#text"]
         score = _score(names, isinstance(node, str))
-        yield replace(read, steps=steps, score=score, unit=read.unit or _unit(names), written=str(node))
+        spec = (*read.spec, ("scale", 0.01)) if _counts_cents(names, read.value) else read.spec
+        unit = read.unit or _unit(names)
+        yield replace(read, steps=steps, score=score, spec=spec, unit=unit, written=str(node))
+
+
+def _counts_cents(names: list[str], value: Decimal) -> bool:
+    """Return whether a whole number is called cents; 12.50 of them is an amount that is only called so."""
+    return bool(names) and not _CENTS.isdisjoint(_words(names[-1])) and value == value.to_integral_value()
 
 
 def _read(node: Any) -> Candidate | None:
@@ -306,7 +322,7 @@ def success(document: Any, root: Steps = ()) -> dict[str, Any] | None:
         return None
     for name, value in document.items():
         path = expression((*root, name))
-        if name.lower() in _STATES and _is_good(value):
+        if name.lower().removeprefix("@") in _STATES and _is_good(value):
             return {"path": path, "equals": [value]}
         if name.lower() in ("error", "errors", "error_message", "errormessage") and value is None:
             return {"path": path, "absent": True}
@@ -314,6 +330,16 @@ def success(document: Any, root: Steps = ()) -> dict[str, Any] | None:
             return {"path": path, "equals": [value]}
     (name, *more) = document or ("",)
     return success(document[name], (*root, name)) if name and not more else None
+
+
+def further(document: Any) -> str | None:
+    """Return the name of what says that there are further pages; None where nothing does."""
+    if not isinstance(document, dict):
+        return None
+    for name, value in document.items():
+        if " ".join(_words(name)) in _FURTHER and value not in (None, "", False):
+            return str(name)
+    return next(filter(None, map(further, document.values())), None)
 
 
 def _is_good(value: Any) -> bool:

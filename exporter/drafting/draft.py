@@ -2,13 +2,22 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from exporter import providers
-from exporter.drafting.candidates import Candidate, candidates, currency, expression, identity, success, units
+from exporter.drafting.candidates import (
+    Candidate,
+    candidates,
+    currency,
+    expression,
+    further,
+    identity,
+    success,
+    units,
+)
 from exporter.drafting.fixture import written
 from exporter.drafting.flow import flow
 from exporter.drafting.keys import Plan
@@ -62,11 +71,19 @@ def draft(name: str, plan: Plan, body: bytes, content_type: str = "") -> Draft:
         raise DraftError(
             "the answer has no number that could be a balance; is it the answer to this request?"
         )
+    if found[0].score <= 0 and isinstance(document, dict) and "access_token" in document:
+        raise DraftError(
+            "the answer gives a token and no balance: give the call that asks with the token; "
+            "docs/providers.md says under `login` how a definition fetches one"
+        )
     chosen, others = found[0], [one for one in found[1:] if one.score > _NO_AMOUNT]
     unit = currency(document, chosen) if kind != "text" else None
     rule = success(document)
+    plan = plan if kind == "json" else _accepting_all(plan)
     lines = [*_head(name, plan), *([f"answer: {kind}"] if kind != "json" else [])]
     lines += [f"success: {flow(rule)}"] if rule else []
+    page = further(document)
+    lines += [f"# Further pages may follow, as {page} says: see `pages` of a request."] if page else []
     lines += [
         "# Which codes mean a wrong key, too many calls, or that nothing is left, as the provider documents them:",
         "# errors: {code: error.code, auth: [INVALID_KEY], rate_limited: [TOO_MANY_REQUESTS]}",
@@ -87,7 +104,15 @@ def draft(name: str, plan: Plan, body: bytes, content_type: str = "") -> Draft:
         raise DraftError(f"the definition does not read the answer ({failure.detail})") from None
     if contains_secret(fixture, secrets):
         raise DraftError("the key stands in the answer in a place from which it cannot be taken")
-    return Draft(provider, text, fixture, tuple(_told(provider, chosen, others, unit)))
+    return Draft(provider, text, fixture, tuple(_told(provider, chosen, others, unit, page)))
+
+
+def _accepting_all(plan: Plan) -> Plan:
+    """Return a plan that accepts what curl does, where it does not say itself: by itself a request asks for JSON."""
+    headers = plan.request.get("headers", {})
+    if any(name.lower() == "accept" for name in headers):
+        return plan
+    return replace(plan, request={**plan.request, "headers": {**headers, "Accept": "*/*"}})
 
 
 def _document(body: bytes, content_type: str) -> tuple[str, Any]:
@@ -140,7 +165,8 @@ def _wallets(
         yield "  # currency: {literal: USD}"
     if chosen.score <= 0:
         yield "  # Nothing in the answer is called a balance: is it this number?"
-    yield f"  balance: {flow(_number(chosen, chosen))}"
+    doubt = "  # its name says cents; is it right?" if chosen.is_in_cents else ""
+    yield f"  balance: {flow(_number(chosen, chosen))}{doubt}"
     if others:
         yield "  # Other numbers of the answer, each with what it may be; more than one balance is never right:"
     for one in others:
@@ -192,13 +218,14 @@ def _at(redaction: Redaction, document: Any, chosen: Candidate) -> Any:
 
 
 def _told(
-    provider: Provider, chosen: Candidate, others: Sequence[Candidate], unit: str | None
+    provider: Provider, chosen: Candidate, others: Sequence[Candidate], unit: str | None, page: str | None
 ) -> Iterator[str]:
     """Yield what was chosen; the amounts are the operator's own, on his own screen."""
     yield f"key       {_place(provider)}; credentials: {', '.join(provider.definition.credentials)}"
     where = f"{chosen.path} of each of {chosen.items}" if chosen.items is not None else chosen.path
     count = f", the likeliest of {len(others) + 1} numbers; the others stand in comments" if others else ""
-    doubt = "; nothing in the answer is called a balance" if chosen.score <= 0 else ""
+    doubt = "; its name says cents, is it right?" if chosen.is_in_cents else ""
+    doubt += "; nothing in the answer is called a balance" if chosen.score <= 0 else ""
     yield f"balance   {where} = {chosen.value:f}{count}{doubt}"
     told = (
         unit
@@ -206,6 +233,8 @@ def _told(
         or "not in the answer: an account must say it"
     )
     yield f"currency  {told}"
+    if page:
+        yield f"pages     further ones may follow, as {page} says; the definition must say how they are asked for"
 
 
 def _place(provider: Provider) -> str:

@@ -106,12 +106,16 @@ class _Success:
         except ValueError:
             raise Failure(Reason.MALFORMED, f"{shown(self._path)} does not fit the answer") from None
         if self._fails(value):
-            raise Failure(Reason.API_ERROR, "a success status with an error in the body")
+            raise self._error()
         if rule.equals and not _among(value, rule.equals):
             if rule.errors or kind(value) not in map(kind, rule.equals):
                 found = f"{kind(value)} at {shown(self._path)}"
                 raise Failure(Reason.MALFORMED, f"the answer does not say whether it succeeded: {found}")
-            raise Failure(Reason.API_ERROR, "a success status with an error in the body")
+            raise self._error()
+
+    def _error(self) -> Failure:
+        told = f"a success status with an error in the body, at {shown(self._path)}"
+        return Failure(Reason.API_ERROR, told)
 
     def _fails(self, value: Any) -> bool:
         return value is not None if self._rule.absent else _among(value, self._rule.errors)

@@ -24,6 +24,8 @@ _SUPERSETS = {"ascii": "utf-8", "gb2312": "gb18030", "gbk": "gb18030"}
 
 _XML_CHARSET = re.compile(rb"""<\?xml[^>]*?\sencoding\s*=\s*["']([\w.-]+)["']""")
 
+_PAGE = re.compile(r"\s*<(!doctype\s+html|html)[\s>]", re.IGNORECASE)
+
 
 def parse(body: bytes, content_type: str = "", answer: str = "json", lists: Collection[str] = ()) -> Any:
     """Parse an answer of a format; raise ValueError for what is no document, or is nested over a hundred levels deep.
@@ -77,13 +79,18 @@ def _json(text: str, _lists: Collection[str]) -> Any:
             text, parse_float=_exact, parse_int=_whole, parse_constant=_refuse, object_pairs_hook=_object
         )
     except json.JSONDecodeError:
-        raise ValueError("is not JSON") from None
+        raise ValueError(_no_document(text, "is not JSON")) from None
     except RecursionError:
         raise ValueError("is nested too deeply") from None
     except ArithmeticError:
         raise ValueError("has a number that is too long or too large") from None
     _check_depth(found)
     return found
+
+
+def _no_document(text: str, problem: str) -> str:
+    """Return what is wrong with a text; a page, such as one of a proxy or of a maintenance, is called by its name."""
+    return "is a page for people (HTML)" if _PAGE.match(text) else problem
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -124,9 +131,9 @@ def _xml(text: str, lists: Collection[str]) -> Any:
         parser.feed(text)
         parser.close()
     except ElementTree.ParseError:
-        raise ValueError("is not XML") from None
+        raise ValueError(_no_document(text, "is not XML")) from None
     except DefusedXmlException:
-        raise ValueError("has a DOCTYPE, which is refused") from None
+        raise ValueError(_no_document(text, "has a DOCTYPE, which is refused")) from None
     found: Any = to_dict(text, force_list=tuple(lists), postprocessor=_without_prefix)
     return found
 

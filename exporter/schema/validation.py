@@ -3,6 +3,7 @@
 import difflib
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -110,11 +111,17 @@ def _nearest(detail: ErrorDetails) -> str:
 
 def _fields_at(model: type[BaseModel], location: Location) -> list[str]:
     """List the keys that the schema knows at a location, by way of the JSON Schema it prints."""
-    schema = model.model_json_schema()
+    schema = _schema(model)
     here: Any = schema
     for part in location:
         here = next((found for found in _steps(here, part, schema)), {})
     return [name for branch in _branches(here, schema) for name in branch.get("properties", {})]
+
+
+@lru_cache(maxsize=4)
+def _schema(model: type[BaseModel]) -> dict[str, Any]:
+    """Return the JSON Schema of a model, which is slow to make; a file may have many mistakes."""
+    return model.model_json_schema()
 
 
 def _branches(node: Any, schema: Any) -> list[Any]:

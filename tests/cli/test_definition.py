@@ -84,6 +84,40 @@ CASES = [
         "main CREDITS: balance 5",
     ),
     Case(
+        "cents, by their name",
+        BEARER,
+        '{"account": {"balance_cents": 129950, "bonusCents": 500, "currency": "PLN"}}',
+        (
+            "  balance: {path: account.balance_cents, scale: 0.01}  # its name says cents; is it right?",
+            "  # balance: {path: account.bonusCents, scale: 0.01}",
+        ),
+        "main PLN: balance 1299.50",
+    ),
+    Case(
+        "XML with an attribute that says that all is well",
+        BEARER,
+        '<reply ok="true"><account currency="USD" credit="5"/></reply>',
+        ('success: {path: "reply.\\"@ok\\"", equals: ["true"]}',),
+        "main USD: balance 5",
+    ),
+    Case(
+        "a page of several",
+        BEARER,
+        '{"grants": [{"id": 1, "remaining_cents": 5, "currency": "EUR"}], "meta": {"nextCursor": "c/2"}}',
+        (
+            "# Further pages may follow, as nextCursor says: see `pages` of a request.",
+            "  balance: {path: remaining_cents, scale: 0.01}  # its name says cents; is it right?",
+        ),
+        "1 EUR: balance 0.05",
+    ),
+    Case(
+        "cents that are none",
+        BEARER,
+        '{"balance_cents": 12.50, "currency": "PLN"}',
+        ("  balance: balance_cents",),
+        "main PLN: balance 12.50",
+    ),
+    Case(
         "a number with thousands in a text of JSON",
         f'curl https://api.example.com/balance --json \'{{"clientKey": "{KEY}"}}\'',
         '{"balance": "EUR 1,234.50"}',
@@ -119,6 +153,7 @@ CASES = [
         '<account><balance currency="GBP">3.50</balance></account></reply>',
         (
             "answer: xml",
+            '  headers: {Accept: "*/*"}',
             "auth: {type: header, name: X-Api-Key}",
             '  currency: "reply.account.balance.\\"@currency\\""',
             '  balance: "reply.account.balance.\\"#text\\""',
@@ -334,6 +369,11 @@ def test_a_refusal_is_told_and_nothing_is_written(
             "the answer has no number that could be a balance; is it the answer to this request?",
         ),
         (
+            '{"access_token": "eyJ", "expires_in": 3600}',
+            "the answer gives a token and no balance: give the call that asks with the token; docs/providers.md says "
+            "under `login` how a definition fetches one",
+        ),
+        (
             "<!DOCTYPE html><p>5",
             "the answer is a page for people (HTML); a balance API answers JSON, XML or a short text",
         ),
@@ -380,6 +420,15 @@ def test_a_failure_says_where_it_looked_what_was_there_and_which_numbers_there_a
         "numbers of the answer:",
         "  data.purse.left = 5",
     ]
+
+
+def test_a_definition_without_a_currency_is_tried_with_one(invoke: Any, tmp_path: Path) -> None:
+    begun(invoke, CASES[3], tmp_path)
+    result = invoke("definition", "try", "acme.yml", "--answer", "answer")
+    assert result.err.splitlines()[0] == (
+        "down: malformed; wallet.currency is missing; the definition does not say it, so that the account must: "
+        "--currency EUR"
+    )
 
 
 def test_a_definition_with_a_first_request_is_tried_with_both_answers(invoke: Any, tmp_path: Path) -> None:

@@ -47,6 +47,7 @@ def test_a_search_looks_at_names_categories_and_currencies(invoke: Any, text: st
     if name is None:
         assert (result.status, result.out) == (1, "")
         assert result.err.startswith("no built-in provider has 'unobtainium' in its name")
+        assert "`prepaid-exporter definition new`" in result.err
     else:
         assert name in listed(result.out)
         assert "coldmailreseller" not in listed(result.out)
@@ -67,6 +68,11 @@ def test_every_host_that_gets_a_key_is_shown(invoke: Any) -> None:
         "https://topups.reloadly.com",
         "https://auth.reloadly.com",
     ]
+
+
+def test_a_provider_without_a_host_for_all_needs_the_base_url(invoke: Any) -> None:
+    assert "    base_url: https://host.example.com\n" in invoke("providers", "newapi").out
+    assert "\n    base_url: " not in invoke("providers", "apimall").out
 
 
 def test_a_name_and_a_search_do_not_go_together(invoke: Any) -> None:

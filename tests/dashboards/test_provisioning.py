@@ -16,6 +16,11 @@ def test_grafana_is_told_how_often_prometheus_scrapes(root: Path) -> None:
     assert source["jsonData"]["timeInterval"] == scraped_every
 
 
+def test_a_grafana_that_has_a_default_data_source_starts_all_the_same(root: Path) -> None:
+    [source] = load(root / "grafana/provisioning/datasources/prometheus.yml")["datasources"]
+    assert not source.get("isDefault", False)
+
+
 def test_grafana_keeps_the_dashboards_as_they_are_shipped(root: Path) -> None:
     [provider] = load(root / "grafana/provisioning/dashboards/prepaid.yml")["providers"]
     assert (provider["type"], provider["allowUiUpdates"], provider["disableDeletion"]) == (

@@ -54,7 +54,9 @@ def test_a_byte_order_mark_is_passed_over(charset: str) -> None:
     ("body", "content_type", "problem"),
     [
         (b"", "", "is not JSON"),
-        (b"<html>", "", "is not JSON"),
+        (b"<a>", "", "is not JSON"),
+        (b"<html>", "", "is a page for people (HTML)"),
+        (b"\n<!DOCTYPE html>\n<p>", "", "is a page for people (HTML)"),
         (b'{"a": 1} {"a": 2}', "", "is not JSON"),
         (b'{"name": "Caf\xe9"}', "", "is not text in utf-8"),
         (b'"\xed\xa0\x80"', "", "is not text in utf-8"),

@@ -95,6 +95,8 @@ def test_a_doctype_is_refused_in_any_charset(text: str, charset: str, content_ty
         ('{"balance": 5}', "is not XML"),
         ("<r>", "is not XML"),
         ("<r/><r/>", "is not XML"),
+        ("<!DOCTYPE html><p>", "is a page for people (HTML)"),
+        ("<html><br></html>", "is a page for people (HTML)"),
         ("<r>&nbsp;</r>", "is not XML"),
         ("<r>\x00</r>", "is not XML"),
         ("<a:r/>", "is not XML"),

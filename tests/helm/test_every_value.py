@@ -159,6 +159,14 @@ EXPECTED: dict[str, tuple[Any, str, Any]] = {
     "dashboards.namespace": ("grafana", "ConfigMap", {"metadata": {"namespace": "grafana"}}),
     "dashboards.labels": (MAP, "ConfigMap", {"metadata": {"namespace": "grafana", "labels": MAP}}),
     "dashboards.annotations": (MAP, "ConfigMap", {"metadata": {"namespace": "grafana", "annotations": MAP}}),
+    "grafanaDashboard.namespace": ("boards", "GrafanaDashboard", {"metadata": {"namespace": "boards"}}),
+    "grafanaDashboard.labels": (MAP, "GrafanaDashboard", {"metadata": {"labels": MAP}}),
+    "grafanaDashboard.instanceSelector": (
+        {"matchLabels": MAP},
+        "GrafanaDashboard",
+        {"instanceSelector": {"matchLabels": MAP}},
+    ),
+    "grafanaDashboard.folder": ("Money", "GrafanaDashboard", {"spec": {"folder": "Money"}}),
 }
 OTHERWISE = {
     "demo.enabled": "takes the accounts away: test_pod.py",
@@ -176,6 +184,7 @@ SWITCHES = {
     "scrapeConfig": "ScrapeConfig",
     "prometheusRule": "PrometheusRule",
     "dashboards": "ConfigMap",
+    "grafanaDashboard": "GrafanaDashboard",
 }
 
 

@@ -15,6 +15,18 @@ from pydantic import BaseModel
 Render = Callable[..., list[dict[str, Any]]]
 
 OPERATOR_MODELS = {"PrometheusRule": "v1", "Probe": "v1", "ScrapeConfig": "v1alpha1", "ServiceMonitor": "v1"}
+# What the Grafana operator says of the parts that the chart writes (api/v1beta1, GrafanaDashboardSpec).
+GRAFANA_DASHBOARD_SPEC = {
+    "type": "object",
+    "additionalProperties": False,
+    "required": ["instanceSelector", "json"],
+    "properties": {
+        "allowCrossNamespaceImport": {"type": "boolean"},
+        "instanceSelector": {"type": "object"},
+        "folder": {"type": "string"},
+        "json": {"type": "string"},
+    },
+}
 # What the Gateway API says of the parts that the chart itself writes; matches and filters are the user's.
 HTTP_ROUTE_SPEC = {
     "type": "object",
@@ -77,6 +89,8 @@ def accept(manifest: dict[str, Any], version: str) -> None:
         accept_as_operator(manifest)
     elif manifest["kind"] == "HTTPRoute":
         jsonschema.validate(manifest["spec"], HTTP_ROUTE_SPEC)
+    elif manifest["kind"] == "GrafanaDashboard":
+        jsonschema.validate(manifest["spec"], GRAFANA_DASHBOARD_SPEC)
     else:
         kubernetes_validate.validate(manifest, version, strict=True)
 

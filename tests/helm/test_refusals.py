@@ -108,7 +108,15 @@ def without(path: tuple[str, ...]) -> dict[str, Any]:
         "ingress": {"hosts": hosts},
         "httpRoute": {"parentRefs": [{"name": "public"}]},
     }
-    switched = (*more, "serviceMonitor", "probe", "scrapeConfig", "prometheusRule", "dashboards")
+    switched = (
+        *more,
+        "serviceMonitor",
+        "probe",
+        "scrapeConfig",
+        "prometheusRule",
+        "dashboards",
+        "grafanaDashboard",
+    )
     values = accounts(ACCOUNT)
     if path[0] in (*switched, "networkPolicy", "podDisruptionBudget"):
         values[path[0]] = {"enabled": True, **more.get(path[0], {})}
@@ -128,7 +136,9 @@ def test_null_in_place_of_a_default_works_or_is_refused_by_name(chart: helm.Char
             refused[path] = str(error)
             continue
         for manifest in manifests:
-            if "monitoring.coreos.com" not in manifest["apiVersion"] and manifest["kind"] != "HTTPRoute":
+            if manifest["kind"] not in ("HTTPRoute", "GrafanaDashboard") and (
+                "monitoring.coreos.com" not in manifest["apiVersion"]
+            ):
                 kubernetes_validate.validate(manifest, "1.31", strict=True)
     for path, message in refused.items():
         assert path[-1] in message

@@ -88,7 +88,7 @@ def test_an_alert_is_switched_off_by_its_name(alerts: Rules, shipped: dict[str, 
         assert set(alerts(alerts={name: {"enabled": False}})) == set(shipped) - {name}
 
 
-@pytest.mark.parametrize("section", ["prometheusRule", "dashboards"])
+@pytest.mark.parametrize("section", ["prometheusRule", "dashboards", "grafanaDashboard"])
 def test_a_chart_without_its_files_says_so(chart_path: Path, tmp_path: Path, section: str) -> None:
     copy = shutil.copytree(chart_path, tmp_path / "prepaid-exporter", ignore=shutil.ignore_patterns("files"))
     with helm.Chart.load(copy) as chart, pytest.raises(helm.HelmError) as refusal:
@@ -226,3 +226,17 @@ def test_every_dashboard_is_a_config_map_that_the_sidecar_finds(root: Path, rend
         assert manifest["metadata"]["annotations"] == {"folder": "Prepaid"}
         for name, text in manifest["data"].items():
             assert json.loads(text) == json.loads(files[name].read_text(encoding="utf-8"))
+
+
+def test_every_dashboard_is_a_resource_of_the_grafana_operator(root: Path, render: Render) -> None:
+    values = {"grafanaDashboard": {"enabled": True, "folder": "Money"}}
+    boards = [manifest for manifest in render(values) if manifest["kind"] == "GrafanaDashboard"]
+    files = [json.loads(file.read_text()) for file in (root / "grafana" / "dashboards").glob("*.json")]
+    shipped = {board["uid"]: board for board in files}
+    assert {
+        json.loads(board["spec"]["json"])["uid"]: json.loads(board["spec"]["json"]) for board in boards
+    } == shipped
+    for board in boards:
+        assert board["apiVersion"] == "grafana.integreatly.org/v1beta1"
+        assert board["spec"]["folder"] == "Money"
+        assert board["spec"]["instanceSelector"] == {"matchLabels": {"dashboards": "grafana"}}

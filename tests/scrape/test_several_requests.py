@@ -93,9 +93,9 @@ def test_a_given_value_that_cannot_be_one_is_malformed_and_nothing_else_is_asked
         (
             (200, {"ok": False}),
             Reason.API_ERROR,
-            "the first request: a success status with an error in the body",
+            "the first request: a success status with an error in the body, at ok",
         ),
-        ((200, b"<html>"), Reason.MALFORMED, "the first request: the answer is not JSON"),
+        ((200, b"<html>"), Reason.MALFORMED, "the first request: the answer is a page for people (HTML)"),
     ],
 )
 def test_a_failure_of_the_first_request_is_the_accounts(

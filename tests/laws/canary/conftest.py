@@ -140,11 +140,11 @@ def nest(
 
 
 def _kinds() -> Iterator[str]:
-    """Yield a built-in provider for each way in which credentials travel, and each format of answers."""
+    """Yield a built-in provider for each way in which credentials travel; formats are tried without a network."""
     known = set()
     for provider in providers.names():
         definition = providers.built_in(provider).definition
-        kind = definition.auth and definition.auth.type, definition.request.method, definition.answer
+        kind = definition.auth and definition.auth.type, bool(definition.login), bool(definition.first)
         if kind not in known:
             known.add(kind)
             yield provider

@@ -12,6 +12,7 @@ import jmespath
 import pytest
 import xmltodict
 
+from exporter import providers
 from exporter.extract.documents import parse
 from exporter.providers.definition import Definition
 
@@ -194,6 +195,18 @@ def named_keys(expression: str) -> frozenset[str]:
 def names(tree: Mapping[str, Any]) -> set[str]:
     own = {str(tree["value"])} if tree["type"] == "field" else set()
     return own.union(*(names(child) for child in tree["children"]))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the mutations of built-in providers: there are many of both. The features have every kind of definition."""
+    for item in items:
+        provider = (
+            item.callspec.params.get("provider_name")
+            if isinstance(item, pytest.Function) and hasattr(item, "callspec")
+            else None
+        )
+        if provider in providers.names() and "mutations" in getattr(item, "fixturenames", ()):
+            item.add_marker("slow")
 
 
 @pytest.fixture(scope="session")
