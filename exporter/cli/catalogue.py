@@ -65,13 +65,8 @@ def needs(definition: Definition) -> Iterator[str]:
     yield from (" or ".join(group) for group in definition.exactly_one)
     if definition.needs_currency:
         yield "currency"
-    if _has_no_host(definition):
+    if definition.needs_base_url:
         yield "base_url"
-
-
-def _has_no_host(definition: Definition) -> bool:
-    """Return whether there is no host that is right for all: `.invalid` never resolves."""
-    return definition.base_url.endswith(".invalid")
 
 
 def currency(provider: Provider) -> str:
@@ -137,7 +132,7 @@ def _example(provider: Provider) -> Iterator[str]:
     yield f"    provider: {provider.name}"
     for name in definition.credentials:
         yield f"    {name}_file: /run/secrets/{provider.name}-{name.replace('_', '-')}"
-    if _has_no_host(definition):
+    if definition.needs_base_url:
         yield "    base_url: https://host.example.com"
     needed = [name for name, param in definition.params.items() if param.required]
     needed += [group[-1] for group in definition.exactly_one]

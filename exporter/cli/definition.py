@@ -189,6 +189,8 @@ def _further(extractor: Extractor, document: Any) -> Iterator[str]:
 def _first(extractor: Extractor, file: Path | None) -> Any:
     """Return the document of the first request's saved answer; raise `Failure` where it is not a good one."""
     if extractor.first is None:
+        if file is not None:
+            raise _MistakeError("the definition has no first request: leave --first out")
         return None
     if file is None:
         raise _MistakeError("the definition has a first request: give its answer with --first FILE")

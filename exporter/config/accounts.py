@@ -289,6 +289,7 @@ class _Loader:
         check.authorities(raw)
         if provider:
             check.currency(provider.definition, raw)
+            check.base_url(provider.definition, raw)
             check.login(provider.definition, raw)
         if settings is None or provider is None:
             return None

@@ -148,6 +148,14 @@ class AccountCheck:
             else "; this provider has none"
         )
 
+    def base_url(self, definition: Definition, raw: Mapping[str, Any]) -> None:
+        """Demand a base URL where every installation of the provider has its own."""
+        if definition.needs_base_url and raw.get("base_url") is None:
+            self._complain(
+                (),
+                f"{definition.title} has no host that is right for all; add yours, as base_url: https://...",
+            )
+
     def currency(self, definition: Definition, raw: Mapping[str, Any]) -> None:
         """Demand a currency where the answer gives none, and refuse one that contradicts the definition."""
         given = raw.get("currency")

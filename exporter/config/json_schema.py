@@ -61,7 +61,11 @@ def _demands(definition: Definition, keys: list[str]) -> dict[str, Any]:
         params["allOf"] = [{"anyOf": [{"required": [name]} for name in group]} for group in groups]
     return {
         "allOf": [{"oneOf": [{"required": [key]} for key in keys]} for keys in forms],
-        "required": [*(["params"] if groups else []), *(["currency"] if definition.needs_currency else [])],
+        "required": [
+            *(["params"] if groups else []),
+            *(["currency"] if definition.needs_currency else []),
+            *(["base_url"] if definition.needs_base_url else []),
+        ],
         "propertyNames": {"enum": [*keys, *(key for keys in forms for key in keys)]},
         "properties": {"params": params},
     }

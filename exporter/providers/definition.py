@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from datetime import date
 from string import Template
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
@@ -476,6 +477,11 @@ class Definition(Strict):
     def source(self) -> str | None:
         """Return the first page that says what is answered: of the provider, else of somebody else."""
         return next(iter([*self.documentation, *self.sources]), None)
+
+    @property
+    def needs_base_url(self) -> bool:
+        """Return whether no host is right for all, so that the operator must name his: `.invalid` never resolves."""
+        return (urlsplit(self.base_url).hostname or "").endswith(".invalid")
 
     @property
     def needs_currency(self) -> bool:

@@ -433,10 +433,12 @@ def test_a_definition_without_a_currency_is_tried_with_one(invoke: Any, tmp_path
 
 def test_a_definition_with_a_first_request_is_tried_with_both_answers(invoke: Any, tmp_path: Path) -> None:
     begun(invoke, CASES[0], tmp_path)
+    tried = ("definition", "try", "acme.yml", "--answer", "answer")
+    result = invoke(*tried, "--first", "answer")
+    assert (result.status, result.err) == (1, "the definition has no first request: leave --first out\n")
     file = tmp_path / "acme.yml"
     first = "first:\n  path: /me\n  gives: {id: id}\nrequest:\n  path: /${id}/"
     file.write_text(file.read_text().replace("request:\n  path: /", first))
-    tried = ("definition", "try", "acme.yml", "--answer", "answer")
     result = invoke(*tried)
     assert (result.status, result.err) == (
         1,

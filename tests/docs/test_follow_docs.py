@@ -44,7 +44,7 @@ def test_every_block_of_commands_is_typed_or_passed_over_with_a_reason(
     fences = sum(len(re.findall(r"^ *```.", (root / name).read_text(), re.MULTILINE)) for name in DOCUMENTS)
     assert len([each for each in found if each.language]) == fences, "no fence is missed"
     assert {each.language for each in found if not each.typed} <= NO_COMMANDS, "sh and console are typed"
-    foreign = re.compile(r"\b(docker|helm|kubectl)\b|^make test$", re.MULTILINE)
+    foreign = re.compile(r"\b(docker|helm|kubectl|grafana-server)\b|^make test$", re.MULTILINE)
     for each in filter(lambda each: each.typed, found):
         assert bool(each.passed_over()) == bool(foreign.search(each.text)), each
     assert follow_docs.stale(found) == []
