@@ -22,15 +22,22 @@ _OWN_CLOCK = (
 )
 
 
-def samples(page: str, moment: float, scrape: Mapping[str, str]) -> Iterator[str]:
-    """Write a page of now as OpenMetrics lines of another time, with the labels that a scrape adds."""
+def samples(
+    page: str, moment: float, scrape: Mapping[str, str]
+) -> Iterator[tuple[tuple[tuple[str, str], ...], float]]:
+    """Read a page of now as samples of another time: labels, with `__name__` and those of the scrape, and value."""
     for family in text_string_to_metric_families(page):
         for sample in family.samples:
             value = sample.value + (moment - time.time() if sample.name.startswith(_OWN_CLOCK) else 0)
-            quoted = ",".join(
-                f"{name}={json.dumps(text)}" for name, text in {**sample.labels, **scrape}.items()
-            )
-            yield f"{sample.name}{{{quoted}}} {value} {moment}\n"
+            yield tuple({"__name__": sample.name, **sample.labels, **scrape}.items()), value
+
+
+def openmetrics(page: str, moment: float, scrape: Mapping[str, str]) -> Iterator[str]:
+    """Write a page of now as OpenMetrics lines of another time, with the labels that a scrape adds."""
+    for labels, value in samples(page, moment, scrape):
+        (_, name), *others = labels
+        quoted = ",".join(f"{label}={json.dumps(text)}" for label, text in others)
+        yield f"{name}{{{quoted}}} {value} {moment}\n"
 
 
 def layers(rules: Sequence[Json]) -> Iterator[list[Json]]:

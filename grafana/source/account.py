@@ -3,16 +3,19 @@
 from collections.abc import Iterator, Mapping
 
 from grafana_foundation_sdk.builders import dashboard as build
+from grafana_foundation_sdk.builders import prometheus as prom
 from grafana_foundation_sdk.builders import stat, table, timeseries
 from grafana_foundation_sdk.models import dashboard as model
 
 from grafana.source import panels, queries, readings, tables
-from grafana.source.frame import ACCOUNT, RechargeMarks, dashboard, finish
+from grafana.source.frame import ACCOUNT, dashboard, finish
 from grafana.source.panels import HALF, MONEY, Text
 from grafana.source.tables import Value
 
-_WALLET_LEGEND = "{{wallet}} ({{currency}})"
+_WALLET_LEGEND = "{{who}}"
 _LABELS = (
+    tables.Label("Cluster", "cluster"),
+    tables.Label("Namespace", "namespace"),
     tables.Label("", "job"),
     tables.Label("", "account"),
     tables.Label("", "provider"),
@@ -25,7 +28,7 @@ _MOMENT = "dateTimeFromNow"
 def account() -> model.Dashboard:
     """Build the dashboard."""
     result = dashboard(ACCOUNT, "One prepaid account: its wallets, spend, runway, parts and failures.")
-    result.time("now-7d", "now").annotation(RechargeMarks())
+    result.time("now-7d", "now")
     for panel in _now():
         result.with_panel(panel)
     result.with_panel(_balances())
@@ -39,19 +42,26 @@ def account() -> model.Dashboard:
     return finish(result)
 
 
+def _ranged(ref: str, expr: str, word: str = "") -> prom.Dataquery:
+    """Ask for the values of wallets over the range, named by wallet and currency, and a word."""
+    return panels.ranged(ref, queries.named_in_account(expr), f"{_WALLET_LEGEND} {word}".strip())
+
+
 def _now() -> Iterator[stat.Panel]:
     balance = Text(
         "Balance",
-        "What each wallet can spend, as last read, in the colour of the level that it is under.",
+        "What each wallet can spend, as last read, in the colour of its level: what its alerts go by; purple where the "
+        "account cannot be read now.",
         "No balance read yet",
     )
     yield panels.wallet_numbers(balance, MONEY, 7, queries.balance())
     runway = Text(
         "Runway",
-        "How long each balance lasts at its recent spend. There is no runway without a balance that went down.",
-        "No spend seen yet",
+        "How long each balance lasts at its pace, its credit limit included. There is none without spend, in the "
+        "first hour of readings, and for wallets that are paid afterwards.",
+        "Not spending",
     )
-    lasts = queries.recorded("prepaid_runway_seconds:zero")
+    lasts = queries.runway()
     yield panels.wallet_numbers(runway, "s", 6, lasts)
     spend = Text(
         "Spend, 1 d",
@@ -59,7 +69,9 @@ def _now() -> Iterator[stat.Panel]:
         "No spend recorded",
     )
     spent = queries.recorded("prepaid_spend:sum1d")
-    yield panels.number(spend, MONEY, 5, [panels.instant("A", spent, _WALLET_LEGEND)])
+    yield panels.number(
+        spend, MONEY, 5, [panels.instant("A", queries.named_in_account(spent), _WALLET_LEGEND)]
+    )
     answering = Text(
         "Answering",
         "Whether the provider gave usable wallets at the last scrape.",
@@ -80,26 +92,26 @@ def _balances() -> timeseries.Panel:
     text = Text(
         "Balance and thresholds",
         "Each wallet's balance, with its thresholds dashed: red critical, orange warning, blue info. "
-        "A gap is a time without a reading.",
+        "Grey bars are recharges, as high as their amounts. A gap is a time without a reading.",
         "No balance was read in this range.",
     )
     balance = queries.by_wallet(queries.of_wallet("prepaid_balance"))
-    targets = [panels.ranged("balance", balance, _WALLET_LEGEND)]
+    targets = [_ranged("balance", balance), _ranged("recharges", queries.recharges(), "recharge")]
     targets += [
-        panels.ranged(level.name, queries.threshold(level), f"{_WALLET_LEGEND} {level.name}")
-        for level in queries.THRESHOLD_LEVELS
+        _ranged(level.name, queries.threshold(level), level.name) for level in queries.THRESHOLD_LEVELS
     ]
-    return panels.with_thresholds(panels.lines(text, MONEY, panels.FULL, 10, targets), in_tooltip=True)
+    panel = panels.with_zero(panels.lines(text, MONEY, panels.FULL, 10, targets))
+    return panels.with_thresholds(panels.with_recharges(panel), in_tooltip=True)
 
 
 def _spend_by_hour() -> timeseries.Panel:
     text = Text(
         "Spend by hour",
-        "What each wallet spent in each hour, recharges left out; a bar is the hour before its time.",
+        "What each wallet spent in each hour (in each bar's time, over long ranges), recharges left out; a bar is the "
+        "time before its moment.",
         "No full hour was recorded in this range.",
     )
-    spend = queries.recorded("prepaid_spend:sum1h")
-    panel = panels.lines(text, MONEY, HALF, 9, [panels.ranged("spend", spend, _WALLET_LEGEND)])
+    panel = panels.lines(text, MONEY, HALF, 9, [_ranged("spend", queries.spend_per_interval())])
     return panels.per_interval(panel, "1h")
 
 
@@ -110,15 +122,17 @@ def _runway() -> timeseries.Panel:
         "The limits are how long the money must last.",
         "No wallet was spending in this range: without spend there is no runway.",
     )
-    zero = queries.recorded("prepaid_runway_seconds:zero")
-    targets = [panels.ranged("zero", zero, f"{_WALLET_LEGEND} to zero")]
+    targets = [_ranged("end", f"max by ({queries.WALLET}) ({queries.runway()})", "to its end")]
     for level in queries.THRESHOLD_LEVELS:
-        runway = queries.recorded("prepaid_runway_seconds:threshold", f'level="{level.name}"')
-        legend = f"{_WALLET_LEGEND} to {level.name}"
-        targets.append(panels.ranged(level.name, runway, legend))
+        to_threshold = queries.recorded("prepaid_runway_seconds:threshold", f'level="{level.name}"')
+        targets.append(_ranged(level.name, to_threshold, f"to {level.name}"))
     limits = queries.by_account(queries.of_account("prepaid_account_runway_threshold_seconds"), "level")
     targets.append(panels.ranged("limits", limits, "{{level}} limit"))
-    return panels.with_thresholds(panels.lines(text, "s", HALF, 9, targets), in_tooltip=True)
+    panel = panels.with_thresholds(panels.lines(text, "s", HALF, 9, targets), in_tooltip=True)
+    for level in (queries.CRITICAL, queries.WARNING):
+        colour = {"color": {"mode": "fixed", "fixedColor": level.colour}}
+        panel.override_by_name(f"{level.name} limit", panels.properties(colour))
+    return panel
 
 
 def _breakdown() -> timeseries.Panel:
@@ -128,7 +142,7 @@ def _breakdown() -> timeseries.Panel:
         "This provider does not name the parts of a balance.",
     )
     parts = queries.by_wallet(queries.of_wallet("prepaid_credit_breakdown"), "kind")
-    target = panels.ranged("parts", parts, f"{_WALLET_LEGEND} {{{{kind}}}}")
+    target = _ranged("parts", parts, "{{kind}}")
     return panels.stacked(panels.lines(text, MONEY, HALF, 9, [target]))
 
 
@@ -144,7 +158,7 @@ def _deductions() -> timeseries.Panel:
         "unpaid": ("prepaid_unpaid_invoices", "unpaid invoices"),
     }
     targets = [
-        panels.ranged(ref, queries.by_wallet(queries.of_wallet(family)), f"{_WALLET_LEGEND} {word}")
+        _ranged(ref, queries.by_wallet(queries.of_wallet(family)), word)
         for ref, (family, word) in families.items()
     ]
     return panels.lines(text, MONEY, HALF, 9, targets)
@@ -168,7 +182,7 @@ def _beside() -> table.Panel:
         tables.Label("Type", "wallet_type"),
         tables.Label("Customer", "customer"),
         Value("", "names", names),
-        _value("Balance in credits", "credits", "prepaid_credit_balance"),
+        Value("Balance in credits", "credits", _in_credits("prepaid_credit_balance"), MONEY),
         _value("Currency per credit", "rate", "prepaid_conversion_rate"),
         _value("Credit limit", "limit", "prepaid_credit_limit"),
         _value("From a cache", "cached", "prepaid_balance_cached", yes_no),
@@ -199,6 +213,14 @@ def _recharge() -> table.Panel:
 
 def _value(title: str, ref: str, family: str, settings: Mapping[str, object] | None = None) -> Value:
     return Value(title, ref, queries.by_wallet(queries.of_wallet(family)), MONEY, settings or {})
+
+
+def _in_credits(family: str) -> str:
+    """Return what is counted in credits beside money, on the row of the wallet's money."""
+    wallet = f"{queries.ACCOUNT}, wallet"
+    money = f"group by ({queries.WALLET}) ({queries.balance()})"
+    counted = f"max by ({wallet}) ({queries.of_account(family)})"
+    return f"{money} * on ({wallet}) group_left () {counted}"
 
 
 def _moment(title: str, ref: str, family: str) -> Value:

@@ -41,13 +41,13 @@ def _now() -> Iterator[stat.Panel]:
     answering = Text(
         "Answering", "Accounts whose provider gave usable wallets at the last scrape.", "No exporter scraped"
     )
-    yield panels.number(answering, "none", 4, [panels.instant("A", f"sum({up})")])
+    yield panels.tile(answering, "none", 4, [panels.instant("A", f"sum({up})")]).height(4)
     failing = Text(
         "Failing", "Accounts whose provider gave no usable answer to the last scrape.", "No exporter scraped"
     )
-    yield panels.count(failing, "red", 4, f"sum(1 - {up})")
+    yield panels.count(failing, "red", 4, f"sum(1 - {up})").height(4)
     oldest = Text("Oldest reading", "Age of the oldest reading among all accounts.", "No account read")
-    yield panels.number(oldest, "s", 4, [panels.instant("A", f"max({queries.reading_age()})")])
+    yield panels.tile(oldest, "s", 4, [panels.instant("A", f"max({queries.reading_age()})")]).height(4)
 
 
 def _exporters() -> table.Panel:
@@ -59,6 +59,8 @@ def _exporters() -> table.Panel:
     loaded = {"mappings": [m.to_json() for m in panels.values({1: ("Yes", "green"), 0: ("No", "red")})]}
     columns: list[tables.Column] = [
         tables.Label("Instance", "instance"),
+        tables.Label("Cluster", "cluster"),
+        tables.Label("Namespace", "namespace"),
         tables.Label("", "job"),
         tables.Label("Version", "version"),
         Value("", "build", _by_instance("prepaid_exporter_build_info", "version")),
@@ -140,25 +142,25 @@ def _requests() -> timeseries.Panel:
 def _failures() -> timeseries.Panel:
     text = Text(
         "Upstream failures",
-        "Requests that failed, by provider and reason.",
+        "Requests that failed, by provider and reason, of the providers of the chosen accounts.",
         "No provider failed in this range, or the exporters are scraped through /probe only.",
     )
     # The exporter counts every reason from zero on: only those that occur are drawn.
     rate = f"{_upstream_rate('prepaid_exporter_upstream_failures_total', 'provider', 'reason')} > 0"
     target = panels.ranged("failures", rate, "{{provider}} · {{reason}}").interval(_RATE_STEP)
-    return panels.lines(text, "reqps", 8, 8, [target])
+    return panels.marked(panels.lines(text, "reqps", 8, 8, [target]))
 
 
 def _failing() -> timeseries.Panel:
     text = Text(
         "Failing accounts",
-        "How many accounts were failing, by provider and reason.",
+        "How many accounts failed in each bar's time, however short, by provider and reason.",
         "No account failed in this range.",
     )
-    reasons = queries.by_account(queries.of_account("prepaid_account_failure"), "reason")
-    failing = f"count by (provider, reason) ({reasons})"
-    target = panels.ranged("failing", failing, "{{provider}} · {{reason}}")
-    return panels.stacked(panels.lines(text, "none", 8, 8, [target]))
+    failing = queries.of_account("prepaid_account_failure")
+    reasons = queries.by_account(f"max_over_time({failing}[$__interval])", "reason")
+    target = panels.ranged("failing", f"count by (provider, reason) ({reasons})", "{{provider}} · {{reason}}")
+    return panels.marked(panels.lines(text, "none", 8, 8, [target]))
 
 
 def _memory() -> timeseries.Panel:
@@ -170,7 +172,7 @@ def _memory() -> timeseries.Panel:
 def _cpu() -> timeseries.Panel:
     text = Text("CPU", "Processor time that each exporter uses; 100 % is one core.", _NOT_SCRAPED)
     rate = f"rate({queries.of_exporter('process_cpu_seconds_total')}[{_RATE}])"
-    used = queries.scraped_exporters(f"max by (job, instance) ({rate})")
+    used = queries.scraped_exporters(queries.by_instance(rate))
     target = panels.ranged("used", used, _LEGEND).interval(_RATE_STEP)
     return panels.lines(text, "percentunit", 8, 8, [target])
 
@@ -182,7 +184,7 @@ def _files() -> timeseries.Panel:
 
 
 def _by_instance(family: str, *labels: str) -> str:
-    return f"max by ({', '.join(('job', 'instance', *labels))}) ({queries.of_exporter(family)})"
+    return queries.by_instance(queries.of_exporter(family), *labels)
 
 
 def _of_exporters(family: str) -> str:
@@ -191,4 +193,5 @@ def _of_exporters(family: str) -> str:
 
 
 def _upstream_rate(family: str, *labels: str) -> str:
-    return f"sum by ({', '.join(labels)}) (rate({queries.of_upstream(family)}[{_RATE}]))"
+    rate = queries.of_chosen_accounts(f"rate({queries.of_upstream(family)}[{_RATE}])")
+    return f"sum by ({', '.join(labels)}) ({rate})"

@@ -1,9 +1,8 @@
-"""What all three dashboards have around their panels: variables, links, recharge marks. Never a panel."""
+"""What all three dashboards have around their panels: variables, links, never a panel."""
 
 from typing import Any
 
 from grafana_foundation_sdk.builders import dashboard as build
-from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models import dashboard as model
 
 from grafana.source import queries
@@ -37,29 +36,6 @@ _CHAIN_OF_EXPORTERS = {
 }
 
 
-class RechargeMarks(Builder[model.AnnotationQuery]):
-    """A mark on every time axis wherever the recording rules saw a balance step up."""
-
-    def build(self) -> model.AnnotationQuery:
-        """Return the query of the marks."""
-        expr = f"{queries.recorded('prepaid_recharge:step5m')} > 0"
-        return _PrometheusMarks(name="Recharges", datasource=DATASOURCE, icon_color="green", expr=expr)
-
-
-class _PrometheusMarks(model.AnnotationQuery):
-    """The fields that Prometheus marks have and the library lacks: beside it in 10.x, in a target later."""
-
-    def to_json(self) -> dict[str, object]:
-        return {
-            **super().to_json(),
-            "step": "5m",
-            "titleFormat": "Recharge of {{account}}",
-            "textFormat": "Wallet {{wallet}} ({{currency}}) at {{provider}}",
-            "tagKeys": "provider,account,wallet,currency",
-            "target": {"expr": self.expr, "interval": "5m", "refId": "recharges", "range": True},
-        }
-
-
 def dashboard(uid: str, description: str) -> build.Dashboard:
     """Start a read-only dashboard with the shared variables and links to the other two."""
     result = build.Dashboard(TITLES[uid]).uid(uid).description(description).tags(["prepaid"]).readonly()
@@ -67,6 +43,8 @@ def dashboard(uid: str, description: str) -> build.Dashboard:
     for name, query in (_CHAIN_OF_EXPORTERS if uid == EXPORTER else _CHAIN).items():
         single = uid == ACCOUNT and name == "account"
         result.with_variable(_one_of(name, query) if single else _many_of(name, query))
+    if uid == OVERVIEW:
+        result.with_variable(_one_of("shown", _CHAIN["currency"]).label("Graphs in"))
     for other in TITLES:
         if other != uid:
             result.link(_link_to(other))
@@ -76,8 +54,21 @@ def dashboard(uid: str, description: str) -> build.Dashboard:
 def finish(builder: build.Dashboard) -> model.Dashboard:
     """Return the dashboard, its panels numbered in reading order and its JSON with a schema version."""
     result = builder.build()
-    for number, panel in enumerate(result.panels or [], start=1):
-        panel.id_val = number
+    hidden = 0  # in the collapsed rows above
+    number = 0
+    for panel in result.panels or []:
+        if panel.grid_pos:
+            panel.grid_pos.y -= hidden
+        inside = (panel.panels or []) if isinstance(panel, model.RowPanel) else []
+        for one in (panel, *inside):
+            number += 1
+            one.id_val = number
+        bottoms = [one.grid_pos.y + one.grid_pos.h for one in inside if one.grid_pos]
+        for one in inside:
+            if one.grid_pos:
+                one.grid_pos.y -= hidden
+        if bottoms and panel.grid_pos:
+            hidden += max(bottoms) - hidden - panel.grid_pos.y - panel.grid_pos.h
     result.schema_version = _SCHEMA_VERSION
     if result.uid == ACCOUNT:
         _adapt_to_one_account(result)
@@ -85,21 +76,18 @@ def finish(builder: build.Dashboard) -> model.Dashboard:
 
 
 def _adapt_to_one_account(result: model.Dashboard) -> None:
-    panels = [panel for panel in result.panels or [] if isinstance(panel, model.Panel)]
-    asking: list[Any] = [
-        *(target for panel in panels for target in panel.targets or []),
-        *(result.annotations.list_val or [] if result.annotations else []),
-    ]
-    for query in asking:
-        query.expr = queries.about_one_account(query.expr)
+    for panel in result.panels or []:
+        for query in (panel.targets or []) if isinstance(panel, model.Panel) else []:
+            asking: Any = query
+            asking.expr = queries.about_one_account(asking.expr)
     for variable in (result.templating.list_val or []) if result.templating else []:
         if isinstance(variable.query, str):
             variable.query = queries.about_one_account(variable.query)
 
 
-def account_link(account: str, title: str) -> dict[str, object]:
-    """Link a table's value to its account's dashboard; `account` is the Grafana expression that names it."""
-    provider = "${__data.fields.Provider:percentencode}"
+def account_link(title: str) -> dict[str, object]:
+    """Link a table's value to its account's dashboard; the row must have the labels account and provider."""
+    provider, account = (f"${{__data.fields.{label}:percentencode}}" for label in ("provider", "account"))
     url = f"/d/{ACCOUNT}?{_KEPT}&var-provider={provider}&var-account={account}&${{__url_time_range}}"
     return {"title": title, "url": url, "targetBlank": False}
 

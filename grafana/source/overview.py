@@ -1,108 +1,118 @@
-"""The Overview: which wallets need money, worst first, and how all of them got there."""
+"""The Overview: who is empty next and when, how much to buy, what is broken, what it cost."""
 
-from grafana_foundation_sdk.builders import bargauge, stat, table, timeseries
+from collections.abc import Iterator
+
 from grafana_foundation_sdk.builders import dashboard as build
+from grafana_foundation_sdk.builders import stat, table, timeseries
+from grafana_foundation_sdk.models import common as look
 from grafana_foundation_sdk.models import dashboard as model
 
-from grafana.source import panels, queries, tables
-from grafana.source.frame import OVERVIEW, RechargeMarks, dashboard, finish
-from grafana.source.panels import Text
-from grafana.source.queries import CRITICAL, INFO, UNGUARDED, WARNING, Level
-from grafana.source.tables import Value
+from grafana.source import broken, dates, money, panels, queries, tables
+from grafana.source.frame import OVERVIEW, dashboard, finish
+from grafana.source.panels import FULL, HALF, MONEY, Text
+from grafana.source.queries import CRITICAL, WALLET
+from grafana.source.tables import Label, Value
 
-_WORST = 15
+_ACT = 15
+_DAYS_TO_BUY = 14
 _DRAWN = 10
-_ACCOUNT_WIDTH = 4
+_AUTO = {"mappings": tables.words({1: ("On", "green"), 0: ("Off", "text")}), "custom.width": 108}
 
 
 def overview() -> model.Dashboard:
     """Build the dashboard."""
     result = dashboard(
-        OVERVIEW, "Every prepaid wallet: what is left, how long it lasts, what it costs a day."
+        OVERVIEW, "Every prepaid wallet: which is empty next, what to buy, what is broken, what it costs."
     )
-    result.time("now-24h", "now").annotation(RechargeMarks())
-    for panel in (_accounts(), *map(_under, (CRITICAL, WARNING, INFO, UNGUARDED)), _failing()):
-        result.with_panel(panel)
-    result.with_panel(_runway()).with_panel(_share()).with_panel(_failures()).with_panel(_wallets())
-    result.with_row(build.Row("$currency").repeat("currency"))
-    return finish(result.with_panel(_balances()).with_panel(_spend()).with_panel(_breakdown()))
+    result.time("now-7d", "now")
+    for tile in _tiles():
+        result.with_panel(tile)
+    result.with_panel(_act(FULL, 17)).with_panel(broken.panel(FULL, 8))
+    result.with_panel(money.per_currency(FULL, 7))
+    result.with_panel(money.balances(11)).with_panel(money.spend_a_day(11))
+    result.with_panel(dates.calendar(HALF, 11)).with_panel(money.log_of_recharges(HALF, 11))
+    result.with_row(build.Row("All wallets").with_panel(_wallets()))
+    each = build.Row("$currency").repeat("currency")
+    each.with_panel(_balances()).with_panel(_breakdown())
+    return finish(result.with_row(each))
 
 
-def _accounts() -> stat.Panel:
+def _tiles() -> Iterator[stat.Panel]:
+    following = Text(
+        "Next empty",
+        "The wallet that is empty next at its pace, and when. Not counted are those that are empty already, that are "
+        "paid afterwards, or that their provider recharges.",
+        "Nothing runs dry",
+    )
+    date = f"1000 * (time() + bottomk(1, {queries.ends()} > 0))"
+    tile = panels.tile(following, "dateTimeAsIso", 9, [panels.instant("A", queries.named(date), money.WHO)])
+    yield tile.text_mode(look.BigValueTextMode.VALUE_AND_NAME)
+    now = Text(
+        "To top up now",
+        "Wallets that are empty, under their critical threshold, or about to be: those that page.",
+        "No balance read yet",
+    )
+    urgent = f"sum(({queries.state()}) >= bool {CRITICAL.number})"
+    yield panels.count(now, CRITICAL.colour, 5, urgent)
+    troubles = Text("Broken", "Rows of the table of that name below.", "No data")
+    yield panels.count(troubles, CRITICAL.colour, 5, broken.count())
+    oldest = Text("Oldest reading", "Age of the oldest reading among all accounts.", "Nothing read yet")
+    yield panels.tile(oldest, "s", 5, [panels.instant("A", f"max({queries.reading_age()})")])
+
+
+def _act(width: int, height: int) -> table.Panel:
     text = Text(
-        "Accounts",
-        "Accounts that the exporters are configured to ask, answering or not.",
-        "No exporter scraped",
+        "Act",
+        f"The {_ACT} wallets that need a person first, by the date at which they are empty; empty ones stand first. "
+        f"To buy is what is missing for {_DAYS_TO_BUY} days. The level is what the alerts go by: thresholds, and how "
+        "long the money lasts. A wallet that its provider recharges comes here when that does not help. Click a wallet "
+        "for its account.",
+        "No wallet runs dry at its present pace. In a first hour of readings no pace is known yet.",
     )
-    up = queries.by_account(queries.of_account("prepaid_account_up"))
-    return panels.number(text, "none", _ACCOUNT_WIDTH, [panels.instant("A", f"count({up})")])
 
+    def first(expression: str) -> str:
+        return queries.first_due(expression, _ACT)
 
-def _under(level: Level) -> stat.Panel:
-    if level is UNGUARDED:
-        text = Text(
-            "Without a threshold",
-            "Accounts none of whose wallets has a threshold: nobody is told when they run low.",
-            "No balance read yet",
-        )
-    else:
-        text = Text(
-            f"Under {level.name}",
-            f"Accounts whose worst wallet is under its {level.name} threshold and under no graver one. "
-            "The thresholds are those in force for each wallet.",
-            "No balance read yet",
-        )
-    worst = queries.by_account(queries.state())
-    return panels.count(text, level.colour, _ACCOUNT_WIDTH, f"sum({worst} == bool {level.number})")
-
-
-def _failing() -> stat.Panel:
-    text = Text(
-        "Failing",
-        "Accounts whose provider gave no usable answer to the last scrape. Their last known balance stays in "
-        "the table below, with its age.",
-        "No exporter scraped",
-    )
-    up = queries.by_account(queries.of_account("prepaid_account_up"))
-    return panels.count(text, CRITICAL.colour, _ACCOUNT_WIDTH, f"sum(1 - {up})")
-
-
-def _runway() -> bargauge.Panel:
-    text = Text(
-        "Runway: first to be empty",
-        f"How long each balance lasts at its recent spend, the {_WORST} shortest of each level. "
-        "The colour is the level of the wallet's own threshold that it is under.",
-        "No wallet was seen spending yet: a runway needs a balance that went down.",
-    )
-    runway = queries.recorded("prepaid_runway_seconds:zero")
-    return panels.bars(text, "s", 9, 10, panels.per_level(runway, limit=_WORST))
-
-
-def _share() -> bargauge.Panel:
-    text = Text(
-        "Share of threshold: nearest to it",
-        f"Each balance as a share of its gravest threshold (critical, else warning, else info), the {_WORST} "
-        "lowest of each level. Under 100 % the threshold is crossed.",
-        "No wallet has a threshold: set `thresholds` in the exporter's configuration.",
-    )
-    # Without a threshold there is no share, so that level has no query here.
-    guarded = panels.per_level(queries.share(), limit=_WORST)[:-1]
-    return panels.bars(text, "percentunit", 9, 10, guarded)
-
-
-def _failures() -> table.Panel:
-    text = Text(
-        "Failing accounts",
-        "Why the last collection of each failing account gave nothing.",
-        "Every account answered the last scrape.",
-    )
-    failure = queries.by_account(queries.of_account("prepaid_account_failure"), "reason")
+    wallets = f"group by ({WALLET}) ({queries.balance()})"
+    page = queries.on_wallets(queries.top_up_page(), "page")
     columns: list[tables.Column] = [
-        *tables.ACCOUNT_LABELS,
-        tables.Label("Reason", "reason"),
-        Value("", "failure", failure),
+        Value("", "wallets", queries.named_with_currency(first(wallets))),
+        Value("", "due", first(queries.due())),
+        Label("Wallet", "who", {"links": [tables.ACCOUNT_LINK], "custom.minWidth": 126}),
+        Value("Left", "left", first(queries.by_wallet(queries.balance())), MONEY, {"custom.width": 82}),
+        Value("Empty at", "empty", first(queries.empty_at()), "dateTimeAsIso", _EMPTY_AT),
+        Value("Level", "level", first(queries.state()), settings=tables.LEVEL_CELL | {"custom.width": 92}),
+        Value(
+            f"Buy for {_DAYS_TO_BUY} days",
+            "buy",
+            first(queries.to_buy(_DAYS_TO_BUY)),
+            MONEY,
+            {"custom.width": 118},
+        ),
+        Value(
+            "Auto-recharge",
+            "auto",
+            first(queries.by_wallet(queries.recorded("prepaid_auto_recharge_enabled:last"))),
+            settings=_AUTO,
+        ),
+        Label(
+            "Top up",
+            "page",
+            tables.page_cell("Top up", "Open the provider's top-up page") | {"custom.width": 72},
+        ),
+        Value("", "page", first(page)),
+        Label("Provider", "provider"),
+        *tables.behind("cluster", "namespace", "job", "account", "wallet", "currency"),
     ]
-    return tables.rows(text, 6, 10, columns, "Account")
+    return tables.rows(text, width, height, columns, "due")
+
+
+_EMPTY_AT = {
+    "mappings": tables.words({0: ("Empty", "red")}),
+    "color": {"mode": "fixed", "fixedColor": "text"},
+    "custom.cellOptions": {"type": "color-text"},
+    "custom.width": 152,
+}
 
 
 def _wallets() -> table.Panel:
@@ -113,71 +123,48 @@ def _wallets() -> table.Panel:
         "No balance was read yet.",
     )
     age = {"color": {"mode": "fixed", "fixedColor": "text"}}
-    auto = {"mappings": [m.to_json() for m in panels.values({1: ("On", "green"), 0: ("Off", "text")})]}
-    # Two exporters may be configured with two pages: one is enough.
-    pages = queries.by_account(queries.of_account("prepaid_account_info"), "topup_url")
-    info = f"topk by ({queries.ACCOUNT}) (1, {pages})"
     enabled = queries.by_wallet(queries.recorded("prepaid_auto_recharge_enabled:last"))
+    spent = queries.by_wallet(queries.recorded("prepaid_spend:sum1d"))
     columns: list[tables.Column] = [
         *tables.WALLET_LABELS,
         Value("Level", "level", queries.by_wallet(queries.state()), settings=tables.LEVEL_CELL),
-        Value("Balance", "balance", queries.by_wallet(queries.balance()), panels.MONEY),
+        Value("Balance", "balance", queries.by_wallet(queries.balance()), MONEY),
         *(
-            Value(level.title, level.name, queries.by_wallet(queries.threshold(level)), panels.MONEY)
+            Value(level.title, level.name, queries.by_wallet(queries.threshold(level)), MONEY)
             for level in queries.THRESHOLD_LEVELS
         ),
         Value("Share", "share", queries.by_wallet(queries.share()), "percentunit"),
-        Value("Runway", "runway", queries.by_wallet(queries.recorded("prepaid_runway_seconds:zero")), "s"),
-        Value(
-            "Spend, 1 d", "spend", queries.by_wallet(queries.recorded("prepaid_spend:sum1d")), panels.MONEY
-        ),
-        Value("Auto-recharge", "auto", enabled, settings=auto),
+        Value("Runway", "runway", f"max by ({WALLET}) ({queries.runway()})", "s"),
+        Value("Spend, 1 d", "spend", spent, MONEY),
+        Value("Auto-recharge", "auto", enabled, settings=_AUTO),
         Value("Reading age", "age", queries.on_wallets(queries.reading_age()), "s", age),
-        tables.Label("Top up", "topup_url", tables.TOP_UP_CELL),
-        Value("", "topup", queries.on_wallets(info, "topup_url")),
+        Label("Top up", "page", tables.page_cell("Top up", "Open the provider's top-up page")),
+        Value("", "page", queries.on_wallets(queries.top_up_page(), "page")),
     ]
-    return tables.rows(text, panels.FULL, 12, columns, "-Level")
+    panel = tables.rows(text, FULL, 16, columns, "-Level")
+    return panel.override_by_regexp(".*", panels.properties({"custom.filterable": True}))
 
 
 def _balances() -> timeseries.Panel:
     text = Text(
         "Balances and thresholds in $currency",
-        f"The {_DRAWN} wallets that end nearest to their threshold. Dashed lines are their thresholds: red "
+        f"The {_DRAWN} wallets that need money first. Dashed lines are their thresholds: red "
         "critical, orange warning, blue info.",
         "No balance in this currency in this range.",
     )
-    drawn = queries.lowest(_DRAWN)
+    chosen = queries.drawn(_DRAWN)
     balance = queries.by_wallet(queries.of_wallet("prepaid_balance"))
-    targets = [panels.ranged("balance", f"{balance}\nand ignoring (level) {drawn}", panels.WALLET_LEGEND)]
+    targets = [panels.ranged("balance", queries.named(f"{balance} and on ({WALLET}) {chosen}"), money.WHO)]
     targets += [
         panels.ranged(
             level.name,
-            f"{queries.threshold(level)}\nand ignoring (level) {drawn}",
-            f"{panels.WALLET_LEGEND} {level.name}",
+            queries.named(f"{queries.threshold(level)} and on ({WALLET}) {chosen}"),
+            f"{money.WHO} {level.name}",
         )
         for level in queries.THRESHOLD_LEVELS
     ]
-    return panels.with_thresholds(
-        panels.lines(text, panels.MONEY, panels.HALF, 11, targets), in_tooltip=False
-    )
-
-
-def _spend() -> timeseries.Panel:
-    text = Text(
-        "Spend per day in $currency",
-        "What was spent in each of the last 30 days (a bar is the 24 hours before its time), recharges left out: "
-        f"the {_DRAWN} wallets that spent most in the last day, and all others together.",
-        "No full day was recorded yet: the first bar comes at midnight.",
-    )
-    spend = queries.recorded("prepaid_spend:sum1d")
-    latest = f"{spend} @ end()"
-    most = f"topk({_DRAWN}, {latest})"
-    targets = [
-        panels.ranged("most", f"{spend}\nand {most}", panels.WALLET_LEGEND),
-        panels.ranged("others", f"sum({spend}\nunless {most})", "all others"),
-    ]
-    panel = panels.lines(text, panels.MONEY, 6, 11, targets)
-    return panels.per_interval(panel, "1d").time_from("30d")
+    panel = panels.with_zero(panels.lines(text, MONEY, HALF, 11, targets))
+    return panels.with_thresholds(panel, in_tooltip=False)
 
 
 def _breakdown() -> timeseries.Panel:
@@ -188,4 +175,4 @@ def _breakdown() -> timeseries.Panel:
     )
     parts = queries.by_wallet(queries.of_wallet("prepaid_credit_breakdown"), "kind")
     target = panels.ranged("parts", f"sum by (provider, kind) ({parts})", "{{provider}} · {{kind}}")
-    return panels.stacked(panels.lines(text, panels.MONEY, 6, 11, [target]))
+    return panels.stacked(panels.lines(text, MONEY, HALF, 11, [target]))

@@ -4,26 +4,25 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from grafana_foundation_sdk.builders import bargauge, common, stat, statetimeline, table, timeseries
+from grafana_foundation_sdk.builders import common, stat, statetimeline, table, timeseries
 from grafana_foundation_sdk.builders import dashboard as build
 from grafana_foundation_sdk.builders import prometheus as prom
 from grafana_foundation_sdk.models import common as look
 from grafana_foundation_sdk.models import dashboard as model
 
 from grafana.source.frame import DATASOURCE
-from grafana.source.queries import LEVELS, THRESHOLD_LEVELS, in_level
+from grafana.source.queries import LEVELS, THRESHOLD_LEVELS, in_level, named_in_account
 
 FULL = 24
 HALF = 12
 _TILES = 12
-WALLET_LEGEND = "{{provider}} · {{account}} · {{wallet}} ({{currency}})"
 MONEY = "locale"  # digits as they are: the currency stands in the legend, because a unit cannot be a variable
 
 
 Mapped = model.ValueMap | model.RangeMap | model.RegexMap | model.SpecialValueMap
 
 # The library's panel builders share their methods, but no base class that has them.
-PanelT = TypeVar("PanelT", bargauge.Panel, stat.Panel, statetimeline.Panel, table.Panel, timeseries.Panel)
+PanelT = TypeVar("PanelT", stat.Panel, statetimeline.Panel, table.Panel, timeseries.Panel)
 
 
 @dataclass(frozen=True)
@@ -50,49 +49,44 @@ def ranged(ref: str, expr: str, legend: str) -> prom.Dataquery:
     return asked(ref, expr).legend_format(legend).range()
 
 
-def per_level(expr: str, limit: int, legend: str = WALLET_LEGEND) -> list[prom.Dataquery]:
-    """Ask once per level, so that each wallet wears the colour of its own thresholds; worst level first."""
-    return [
-        instant(level.name, f"sort(bottomk({limit}, {in_level(expr, level)}))", legend) for level in LEVELS
-    ]
-
-
 def number(text: Text, unit: str, width: int, targets: Iterable[prom.Dataquery]) -> stat.Panel:
     """Show one or a few large numbers."""
     panel = described(stat.Panel(), text, unit, width, 4).targets(list(targets))
     return panel.graph_mode(look.BigValueGraphMode.NONE).reduce_options(_last()).color_scheme(_fixed("text"))
 
 
+def tile(text: Text, unit: str, width: int, targets: Iterable[prom.Dataquery]) -> stat.Panel:
+    """Show a number with its name, low enough that a phone shows several."""
+    sizes = common.VizTextDisplayOptions().title_size(22).value_size(28)
+    return number(text, unit, width, targets).height(3).text(sizes)
+
+
 def count(text: Text, colour: str, width: int, expr: str) -> stat.Panel:
     """Show a number of things that should not be, coloured as soon as there is one."""
     steps = [model.Threshold(value=None, color="green"), model.Threshold(value=1, color=colour)]
     scheme = build.FieldColor().mode(model.FieldColorModeId.THRESHOLDS)
-    panel = number(text, "none", width, [instant("A", expr)]).color_scheme(scheme)
+    panel = tile(text, "none", width, [instant("A", expr)]).color_scheme(scheme)
     return panel.thresholds(build.ThresholdsConfig().mode(model.ThresholdsMode.ABSOLUTE).steps(steps))
 
 
 def wallet_numbers(text: Text, unit: str, width: int, expr: str) -> stat.Panel:
     """Show a large number per wallet, in the colour of the wallet's level."""
-    panel = number(text, unit, width, per_level(expr, _TILES, "{{wallet}} ({{currency}})"))
+    targets = [
+        instant(level.name, named_in_account(f"sort(bottomk({_TILES}, {in_level(expr, level)}))"), "{{who}}")
+        for level in LEVELS
+    ]
+    panel = number(text, unit, width, targets)
     return _in_level_colours(panel.text_mode(look.BigValueTextMode.VALUE_AND_NAME))
-
-
-def bars(text: Text, unit: str, width: int, height: int, targets: Iterable[prom.Dataquery]) -> bargauge.Panel:
-    """Show horizontal bars, one per wallet, in the colour of the wallet's level."""
-    panel = described(bargauge.Panel(), text, unit, width, height).targets(list(targets)).min(0)
-    panel.orientation(look.VizOrientation.HORIZONTAL).display_mode(look.BarGaugeDisplayMode.BASIC)
-    panel.reduce_options(_last()).color_scheme(_fixed("text"))
-    return _in_level_colours(panel)
 
 
 def lines(
     text: Text, unit: str, width: int, height: int, targets: Iterable[prom.Dataquery]
 ) -> timeseries.Panel:
-    """Show lines over time with a legend that can be sorted."""
+    """Show lines over time with a legend that wraps."""
     panel = quiet_gaps(described(timeseries.Panel(), text, unit, width, height)).targets(list(targets))
-    panel.draw_style(look.GraphDrawStyle.LINE).line_width(1).fill_opacity(0)
+    panel.draw_style(look.GraphDrawStyle.LINE).line_width(1).fill_opacity(0).axis_soft_min(0)
     panel.show_points(look.VisibilityMode.AUTO).span_nulls(span_nulls=False)
-    legend = common.VizLegendOptions().display_mode(look.LegendDisplayMode.TABLE).calcs(["lastNotNull"])
+    legend = common.VizLegendOptions().display_mode(look.LegendDisplayMode.LIST)
     panel.legend(legend.placement(look.LegendPlacement.BOTTOM).show_legend(show_legend=True))
     return panel.tooltip(
         common.VizTooltipOptions().mode(look.TooltipDisplayMode.MULTI).sort(look.SortOrder.ASCENDING)
@@ -104,10 +98,38 @@ def stacked(panel: timeseries.Panel) -> timeseries.Panel:
     return panel.fill_opacity(40).stacking(common.StackingConfig().mode(look.StackingMode.NORMAL).group("A"))
 
 
-def per_interval(panel: timeseries.Panel, interval: str) -> timeseries.Panel:
-    """Draw a panel as stacked bars, one for each interval."""
+def with_zero(panel: timeseries.Panel) -> timeseries.Panel:
+    """Draw a line at zero."""
+    steps = [model.Threshold(value=None, color="transparent"), model.Threshold(value=0, color="red")]
+    panel.thresholds(build.ThresholdsConfig().mode(model.ThresholdsMode.ABSOLUTE).steps(steps))
+    style = common.GraphThresholdsStyleConfig().mode(look.GraphTresholdsStyleMode.LINE)
+    return panel.thresholds_style(style)
+
+
+def with_recharges(panel: timeseries.Panel) -> timeseries.Panel:
+    """Draw the series of the query named recharges as bars of no wallet's colour, without a legend."""
+    settings = {
+        "color": {"mode": "fixed", "fixedColor": "text"},
+        "custom.drawStyle": "bars",
+        "custom.fillOpacity": 100,
+        "custom.lineWidth": 0,
+        "custom.barMaxWidth": 4,
+        "custom.hideFrom": {"legend": True, "tooltip": False, "viz": False},
+    }
+    return panel.override_by_query("recharges", properties(settings))
+
+
+def per_interval(panel: timeseries.Panel, interval: str, *, after: bool = False) -> timeseries.Panel:
+    """Draw a panel as stacked bars, one for each interval, which ends (or begins) at the bar's time."""
     panel.interval(interval).draw_style(look.GraphDrawStyle.BARS).show_points(look.VisibilityMode.NEVER)
-    return stacked(panel).fill_opacity(80).bar_alignment(look.BarAlignment.BEFORE)
+    side = look.BarAlignment.AFTER if after else look.BarAlignment.BEFORE
+    return stacked(panel).fill_opacity(80).bar_alignment(side)
+
+
+def marked(panel: timeseries.Panel) -> timeseries.Panel:
+    """Draw what comes and goes as stacked bars: a line would join what has nothing between."""
+    panel.draw_style(look.GraphDrawStyle.BARS).show_points(look.VisibilityMode.NEVER).line_width(0)
+    return stacked(panel).fill_opacity(80)
 
 
 def with_thresholds(panel: timeseries.Panel, *, in_tooltip: bool) -> timeseries.Panel:

@@ -1,4 +1,4 @@
-"""The PromQL that the panels share: selectors, thresholds, levels. Owns every matcher; never a panel.
+"""The PromQL that the panels share: selectors, levels, which wallets end first. Owns every matcher; never a panel.
 
 Several exporters may read one wallet (a highly available pair), so what comes from exporters is aggregated to
 the wallet or the account before it is shown or joined; the recording rules have done that already.
@@ -6,23 +6,27 @@ the wallet or the account before it is shown or joined; the recording rules have
 
 from dataclasses import dataclass
 
-WALLET = "job, provider, account, wallet, currency"
-ACCOUNT = "job, provider, account"
+PLACE = "cluster, namespace, job"
+WALLET = f"{PLACE}, provider, account, wallet, currency"
+ACCOUNT = f"{PLACE}, provider, account"
+INSTANCE = f"{PLACE}, instance"
+END = " @ end()"
+"""Behind a selector: choose for the whole range by what is at its end, so that lines do not come and go."""
 
 _OF_ACCOUNT = 'job=~"$job", instance=~"$instance", provider=~"$provider", account=~"$account"'
 _OF_WALLET = f'{_OF_ACCOUNT}, currency=~"$currency"'
-_OF_RECORD = 'job=~"$job", provider=~"$provider", account=~"$account", currency=~"$currency"'
+_OF_RECORDED_ACCOUNT = 'job=~"$job", provider=~"$provider", account=~"$account"'
+_OF_RECORD = f'{_OF_RECORDED_ACCOUNT}, currency=~"$currency"'
 _OF_EXPORTER = 'job=~"$job", instance=~"$instance"'
 _ANY_ACCOUNT = 'account=~"$account"'
 # Grafana escapes the values of a variable that may have several, not the value of one that has one. In backticks,
 # since a quoted string would need its backslashes doubled.
 _ONE_ACCOUNT = "account=~`${account:regex}`"
-_OF_UPSTREAM = f'{_OF_EXPORTER}, provider=~"$provider"'
 
 
 @dataclass(frozen=True)
 class Level:
-    """A state of a wallet as the dashboards show it: worst first in LEVELS."""
+    """A state of a wallet as the dashboards show it: gravest first in LEVELS."""
 
     name: str
     title: str
@@ -30,13 +34,15 @@ class Level:
     colour: str
 
 
+EMPTY = Level("empty", "Empty", 4, "red")
 CRITICAL = Level("critical", "Critical", 3, "red")
 WARNING = Level("warning", "Warning", 2, "orange")
 INFO = Level("info", "Info", 1, "blue")
 FINE = Level("fine", "Fine", 0, "green")
 UNGUARDED = Level("unguarded", "No threshold", -1, "text")
+UNREAD = Level("unread", "Not read", -2, "purple")
 THRESHOLD_LEVELS = (CRITICAL, WARNING, INFO)
-LEVELS = (*THRESHOLD_LEVELS, FINE, UNGUARDED)
+LEVELS = (EMPTY, *THRESHOLD_LEVELS, FINE, UNGUARDED, UNREAD)
 
 
 def of_account(family: str, *matchers: str) -> str:
@@ -49,9 +55,9 @@ def of_wallet(family: str, *matchers: str) -> str:
     return _selector(family, _OF_WALLET, *matchers)
 
 
-def of_exporter(family: str) -> str:
-    """Select a family that an exporter has about itself."""
-    return _selector(family, _OF_EXPORTER)
+def of_exporter(family: str, *matchers: str) -> str:
+    """Select a family that an exporter has about itself, or a rule about an exporter."""
+    return _selector(family, _OF_EXPORTER, *matchers)
 
 
 def scraped_exporters(expression: str) -> str:
@@ -60,7 +66,7 @@ def scraped_exporters(expression: str) -> str:
         f"present_over_time({of_exporter(family)}[1h])"
         for family in ("prepaid_exporter_build_info", "prepaid_account_up")
     )
-    return f"{expression}\nand on (job, instance) group by (job, instance) ({seen})"
+    return f"{expression}\nand on ({INSTANCE}) group by ({INSTANCE}) ({seen})"
 
 
 def about_one_account(expression: str) -> str:
@@ -70,12 +76,23 @@ def about_one_account(expression: str) -> str:
 
 def of_upstream(family: str) -> str:
     """Select a family that an exporter has per provider."""
-    return _selector(family, _OF_UPSTREAM)
+    return _selector(family, f'{_OF_EXPORTER}, provider=~"$provider"')
+
+
+def of_chosen_accounts(expression: str) -> str:
+    """Keep what an exporter says of a provider of which a chosen account is asked."""
+    asked = f"group by ({INSTANCE}, provider) ({of_account('prepaid_account_up')})"
+    return f"{expression}\nand on ({INSTANCE}, provider) {asked}"
 
 
 def recorded(series: str, *matchers: str) -> str:
-    """Select a series of the recording rules, which have no instance label."""
+    """Select a series of the recording rules about wallets, which has no instance label."""
     return _selector(f"wallet:{series}", _OF_RECORD, *matchers)
+
+
+def recorded_account(series: str) -> str:
+    """Select a series of the recording rules about accounts."""
+    return _selector(f"account:{series}", _OF_RECORDED_ACCOUNT)
 
 
 def by_wallet(expression: str, *labels: str) -> str:
@@ -88,9 +105,32 @@ def by_account(expression: str, *labels: str) -> str:
     return f"max by ({', '.join((ACCOUNT, *labels))}) ({expression})"
 
 
-def balance() -> str:
+def by_instance(expression: str, *labels: str) -> str:
+    """Aggregate to one sample per exporter (and further labels)."""
+    return f"max by ({', '.join((INSTANCE, *labels))}) ({expression})"
+
+
+def named(expression: str) -> str:
+    """Add the label `who`: the words by which people know a wallet, an account or an exporter.
+
+    What is absent leaves a space, which nobody sees. A wallet that is called main is its account's only one.
+    """
+    return _joined(expression, "account", "instance")
+
+
+def named_with_currency(expression: str) -> str:
+    """Add the label `who` of a wallet, with its currency."""
+    return _joined(expression, "account", last="currency")
+
+
+def named_in_account(expression: str) -> str:
+    """Add the label `who` of a wallet where its account is known."""
+    return f'label_join({expression}, "who", " ", "cluster", "namespace", "wallet", "currency")'
+
+
+def balance(at: str = "") -> str:
     """Return the last balance of each wallet, also while its account fails."""
-    return recorded("prepaid_balance:last")
+    return recorded("prepaid_balance:last") + at
 
 
 def threshold(level: Level) -> str:
@@ -99,26 +139,80 @@ def threshold(level: Level) -> str:
 
 
 def state() -> str:
-    """Return the number of the worst level that each wallet is under, as LEVELS has them."""
-    under = [f"0 * ({_under(level)}) + {level.number}" for level in THRESHOLD_LEVELS]
-    guarded = f"0 * ({balance()} and ignoring (level) {recorded('prepaid_balance_threshold:last')})"
-    return "\nor ".join([*under, guarded, f"0 * {balance()} - 1"])
+    """Return the number of the gravest level that each wallet is in, as LEVELS has them: what its alerts go by.
+
+    Old readings are not fine: an account that cannot be read has a level of its own, unless it has a graver one.
+    """
+    told = [f"{EMPTY.number} * ({_told('PrepaidWalletExhausted')})"]
+    told += [f"{level.number} * ({_told(_LOW, _of_level(level))})" for level in THRESHOLD_LEVELS]
+    unread = f"{balance()} and on ({ACCOUNT}) {recorded_account('prepaid_account_up:unread')}"
+    guarded = f"{balance()} and on ({WALLET}) {recorded('prepaid_balance_threshold:last')}"
+    return "\nor ".join(
+        [
+            f"max by ({WALLET}) ({' or '.join(told)})",
+            *(
+                f"{level.number} * group by ({WALLET}) ({wallets})"
+                for level, wallets in ((UNREAD, unread), (FINE, guarded), (UNGUARDED, balance()))
+            ),
+        ]
+    )
 
 
 def in_level(expression: str, level: Level) -> str:
-    """Keep the wallets of an expression (one sample per wallet) whose worst level is this one."""
-    every = recorded("prepaid_balance_threshold:last")
-    if level is UNGUARDED:
-        return f"({expression})\nunless ignoring (level) {every}"
-    if level is FINE:
-        return f"({expression})\nand ignoring (level) ({balance()} >= max without (level) ({every}))"
-    worse = [other for other in THRESHOLD_LEVELS if other.number > level.number]
-    return "".join(
-        [
-            f"({expression})\nand ignoring (level) ({_under(level)})",
-            *(f"\nunless ignoring (level) ({_under(other)})" for other in worse),
-        ]
+    """Keep the wallets of an expression whose gravest level is this one."""
+    return f"({expression})\nand on ({WALLET}) (({state()}) == {level.number})"
+
+
+def runway(at: str = "") -> str:
+    """Return the seconds until nothing can be spent, of the wallets that end there: not of those paid afterwards."""
+    endless = recorded("prepaid_wallet_info:postpaid") + at
+    return f"{recorded('prepaid_runway_seconds:limit')}{at} unless on ({WALLET}) {endless}"
+
+
+def ends(at: str = "") -> str:
+    """Return the runway of the wallets that run dry: one that its provider recharges does not, unless it is told of."""
+    recharged = (
+        f"({recorded('prepaid_auto_recharge_enabled:last')}{at} == 1 and on ({WALLET}) "
+        f"{balance(at)} >= on ({WALLET}) {recorded('prepaid_auto_recharge_threshold:last')}{at})"
     )
+    told = _told(_LOW, 'level=~"critical|warning"', at=at)
+    return (
+        f"(max by ({WALLET}) ({runway(at)} unless on ({WALLET}) {recharged})"
+        f" or max by ({WALLET}) ({runway(at)} and on ({WALLET}) ({told})))"
+    )
+
+
+def due(at: str = "") -> str:
+    """Return the seconds until each wallet needs a person, the empty ones first with -1.
+
+    One that is told of without being spent has no end: it stands where its runway limit would, among what is as urgent.
+    """
+    ways = [
+        f"-1 * group by ({WALLET}) ({_told('PrepaidWalletExhausted', at=at)})",
+        ends(at),
+        f"86400 * group by ({WALLET}) ({_told(_LOW, _of_level(CRITICAL), at=at)})",
+        f"259200 * group by ({WALLET}) ({_told(_LOW, _of_level(WARNING), at=at)})",
+    ]
+    return "\nor ".join(ways)
+
+
+def first_due(expression: str, count: int) -> str:
+    """Keep the wallets of an expression that need a person first."""
+    return f"({expression})\nand on ({WALLET}) bottomk({count}, {due()})"
+
+
+def empty_at() -> str:
+    """Return when each wallet is empty, in milliseconds since 1970 as Grafana takes it; 0 where it is already."""
+    empty = f"0 * group by ({WALLET}) ({_told('PrepaidWalletExhausted')})"
+    return f"{empty}\nor 1000 * (time() + max by ({WALLET}) ({runway()}))"
+
+
+def to_buy(days: int) -> str:
+    """Return what is missing from each wallet for so many days at the pace that is expected, in whole units."""
+    weeks = days / 7
+    room = f"max by ({WALLET}) ({recorded('prepaid_balance:room')})"
+    ahead = f"max by ({WALLET}) ({recorded('prepaid_spend:ahead7d')})"
+    return f"ceil({weeks:g} * {ahead} - {room}) > 0"
 
 
 def share(at: str = "") -> str:
@@ -130,14 +224,53 @@ def share(at: str = "") -> str:
     return "\nor ignoring (level) ".join(ratios)
 
 
-def lowest(count: int) -> str:
-    """Select, steadily over the whole range, the wallets that end nearest to their threshold."""
-    return f"bottomk({count}, {share(' @ end()')}\nor ignoring (level) (0 * {balance()} @ end() + Inf))"
+def drawn(count: int, *matchers: str) -> str:
+    """Select, steadily over the whole range, the wallets that need a person first, then the others."""
+    every = recorded("prepaid_balance:last", *matchers) + END
+    order = f"{due(END)}\nor 1e10 + 0 * max by ({WALLET}) ({every})"
+    return f"bottomk({count}, ({order}) and on ({WALLET}) {every})"
+
+
+def recharges(*matchers: str) -> str:
+    """Return what was added to each wallet in each interval of a graph, however long that is."""
+    steps = recorded("prepaid_recharge:step5m", *matchers)
+    # A millisecond later: Prometheus 2 counts a step on the edge of a window at both its ends.
+    return f"{by_wallet(f'sum_over_time({steps}[$__interval:5m] offset -1ms)')} > 0"
+
+
+def spend_per_interval(*matchers: str) -> str:
+    """Return what each wallet spent in each interval of a graph, which is half an hour or more."""
+    halves = of_half_hours("prepaid_spend:every30m", *matchers)
+    return by_wallet(f"sum_over_time({halves}[$__interval:30m] offset -1ms)")
+
+
+def of_half_hours(series: str, *matchers: str) -> str:
+    """Return what a rule recorded of the last half hour, once for each half hour, whenever it was evaluated in it.
+
+    A millisecond is missing, since Prometheus 2 counts a sample on the edge of a range at both its ends.
+    """
+    return f"last_over_time({recorded(series, *matchers)}[29m59s999ms])"
+
+
+def last_success() -> str:
+    """Return when each account was last read, in seconds since 1970, also while its exporter does not answer."""
+    read = of_account("prepaid_account_last_success_timestamp_seconds")
+    known = f"{recorded_account('prepaid_account_up:max')} or {recorded_account('prepaid_account_up:unread')}"
+    return f"{by_account(f'last_over_time({read}[1d])')} and on ({ACCOUNT}) ({known})"
 
 
 def reading_age() -> str:
     """Return the seconds since each account's wallets were read."""
-    return f"time() - {by_account(of_account('prepaid_account_last_success_timestamp_seconds'))}"
+    return f"time() - ({last_success()})"
+
+
+def top_up_page() -> str:
+    """Return a sample for each account with the label `page`: where to top up, else the provider's own dashboard.
+
+    Two exporters may be configured with two pages: one is enough.
+    """
+    own = _page("topup_url")
+    return f"topk by ({ACCOUNT}) (1, {own} or (2 * {_page('dashboard_url')} unless on ({ACCOUNT}) {own}))"
 
 
 def on_wallets(account_expression: str, *labels: str) -> str:
@@ -146,8 +279,29 @@ def on_wallets(account_expression: str, *labels: str) -> str:
     return f"{wallets} * on ({ACCOUNT}) group_left ({', '.join(labels)}) ({account_expression})"
 
 
-def _under(level: Level) -> str:
-    return f"{balance()} < ignoring (level) {threshold(level)}"
+_LOW = "PrepaidBalanceBelow|PrepaidRunway"
+
+
+def _page(label: str) -> str:
+    given = of_account("prepaid_account_info", f'{label}!=""')
+    return by_account(f'label_join(last_over_time({given}[1d]), "page", "", "{label}")', "page")
+
+
+def _joined(expression: str, *labels: str, last: str = "") -> str:
+    # Without `$1`, in which Grafana might see a variable.
+    copied = f'label_replace(label_join({expression}, "short", "", "wallet"), "short", "", "short", "main")'
+    listed = ", ".join(f'"{label}"' for label in ("cluster", "namespace", *labels, "short", last) if label)
+    return f'label_replace(label_join({copied}, "who", " ", {listed}), "short", "", "", "")'
+
+
+def _of_level(level: Level) -> str:
+    return f'level="{level.name}"'
+
+
+def _told(alerts: str, *matchers: str, at: str = "") -> str:
+    """Select the wallets of which these alerts tell, by the condition that the rules record for them."""
+    condition = recorded("prepaid_alert:condition", f'alert=~"{alerts}"', *matchers)
+    return f"{condition}{at} == 1"
 
 
 def _selector(name: str, *matchers: str) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from grafana_foundation_sdk.builders import statetimeline, timeseries
+from grafana_foundation_sdk.models import common as look
 
 from grafana.source import panels, queries
 from grafana.source.panels import HALF, Text
@@ -16,15 +17,16 @@ def panels_of_readings() -> Iterator[statetimeline.Panel | timeseries.Panel]:
     yield _answers()
 
 
-def _failures() -> statetimeline.Panel:
+def _failures() -> timeseries.Panel:
     text = Text(
         "Failures by reason",
-        "When the account could not be read, and why.",
+        "When the account could not be read, and why: a bar for each time with a failure in it, however short.",
         "No failure in this range.",
     )
-    reasons = queries.by_account(queries.of_account("prepaid_account_failure"), "reason")
-    panel = panels.timeline(text, 8, [panels.ranged("reasons", reasons, "{{reason}}")])
-    return panel.mappings(panels.values({1: ("Failing", "red")}))
+    failing = queries.of_account("prepaid_account_failure")
+    reasons = queries.by_account(f"max_over_time({failing}[$__interval])", "reason")
+    panel = panels.lines(text, "none", HALF, 8, [panels.ranged("reasons", reasons, "{{reason}}")])
+    return panels.marked(panel).axis_placement(look.AxisPlacement.HIDDEN)
 
 
 def _states() -> statetimeline.Panel:
@@ -36,8 +38,10 @@ def _states() -> statetimeline.Panel:
     targets = [
         panels.ranged(
             ref,
-            f"{queries.by_wallet(queries.of_wallet(family), family)} == 1",
-            f"{{{{wallet}}}} ({{{{currency}}}}) {word}: {{{{{family}}}}}",
+            queries.named_in_account(
+                f"({queries.by_wallet(f'max_over_time({queries.of_wallet(family)}[$__interval])', family)} == 1)"
+            ),
+            f"{{{{who}}}} {word}: {{{{{family}}}}}",
         )
         for ref, family, word in (
             ("status", "prepaid_wallet_status", "status"),

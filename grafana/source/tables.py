@@ -36,41 +36,84 @@ class Value:
 
 Column = Label | Value
 
+ACCOUNT_LINK = account_link("Open the account")
+
+
+def words(named: Mapping[int, tuple[str, str]]) -> list[dict[str, object]]:
+    """Show numbers as coloured words."""
+    return [mapping.to_json() for mapping in values(named)]
+
+
+def behind(*labels: str) -> list[Label]:
+    """Keep labels in the data, for links, without a column."""
+    return [
+        Label(label, label, {"custom.hidden": True, "custom.hideFrom": {"viz": True}}) for label in labels
+    ]
+
+
+def page_cell(word: str, title: str) -> dict[str, Any]:
+    """Show an address as a word that opens it."""
+    return {
+        "mappings": [{"type": "regex", "options": {"pattern": ".+", "result": {"text": word}}}],
+        "links": [{"title": title, "url": "${__value.raw}", "targetBlank": True}],
+    }
+
+
 ACCOUNT_LABELS = (
+    Label("Cluster", "cluster"),
+    Label("Namespace", "namespace"),
     Label("", "job"),
-    Label(
-        "Account", "account", {"links": [account_link("${__value.raw:percentencode}", "Open the account")]}
-    ),
+    Label("Account", "account", {"links": [ACCOUNT_LINK]}),
     Label("Provider", "provider"),
 )
 WALLET_LABELS = (*ACCOUNT_LABELS, Label("Wallet", "wallet"), Label("Currency", "currency"))
 
 LEVEL_CELL = {
-    "mappings": [
-        mapping.to_json() for mapping in values({lv.number: (lv.title, lv.colour) for lv in LEVELS})
-    ],
+    "mappings": words({lv.number: (lv.title, lv.colour) for lv in LEVELS}),
     "color": {"mode": "fixed", "fixedColor": "text"},
     "custom.cellOptions": {"type": "color-text"},
-}
-TOP_UP_CELL = {
-    "mappings": [{"type": "regex", "options": {"pattern": ".+", "result": {"text": "Top up"}}}],
-    "links": [{"title": "Open the provider's top-up page", "url": "${__value.raw}", "targetBlank": True}],
 }
 
 
 def rows(text: Text, width: int, height: int, columns: Sequence[Column], worst: str) -> table.Panel:
-    """Join the queries of the columns into rows, sorted by the column `worst` (downwards after a minus)."""
-    panel = quiet_gaps(described(table.Panel(), text, MONEY, width, height))
+    """Join the queries of the columns into rows, sorted by the column `worst` (downwards after a minus).
+
+    A query without a column sorts by its own name.
+    """
+    panel = _table(text, width, height, columns)
     panel.targets([_query(column) for column in columns if isinstance(column, Value)])
     panel.with_transformation(model.DataTransformerConfig(id_val="merge", options={}))
-    panel.with_transformation(model.DataTransformerConfig(id_val="organize", options=_arrangement(columns)))
-    panel.override_by_regexp(".*", properties({"custom.filterable": True}))
+    name, descending = worst.removeprefix("-"), worst.startswith("-")
+    if all(column.title != name for column in columns):
+        order = {"sort": [{"field": f"Value #{name}", "desc": descending}]}
+        panel.with_transformation(model.DataTransformerConfig(id_val="sortBy", options=order))
+    else:
+        panel.sort_by([common.TableSortByFieldState().display_name(name).desc(descending)])
+    return panel.with_transformation(_organized(columns))
+
+
+def history(text: Text, width: int, height: int, columns: Sequence[Column], limit: int) -> table.Panel:
+    """List the samples of one query over time, the latest first."""
+    [value] = [column for column in columns if isinstance(column, Value)]
+    panel = _table(text, width, height, columns).interval("5m").max_data_points(3000)
+    panel.targets([asked(value.ref, value.expr).range().format(PromQueryFormat.TABLE)])
+    order = {"sort": [{"field": "Time", "desc": True}]}
+    panel.with_transformation(model.DataTransformerConfig(id_val="sortBy", options=order))
+    panel.with_transformation(model.DataTransformerConfig(id_val="limit", options={"limitField": limit}))
+    return panel.with_transformation(_organized(columns))
+
+
+def _table(text: Text, width: int, height: int, columns: Sequence[Column]) -> table.Panel:
+    panel = quiet_gaps(described(table.Panel(), text, MONEY, width, height))
     for column in columns:
         if column.title:
             unit = {"unit": column.unit} if isinstance(column, Value) else {}
             panel.override_by_name(column.title, properties({**unit, **column.settings}))
-    order = common.TableSortByFieldState().display_name(worst.removeprefix("-")).desc(worst.startswith("-"))
-    return panel.sort_by([order]).show_header(show_header=True)
+    return panel.show_header(show_header=True)
+
+
+def _organized(columns: Sequence[Column]) -> model.DataTransformerConfig:
+    return model.DataTransformerConfig(id_val="organize", options=_arrangement(columns))
 
 
 def _query(column: Value) -> prom.Dataquery:
@@ -81,7 +124,7 @@ def _arrangement(columns: Sequence[Column]) -> dict[str, object]:
     several = sum(isinstance(column, Value) for column in columns) > 1
     fields = {_field_of(column, several=several): column.title for column in columns}
     shown = {name: title for name, title in fields.items() if title}
-    hidden = ["Time", *(name for name, title in fields.items() if not title)]
+    hidden = [*({"Time"} - set(fields)), *(name for name, title in fields.items() if not title)]
     return {
         "excludeByName": dict.fromkeys(hidden, True),
         "indexByName": {name: index for index, name in enumerate(shown)},

@@ -18,7 +18,7 @@ import pytest
 import yaml
 
 from exporter.simulator import Simulator
-from tests.history import backfill, samples
+from tests.history import backfill, openmetrics
 from tests.programs import alertmanager, exporter, fetch, prometheus, until
 
 LOW = Decimal(990)
@@ -150,7 +150,7 @@ def past(tool: Callable[[str], str], server: Path, exporter: str, recording: lis
         for moment in range(now - 80, now + 1):
             spent = (now - moment) / 20
             then = mine.sub(partial(richer, spent), page)
-            lines.writelines(samples(then, moment, scrape))
+            lines.writelines(openmetrics(then, moment, scrape))
         lines.write("# EOF\n")
     wanted = {"wallet:prepaid_balance:min", "wallet:prepaid_balance:drop5m", "wallet:prepaid_spend:step5m"}
     rules = [rule for rule in recording if rule["record"] in wanted]

@@ -30,24 +30,22 @@ def dashboards() -> dict[str, Json]:
 
 @pytest.fixture(scope="session")
 def panels() -> Callable[[Json], list[Json]]:
-    """Return the panels of a dashboard, rows left out."""
-    return lambda dashboard: [panel for panel in dashboard["panels"] if panel["type"] != "row"]
+    """Return the panels of a dashboard, rows left out; those of collapsed rows are in them."""
+    return lambda dashboard: [
+        panel
+        for part in dashboard["panels"]
+        for panel in (part["panels"] if part["type"] == "row" else [part])
+    ]
 
 
 @pytest.fixture(scope="session")
 def targets(panels: Callable[[Json], list[Json]]) -> Callable[[Json], list[Target]]:
-    """Return every query of a dashboard with a name for messages and its panel; the recharge marks last."""
-
-    def listed(dashboard: Json) -> list[Target]:
-        found = [
-            (f"{panel['title']}/{target['refId']}", panel, target)
-            for panel in panels(dashboard)
-            for target in panel["targets"]
-        ]
-        marks = dashboard["annotations"].get("list", [])
-        return found + [(mark["name"], {"type": "marks"}, mark["target"]) for mark in marks]
-
-    return listed
+    """Return every query of a dashboard with a name for messages and its panel."""
+    return lambda dashboard: [
+        (f"{panel['title']}/{target['refId']}", panel, target)
+        for panel in panels(dashboard)
+        for target in panel["targets"]
+    ]
 
 
 @pytest.fixture(scope="session")
@@ -55,7 +53,7 @@ def expand() -> Callable[..., str]:
     """Fill variables in as Grafana does in a Prometheus query; one that has no value given is on "All"."""
 
     def fill(expr: str, **values: str) -> str:
-        known = {"__rate_interval": "8m", **values}
+        known = {"__rate_interval": "8m", "__interval": "5m", **values}
 
         def value(match: re.Match[str]) -> str:
             given = known.get(match[1] or match[3], ".+")

@@ -33,19 +33,22 @@ def variables(dashboard: Json, kind: str = "query") -> dict[str, Json]:
 
 
 def panels(dashboard: Json) -> list[Json]:
-    return [panel for panel in dashboard["panels"] if panel["type"] != "row"]
+    return [
+        panel
+        for part in dashboard["panels"]
+        for panel in (part["panels"] if part["type"] == "row" else [part])
+    ]
 
 
 def expressions(dashboard: Json) -> list[tuple[str, str]]:
-    found = [(panel["title"], target["expr"]) for panel in panels(dashboard) for target in panel["targets"]]
-    return found + [
-        (mark["name"], mark["target"]["expr"]) for mark in dashboard["annotations"].get("list", [])
-    ]
+    return [(panel["title"], target["expr"]) for panel in panels(dashboard) for target in panel["targets"]]
 
 
 def nodes(expr: str) -> list[promql.Expr]:
     found: list[promql.Expr] = []
-    filled = expr.replace("$__rate_interval", f"{RATE_INTERVAL.total_seconds():.0f}s")
+    filled = expr.replace("$__rate_interval", f"{RATE_INTERVAL.total_seconds():.0f}s").replace(
+        "$__interval", "5m"
+    )
     promql.walk(promql.parse(filled), pre_visit=lambda node: found.append(node))  # noqa: PLW0108 - None goes on
     return found
 
@@ -217,7 +220,7 @@ def variable(dashboard: Json, name: str) -> Json:
 
 
 def ask(dashboard: Json, expr: str) -> None:
-    dashboard["panels"][0]["targets"][0]["expr"] = expr
+    dashboard["panels"][0]["targets"].append({"refId": "asked", "expr": expr})
 
 
 BREAKERS: dict[str, Callable[[Json], object]] = {
@@ -226,7 +229,7 @@ BREAKERS: dict[str, Callable[[Json], object]] = {
     "template-instance-rule": lambda json: variable(json, "instance").update(multi=False),
     "template-label-promql-rule": lambda json: variable(json, "job").update(query="label_values(up{, job)"),
     "template-on-time-change-reload-rule": lambda json: variable(json, "job").update(refresh=1),
-    "template-required-variables-rule": lambda json: json["templating"]["list"].pop(),
+    "template-required-variables-rule": lambda json: json["templating"]["list"].pop(1),
     "template-unused-rule": lambda json: variable(json, "job").update(name="shard"),
     "panel-datasource-rule": lambda json: json["panels"][0].update(datasource={"uid": "abc"}),
     "panel-title-description-rule": lambda json: json["panels"][0].update(description=""),

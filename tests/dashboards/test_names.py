@@ -16,7 +16,8 @@ Json = dict[str, Any]
 Targets = Callable[[Json], list[tuple[str, Json, Json]]]
 Expand = Callable[..., str]
 
-OF_THE_SCRAPE = {"job", "instance"}
+PLACE = {"cluster", "namespace", "job"}
+OF_THE_SCRAPE = {*PLACE, "instance"}
 
 
 @pytest.fixture(scope="module")
@@ -26,12 +27,31 @@ def labels_of(root: Path) -> Mapping[str, set[str]]:
     for metric in ProcessCollector(registry=None).collect():
         known |= {sample.name: OF_THE_SCRAPE for sample in metric.samples}
     known["scrape_duration_seconds"] = OF_THE_SCRAPE  # Prometheus' own word on each scrape
-    of_wallet = {"job", "provider", "account", "wallet", "currency"}
+    known["alertmanager_notifications_failed_total"] = {*OF_THE_SCRAPE, "integration"}
+    of_account = {*PLACE, "provider", "account"}
+    of_each = {
+        "wallet": {*of_account, "wallet", "currency"},
+        "account": of_account,
+        "instance": OF_THE_SCRAPE,
+    }
+    further = {
+        "prepaid_balance_threshold:last": {"level"},
+        "prepaid_balance:threshold_ratio": {"level"},
+        "prepaid_runway_seconds:threshold": {"level"},
+        "prepaid_wallet_status:last": {"prepaid_wallet_status"},
+        "prepaid_alert_state:last": {"prepaid_alert_state"},
+        "prepaid_alert:condition": {"alert", "level"},
+    }
     rules = yaml.safe_load((root / "grafana/rules/recording.yml").read_text(encoding="utf-8"))
     for rule in (rule for group in rules["groups"] for rule in group["rules"]):
-        by_level = "threshold" in rule["record"].split(":", 1)[1] and "recharge" not in rule["record"]
-        known[rule["record"]] = of_wallet | {"level"} if by_level else of_wallet
+        kind, series = rule["record"].split(":", 1)
+        known[rule["record"]] = of_each[kind] | further.get(series, set())
     return known
+
+
+def made(expr: str) -> set[str]:
+    """Return the labels that an expression makes of others."""
+    return {label for label in ("who", "what", "reason", "page", "short") if f'"{label}"' in expr}
 
 
 def tree(expr: str) -> list[promql.Expr]:
@@ -60,7 +80,7 @@ def test_every_label_that_is_grouped_or_joined_by_is_known(
 ) -> None:
     for name, _, target in targets(dashboard):
         expr = expand(target["expr"])
-        known = {label for series, _ in selectors(expr) for label in labels_of[series]}
+        known = {label for series, _ in selectors(expr) for label in labels_of[series]} | made(expr)
         clauses = re.findall(r"\b(?:by|on|ignoring|without|group_left|group_right) \(([^)]*)\)", expr)
         named = {label for clause in clauses for label in clause.replace(" ", "").split(",") if label}
         assert named <= known, f"{name}: {named - known}"
@@ -70,7 +90,8 @@ def test_every_label_of_a_legend_is_known(
     dashboard: Json, targets: Targets, expand: Expand, labels_of: Mapping[str, set[str]]
 ) -> None:
     for name, _, target in targets(dashboard):
-        known = {label for series, _ in selectors(expand(target["expr"])) for label in labels_of[series]}
+        expr = expand(target["expr"])
+        known = {label for series, _ in selectors(expr) for label in labels_of[series]} | made(expr)
         shown = set(re.findall(r"\{\{(\w+)\}\}", target.get("legendFormat", "")))
         assert shown <= known, f"{name}: {shown - known}"
 

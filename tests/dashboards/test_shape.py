@@ -8,7 +8,15 @@ Json = dict[str, Any]
 Panels = Callable[[Json], list[Json]]
 Targets = Callable[[Json], list[tuple[str, Json, Json]]]
 
-LEVEL_COLOURS = {"critical": "red", "warning": "orange", "info": "blue", "fine": "green", "unguarded": "text"}
+LEVEL_COLOURS = {
+    "empty": "red",
+    "critical": "red",
+    "warning": "orange",
+    "info": "blue",
+    "fine": "green",
+    "unguarded": "text",
+    "unread": "purple",
+}
 GRID = 24
 
 
@@ -58,26 +66,78 @@ def test_queries_of_a_panel_have_names_of_their_own(dashboard: Json, panels: Pan
 def test_colours_of_money_come_from_each_wallets_own_thresholds(dashboard: Json, panels: Panels) -> None:
     for panel in panels(dashboard):
         steps = panel["fieldConfig"]["defaults"].get("thresholds", {}).get("steps", [])
-        # A number of things that should not be may turn colour at one; no other constant colours anything.
-        assert [step.get("value") for step in steps] in ([], [None, 1])
+        # A number of things that should not be may turn colour at one, and a graph may have a line at zero; no other
+        # constant colours anything.
+        assert [step.get("value") for step in steps] in ([], [None, 1], [None, 0])
         for ref, settings in overrides(panel).items():
             if ref in LEVEL_COLOURS and "color" in settings:
                 assert settings["color"] == {"mode": "fixed", "fixedColor": LEVEL_COLOURS[ref]}
 
 
-def test_the_overview_is_coloured_by_level_where_it_ranks_wallets(
+def test_the_overview_answers_in_the_order_of_need(dashboards: dict[str, Json]) -> None:
+    shown = sorted(
+        dashboards["prepaid-overview"]["panels"],
+        key=lambda panel: (panel["gridPos"]["y"], panel["gridPos"]["x"]),
+    )
+    assert [panel["title"] for panel in shown] == [
+        "Next empty",
+        "To top up now",
+        "Broken",
+        "Oldest reading",
+        "Act",
+        "Broken",
+        "Money",
+        "Balances in $shown",
+        "Spend a day in $shown",
+        "Calendar",
+        "Recharges",
+        "All wallets",
+        "$currency",
+    ]
+    # What is to be done begins under one row of numbers: on the first screen, at any width.
+    assert next(panel for panel in shown if panel["title"] == "Act")["gridPos"]["y"] <= 4
+
+
+def test_all_wallets_and_each_currency_wait_in_collapsed_rows(dashboards: dict[str, Json]) -> None:
+    rows = [panel for panel in dashboards["prepaid-overview"]["panels"] if panel["type"] == "row"]
+    assert [(row["title"], row.get("repeat"), row["collapsed"]) for row in rows] == [
+        ("All wallets", None, True),
+        ("$currency", "currency", True),
+    ]
+    assert all(row["panels"] for row in rows)
+
+
+def test_what_needs_a_person_is_in_the_colour_of_its_level(
     dashboards: dict[str, Json], panels: Panels
 ) -> None:
-    ranked = [panel for panel in panels(dashboards["prepaid-overview"]) if panel["type"] == "bargauge"]
-    assert [panel["title"].split(":")[0] for panel in ranked] == ["Runway", "Share of threshold"]
-    for panel in ranked:
-        asked = {target["refId"] for target in panel["targets"]}
-        assert asked <= set(overrides(panel)) == set(LEVEL_COLOURS)
+    act = next(panel for panel in panels(dashboards["prepaid-overview"]) if panel["title"] == "Act")
+    words = overrides(act)["Level"]["mappings"][0]["options"]
+    assert {word["text"]: word["color"] for word in words.values()} == {
+        "Empty": "red",
+        "Critical": "red",
+        "Warning": "orange",
+        "Info": "blue",
+        "Fine": "green",
+        "No threshold": "text",
+        "Not read": "purple",
+    }
 
 
-def test_the_currency_row_repeats(dashboards: dict[str, Json]) -> None:
-    rows = [panel for panel in dashboards["prepaid-overview"]["panels"] if panel["type"] == "row"]
-    assert [(row["title"], row["repeat"]) for row in rows] == [("$currency", "currency")]
+def test_axes_begin_at_zero_and_legends_wrap(dashboard: Json, panels: Panels) -> None:
+    for panel in panels(dashboard):
+        if panel["type"] == "timeseries":
+            assert panel["fieldConfig"]["defaults"]["custom"]["axisSoftMin"] == 0, panel["title"]
+            assert panel["options"]["legend"]["displayMode"] == "list", panel["title"]
+
+
+def test_what_comes_and_goes_is_drawn_as_bars(dashboards: dict[str, Json], panels: Panels) -> None:
+    for uid, title in (
+        ("prepaid-account", "Failures by reason"),
+        ("prepaid-exporter", "Failing accounts"),
+        ("prepaid-exporter", "Upstream failures"),
+    ):
+        panel = next(panel for panel in panels(dashboards[uid]) if panel["title"] == title)
+        assert panel["fieldConfig"]["defaults"]["custom"]["drawStyle"] == "bars", title
 
 
 def test_only_the_account_dashboard_is_about_one_account(dashboards: dict[str, Json]) -> None:
@@ -86,16 +146,15 @@ def test_only_the_account_dashboard_is_about_one_account(dashboards: dict[str, J
         assert account["multi"] is (uid != "prepaid-account")
 
 
-def test_the_wallet_table_links_to_the_account_and_to_the_top_up_page(
-    dashboards: dict[str, Json], panels: Panels
-) -> None:
-    table = next(p for p in panels(dashboards["prepaid-overview"]) if p["title"] == "All wallets")
-    to_account, to_provider = list(links(table))
-    assert "&var-account=${__value.raw:percentencode}&" in to_account
-    assert "&var-provider=${__data.fields.Provider:percentencode}&" in to_account
-    assert to_provider == "${__value.raw}"
-    renamed = table["transformations"][1]["options"]["renameByName"]
-    assert (renamed["account"], renamed["topup_url"]) == ("Account", "Top up")
+def test_rows_lead_to_the_account_and_to_the_top_up_page(dashboards: dict[str, Json], panels: Panels) -> None:
+    of_title = {panel["title"]: panel for panel in panels(dashboards["prepaid-overview"])}
+    for title in ("Act", "All wallets"):
+        to_account, to_provider = list(links(of_title[title]))
+        assert "&var-account=${__data.fields.account:percentencode}&" in to_account
+        assert "&var-provider=${__data.fields.provider:percentencode}&" in to_account
+        assert to_provider == "${__value.raw}"
+        kept = of_title[title]["transformations"][-1]["options"]
+        assert {"account", "provider"} <= set(kept["renameByName"]) - set(kept["excludeByName"])
 
 
 def test_the_one_account_is_escaped_where_grafana_does_not(dashboards: dict[str, Json]) -> None:
@@ -113,11 +172,23 @@ def test_links_lead_to_dashboards_that_exist(dashboards: dict[str, Json], panels
         assert reached <= set(dashboards)
 
 
-def test_recharges_are_marked_where_money_is_shown(dashboards: dict[str, Json]) -> None:
-    for uid in ("prepaid-overview", "prepaid-account"):
-        [mark] = dashboards[uid]["annotations"]["list"]
-        assert mark["expr"] == mark["target"]["expr"]
-        assert "wallet:prepaid_recharge:step5m" in mark["expr"]
+def test_recharges_are_marked_where_the_balance_is_drawn_and_nowhere_else(
+    dashboard: Json, targets: Targets
+) -> None:
+    assert "list" not in dashboard["annotations"]  # these would be on every panel, of every currency
+    drawn = [
+        panel["title"]
+        for name, panel, target in targets(dashboard)
+        if "wallet:prepaid_recharge:step5m" in target["expr"] and panel["type"] == "timeseries"
+    ]
+    assert (
+        drawn
+        == {
+            "prepaid-overview": ["Balances in $shown"],
+            "prepaid-account": ["Balance and thresholds"],
+            "prepaid-exporter": [],
+        }[dashboard["uid"]]
+    )
 
 
 def test_what_grows_with_the_number_of_accounts_is_cut_or_scrolls(dashboard: Json, targets: Targets) -> None:
@@ -126,5 +197,6 @@ def test_what_grows_with_the_number_of_accounts_is_cut_or_scrolls(dashboard: Jso
         if not per_series or dashboard["uid"] == "prepaid-account":
             continue
         ranked = re.search(r"\b(topk|bottomk)\(", target["expr"])
-        summed = re.match(r"(sum|count|max) by \((provider|job, instance)\b|sum\(", target["expr"])
+        place = "cluster, namespace, job, instance"
+        summed = re.match(rf"(sum|count|max) by \((provider|{place})\b|sum\(", target["expr"])
         assert ranked or summed, name

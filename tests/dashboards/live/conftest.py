@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -17,21 +18,31 @@ import pytest
 import yaml
 
 from exporter.simulator import Simulator
-from tests.history import FOREVER, backfill, samples
+from scripts.past import REMEMBERING, record, remember
+from tests.history import samples
 from tests.programs import exporter, fetch, prometheus
 
-END = 1768456800.0  # 2026-01-15 06:00 UTC: two hours of what is recorded are before midnight
-HOURS = 8
+END = 1768456800.0  # 2026-01-15 06:00 UTC
+HOURS = 3
 STEP = 240
 UNHURRIED = "10m"
 """What an answer of the simulated world may take: a failure that nobody asked for would be in every panel."""
 BOOKS = 14
+LAST = BOOKS - 1
+RECHARGED = 10
 OTHERS = Path(__file__).with_name("others.txt").read_text(encoding="utf-8").splitlines()
 """What the same Prometheus holds of a target that is no exporter, and of a second exporter with another top-up page."""
 
 SCRAPE = {"job": "prepaid", "instance": "exporter:10710"}
+_WALLET = {"job": "prepaid", "provider": "ledger", "account": "book-0", "wallet": "main", "currency": "EUR"}
+EARLIER = [
+    ({"__name__": "wallet:prepaid_balance:last", **_WALLET}, [(END - 14 * 86400, 1000.0)]),
+    ({"__name__": "wallet:prepaid_spend:sum7d", **_WALLET}, [(END - 7 * 86400, 70.0)]),
+]
+"""A fortnight of history, as far as anything asks for it."""
 Json = dict[str, Any]
 Ask = Callable[..., list[Json]]
+Night = dict[tuple[tuple[str, str], ...], list[tuple[float, float]]]
 Tool = Callable[[str], str]
 
 
@@ -51,14 +62,16 @@ def ledger(clock: Clock) -> ThreadingHTTPServer:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             book = int(self.path.removeprefix("/book-"))
-            left = 100.0 + book + (END - clock()) / 3600 * (1 + book)
-            topped_up = 50.0 if clock() > END - 1800 and book == 3 else 0.0
+            left = 100.0 + book + (END - clock()) / 3600 * (1 + book) / 20
+            if book == LAST:
+                left = max(left - 100.0 - book - 0.1, 0.0)  # nothing is left of it
+            topped_up = 50.0 if clock() > END - 1800 and book == RECHARGED else 0.0
             body = {
                 "balance": left + topped_up,
-                "credit_limit": 10,
+                "credit_limit": 0 if book == LAST else 10,
                 "quota": 500,
                 "quota_used": 500 - left,
-                "renews": END + 86400,
+                "renews": END + 365 * 86400,
                 "expires": END + 10 * 86400,
                 "free": 5,
                 "purchased": left - 5,
@@ -106,26 +119,32 @@ def configuration(simulator: Simulator, ledger_port: int, definition: Path) -> s
     return yaml.safe_dump(config)
 
 
-def record(url: str, clock: Clock, simulator: Simulator, file: Path) -> None:
+def scraped(url: str, clock: Clock, simulator: Simulator) -> Night:
     """Scrape the exporter through the night; at its end one provider rejects the key."""
-    with file.open("w") as lines:
-        while clock.now < END:
-            clock.now += STEP
-            if clock.now > END - 2400:
-                simulator.fail("smspubli", "unauthorized")
-            begun = time.monotonic()
-            answer = fetch(f"{url}/metrics")
-            took = time.monotonic() - begun
-            assert answer.status_code == 200
-            of_the_scrape = f"up 1\nscrape_duration_seconds {took}\n"
-            lines.writelines(samples(answer.text + of_the_scrape, clock.now, SCRAPE))
-            lines.writelines(f"{other} {clock.now}\n" for other in OTHERS)
-        lines.write("# EOF\n")
+    night: Night = {}
+    others = "\n".join(OTHERS) + "\n"
+    simulator.wallet("smspubli").balance = Decimal(
+        100_000
+    )  # nobody is told of it: old readings are all there is to say
+    while clock.now < END:
+        clock.now += STEP
+        if clock.now > END - 2400:
+            simulator.fail("smspubli", "unauthorized")
+        begun = time.monotonic()
+        answer = fetch(f"{url}/metrics")
+        took = time.monotonic() - begun
+        assert answer.status_code == 200
+        of_the_scrape = f"up 1\nscrape_duration_seconds {took}\n"
+        for labels, value in samples(answer.text + of_the_scrape, clock.now, SCRAPE):
+            night.setdefault(labels, []).append((clock.now, value))
+        for labels, value in samples(others, clock.now, {}):
+            night.setdefault(labels, []).append((clock.now, value))
+    return night
 
 
 @pytest.fixture(scope="module")
-def recorded_night(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Write the samples of the night to a file."""
+def recorded_night(tmp_path_factory: pytest.TempPathFactory) -> Night:
+    """Return the samples of the night."""
     folder = tmp_path_factory.mktemp("night")
     definition = Path(__file__).with_name("ledger.yml")
     clock = Clock()
@@ -135,22 +154,23 @@ def recorded_night(tmp_path_factory: pytest.TempPathFactory) -> Path:
         accounts = configuration(simulator, server.server_port, definition)
         try:
             with exporter(folder, accounts, f"--scrape.timeout={UNHURRIED}") as url:
-                record(url, clock, simulator, folder / "night.om")
+                return scraped(url, clock, simulator)
         finally:
             server.shutdown()
             server.server_close()
-    return folder / "night.om"
 
 
 @pytest.fixture(scope="module")
 def kept_night(
-    recorded_night: Path, root: Path, tool: Tool, tmp_path_factory: pytest.TempPathFactory
+    recorded_night: Night, root: Path, tool: Tool, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
     """Return a Prometheus' data: the night, and what the shipped recording rules made of it."""
     folder = tmp_path_factory.mktemp("kept")
     groups = yaml.safe_load((root / "grafana/rules/recording.yml").read_text())["groups"]
-    rules = [rule for group in groups for rule in group["rules"]]
-    backfill(tool, folder, recorded_night, rules, (END - HOURS * 3600, END), "1m")
+    with prometheus(tool("prometheus"), folder, "{}", *REMEMBERING) as url:
+        remember(url, ((dict(labels), values) for labels, values in recorded_night.items()))
+        remember(url, EARLIER)
+        record(url, groups, (END - HOURS * 3600 + STEP, END), STEP)
     return folder / "data"
 
 
@@ -159,7 +179,7 @@ def ask(kept_night: Path, each_age: Tool, tmp_path_factory: pytest.TempPathFacto
     """Ask a Prometheus of either age that holds the night."""
     folder = tmp_path_factory.mktemp("prometheus")
     shutil.copytree(kept_night, folder / "data")
-    with prometheus(each_age("prometheus"), folder, "{}", FOREVER) as url:
+    with prometheus(each_age("prometheus"), folder, "{}", *REMEMBERING) as url:
 
         def query(kind: str, **parameters: str | float) -> list[Json]:
             answer = fetch(f"{url}/api/v1/{kind}", "POST", data=parameters).json()

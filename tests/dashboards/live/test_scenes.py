@@ -1,0 +1,333 @@
+"""What the panels say of single situations: a real Prometheus holds what an exporter and the rules would have given."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import pytest
+
+from scripts.past import REMEMBERING, remember
+from tests.programs import fetch, prometheus
+
+Json = dict[str, Any]
+Panels = Callable[[Json], list[Json]]
+Ask = Callable[..., dict[tuple[str, ...], list[tuple[float, float]]]]
+
+DAY = 86400
+NOW = 1768456800.0  # 2026-01-15 06:00 UTC
+MIDNIGHT = NOW - 6 * 3600
+SECONDS = {"m": 60, "h": 3600, "d": DAY}
+FAILED = [NOW - 3 * DAY - 7013 * number for number in range(50)]
+RECHARGED = [NOW - 6 * DAY + 11 * 3600 * number + 60 * number for number in range(12)]
+
+
+class Scene:
+    """Series that are written down by name and labels, before they are remembered."""
+
+    def __init__(self) -> None:
+        self.series: list[tuple[dict[str, str], list[tuple[float, float]]]] = []
+
+    def now(self, name: str, value: float, **labels: str) -> None:
+        """Hold a value that has been the same for forty minutes: a wide step of a graph ends so long before now."""
+        self.over(name, [(NOW - 120 * ago, value) for ago in range(20, -1, -1)], **labels)
+
+    def over(self, name: str, samples: list[tuple[float, float]], **labels: str) -> None:
+        """Hold values over time."""
+        self.series.append(({"__name__": name, "job": "prepaid", **labels}, samples))
+
+    def account(self, account: str, *, up: float = 1, provider: str = "any", read: float = NOW - 20) -> None:
+        """Hold what is said of each account."""
+        labels = {"provider": provider, "account": account}
+        scraped = {"instance": "exporter:10710", **labels}
+        self.now("prepaid_account_up", up, **scraped)
+        self.now("prepaid_account_last_success_timestamp_seconds", read, **scraped)
+        self.now("account:prepaid_account_up:max", up, **labels)
+        if not up:
+            self.now("account:prepaid_account_up:unread", 1, **labels)
+
+    def wallet(
+        self,
+        account: str,
+        left: float,
+        *,
+        runway: float | None = None,
+        told: Mapping[str, str] | None = None,
+        threshold: float | None = None,
+        recharged_under: float | None = None,
+        postpaid: bool = False,
+    ) -> None:
+        """Hold what the rules record of a wallet; `told` is the alert, and its level, whose condition holds."""
+        labels = {"provider": "any", "account": account, "wallet": "main", "currency": "EUR"}
+        self.now("prepaid_balance", left, instance="exporter:10710", **labels)
+        self.now("wallet:prepaid_balance:last", left, **labels)
+        self.now("wallet:prepaid_balance:room", left, **labels)
+        if runway is not None:
+            self.now("wallet:prepaid_runway_seconds:limit", runway, **labels)
+        if told:
+            self.now("wallet:prepaid_alert:condition", 1, **told, **labels)
+        if threshold is not None:
+            self.now("wallet:prepaid_balance_threshold:last", threshold, level="critical", **labels)
+        if recharged_under is not None:
+            self.now("wallet:prepaid_auto_recharge_enabled:last", 1, **labels)
+            self.now("wallet:prepaid_auto_recharge_threshold:last", recharged_under, **labels)
+        if postpaid:
+            self.now("wallet:prepaid_wallet_info:postpaid", 1, **labels)
+
+
+def scene() -> Scene:
+    """Describe every situation, each in an account of its own."""
+    result = Scene()
+    empty = {"alert": "PrepaidWalletExhausted"}
+    below = {"alert": "PrepaidBalanceBelow", "level": "critical"}
+    short = {"alert": "PrepaidRunway", "level": "critical"}
+    for name in ("nothing-left", "nothing-at-all"):
+        result.account(name)
+        result.wallet(name, 0, told=empty)
+    result.account("two-minutes", provider="any")
+    result.wallet("two-minutes", 1, runway=126, told=short)
+    result.account("plenty")
+    result.wallet("plenty", 500, runway=20 * DAY, threshold=10)
+    result.account("unspent-and-low")
+    result.wallet("unspent-and-low", 5, told=below, threshold=10)
+    result.account("in-its-limit")
+    result.wallet("in-its-limit", -5, runway=5 * DAY, threshold=-50)
+    result.account("paid-afterwards")
+    result.wallet("paid-afterwards", -900, runway=0, postpaid=True)
+    result.account("recharged")
+    result.wallet("recharged", 60, runway=3600, recharged_under=50)
+    result.account("not-recharged")
+    result.wallet("not-recharged", 60, runway=7200, recharged_under=50, told=short)
+    result.account("failing", up=0, read=NOW - 3000)
+    result.wallet("failing", 800, threshold=10)
+    result.now(
+        "prepaid_account_failure",
+        1,
+        provider="any",
+        account="failing",
+        reason="auth",
+        instance="exporter:10710",
+    )
+    # Its exporter has not answered for two hours: what it said is an hour or more old, what the rules hold is of now.
+    gone = {"provider": "any", "account": "silent"}
+    earlier = [(NOW - 7200 - 60 * ago, NOW - 7230) for ago in range(10, -1, -1)]
+    result.over("prepaid_account_last_success_timestamp_seconds", earlier, instance="dead:10710", **gone)
+    pages = {"dashboard_url": "https://any.example/", "topup_url": ""}
+    result.over(
+        "prepaid_account_info", [(at, 1) for at, _ in earlier], instance="dead:10710", **gone, **pages
+    )
+    result.now("account:prepaid_account_up:unread", 1, **gone)
+    result.wallet("silent", 70, runway=3 * DAY, threshold=10)
+    alive = [(NOW - 7200 - 300 * ago, 0.0) for ago in range(10, -1, -1)]
+    silent = [(NOW - 60 * ago, 1.0) for ago in range(119, -1, -1)]
+    result.over("instance:prepaid_exporter:down", [*alive, *silent], instance="dead:10710")
+    result.now("instance:prepaid_exporter:down", 0, instance="exporter:10710")
+    _past(result)
+    return result
+
+
+def _past(result: Scene) -> None:
+    """Hold what happened in the weeks before."""
+    wallet = {"provider": "any", "account": "plenty", "wallet": "main", "currency": "EUR"}
+    # A step is recorded in each minute of the five that it spans.
+    steps = {at + 60 * minute: 0.0 for at in RECHARGED for minute in range(-5, 10)}
+    for at in RECHARGED:
+        steps |= {at // 60 * 60 + 60 * minute: 100.0 for minute in range(5)}
+    result.over("wallet:prepaid_recharge:step5m", sorted(steps.items()), **wallet)
+    halves = [(NOW - 1800 * ago + 17 * 60, 1.0) for ago in range(48 * 45, 0, -1)]
+    result.over("wallet:prepaid_spend:every30m", halves, **wallet)
+    result.now("wallet:prepaid_spend:sum30d", 1440, **wallet)
+    failing = {"provider": "any", "account": "plenty", "reason": "timeout", "instance": "exporter:10710"}
+    result.over(
+        "prepaid_account_failure", sorted((at + 60 * n, 1.0) for at in FAILED for n in range(3)), **failing
+    )
+    both = {"provider": "flexprice", "account": "credits", "wallet": "w1"}
+    result.now("wallet:prepaid_balance:last", 5, currency="USD", **both)
+    for family, currency in (
+        ("credit_balance", "CREDITS"),
+        ("conversion_rate", "USD"),
+        ("wallet_info", "USD"),
+    ):
+        result.now(f"prepaid_{family}", 5, instance="exporter:10710", currency=currency, **both)
+    for provider in ("any", "other"):
+        asked = {"instance": "exporter:10710", "provider": provider}
+        failures = [(NOW - 60 * ago, 600.0 - ago) for ago in range(600, -1, -1)]
+        result.over("prepaid_exporter_upstream_failures_total", failures, reason="timeout", **asked)
+    result.account("elsewhere", provider="other")
+
+
+@pytest.fixture(scope="module")
+def url(each_age: Callable[[str], str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Run a Prometheus of either age that holds the scene."""
+    with prometheus(each_age("prometheus"), tmp_path_factory.mktemp("scene"), "{}", *REMEMBERING) as address:
+        remember(address, scene().series)
+        yield address
+
+
+@pytest.fixture
+def ask(url: str, dashboards: dict[str, Json], panels: Panels, expand: Callable[..., str]) -> Ask:
+    """Ask the query of a panel: the samples by the labels that are named, over `days` as wide a graph as `points`."""
+
+    def result(
+        board: str, title: str, ref: str, *labels: str, days: float = 7, points: int = 1000, **chosen: str
+    ) -> dict[tuple[str, ...], list[tuple[float, float]]]:
+        found = [panel for panel in panels(dashboards[f"prepaid-{board}"]) if panel["title"] == title]
+        [(panel, target)] = [
+            (panel, target) for panel in found for target in panel["targets"] if target["refId"] == ref
+        ]
+        least = panel.get("interval", "1m")
+        step = max(int(least[:-1]) * SECONDS[least[-1]], round(days * DAY / points))
+        expr = expand(target["expr"], **{"__interval": f"{step}s", "account": ".+", **chosen})
+        if target.get("instant"):
+            answer = fetch(f"{url}/api/v1/query", "POST", data={"query": expr, "time": NOW}).json()
+        else:
+            start, end = ((NOW - ago) // step * step for ago in (days * DAY, 0))
+            span = {"query": expr, "start": start, "end": end, "step": step}
+            answer = fetch(f"{url}/api/v1/query_range", "POST", data=span).json()
+        assert answer["status"] == "success", answer
+        return {
+            tuple(series["metric"].get(label, "") for label in labels): [
+                (float(at), float(value)) for at, value in series.get("values", [series.get("value")])
+            ]
+            for series in answer["data"]["result"]
+        }
+
+    return result
+
+
+def values(asked: dict[tuple[str, ...], list[tuple[float, float]]]) -> dict[str, float]:
+    return {labels[0]: samples[-1][1] for labels, samples in asked.items()}
+
+
+def test_wallets_stand_in_the_order_in_which_they_are_empty(ask: Ask) -> None:
+    due = values(ask("overview", "Act", "due", "account"))
+    assert sorted(due, key=lambda account: (due[account], account)) == [
+        "nothing-at-all",
+        "nothing-left",
+        "two-minutes",
+        "not-recharged",
+        "unspent-and-low",
+        "silent",
+        "in-its-limit",
+        "plenty",
+    ]
+
+
+def test_an_empty_wallet_without_a_threshold_is_red_and_counted(ask: Ask) -> None:
+    levels = values(ask("overview", "Act", "level", "account"))
+    assert levels["nothing-left"] == levels["nothing-at-all"] == 4
+    assert values(ask("overview", "Act", "empty", "account"))["nothing-left"] == 0
+    [(_, count)] = ask("overview", "To top up now", "A")[()]
+    assert count == 5  # both, and what is under its critical limits
+
+
+def test_the_next_to_be_empty_is_not_one_that_is_empty(ask: Ask) -> None:
+    [(labels, [(_, date)])] = ask("overview", "Next empty", "A", "account").items()
+    assert labels == ("two-minutes",)
+    assert date == 1000 * (NOW + 126)
+
+
+def test_a_wallet_inside_its_credit_limit_lasts_to_its_end_and_one_paid_afterwards_has_none(ask: Ask) -> None:
+    lasting = values(ask("overview", "All wallets", "runway", "account"))
+    assert lasting["in-its-limit"] == 5 * DAY
+    assert "paid-afterwards" not in lasting
+    assert values(ask("account", "Runway", "fine", "account"))["in-its-limit"] == 5 * DAY
+
+
+def test_an_old_reading_is_not_fine(ask: Ask) -> None:
+    shown = {
+        level: set(values(ask("account", "Balance", level, "account")))
+        for level in ("fine", "unread", "critical")
+    }
+    assert shown == {
+        "fine": {"plenty", "in-its-limit"},
+        "unread": {"failing", "silent"},
+        "critical": {"two-minutes", "not-recharged", "unspent-and-low"},
+    }
+
+
+def test_a_dead_exporter_is_told_with_the_time_since_when(ask: Ask) -> None:
+    told = ask("overview", "Broken", "broken", "what", "who", "reason")
+    words = {(what, who.strip(), reason): samples[0][1] for (what, who, reason), samples in told.items()}
+    assert words == {
+        ("Exporter silent", "dead:10710", ""): 1000 * (NOW - 7200),
+        ("Key refused", "failing", "auth"): 1000 * (NOW - 3000),
+    }
+    [(_, count)] = ask("overview", "Broken", "A")[()]
+    assert count == 2
+
+
+def test_what_a_dead_exporter_said_is_still_there(ask: Ask) -> None:
+    [(_, oldest)] = ask("overview", "Oldest reading", "A")[()]
+    assert oldest == 7230
+    assert values(ask("account", "Reading age", "A", "account"))["silent"] == 7230
+    pages = ask("overview", "All wallets", "page", "account", "page")
+    assert (
+        "silent",
+        "https://any.example/",
+    ) in pages  # where the provider has no page to top up: its dashboard
+
+
+@pytest.mark.parametrize("points", [1000, 350])
+def test_every_recharge_is_marked_with_its_amount_at_any_width(ask: Ask, points: int) -> None:
+    [marks] = ask(
+        "overview", "Balances in $shown", "recharges", "account", points=points, shown="EUR"
+    ).values()
+    assert [amount for _, amount in marks] == [100] * len(RECHARGED)
+    assert ask("overview", "Balances in $shown", "recharges", "account", shown="USD") == {}
+
+
+def test_recharges_are_listed_once_each(ask: Ask) -> None:
+    [listed] = ask("overview", "Recharges", "recharges", "account", points=3000).values()
+    assert [amount for _, amount in listed] == [100] * len(RECHARGED)
+
+
+@pytest.mark.parametrize("points", [1000, 350])
+def test_every_failure_is_drawn(ask: Ask, points: int) -> None:
+    drawn = ask(
+        "account", "Failures by reason", "reasons", "reason", days=10, points=points, account="plenty"
+    )
+    step = round(10 * DAY / points)
+    assert len(drawn["timeout",]) >= len({at // step for at in FAILED})
+
+
+def test_a_wallet_with_money_and_credits_is_one_row(ask: Ask) -> None:
+    rows = set()
+    for ref in ("names", "credits", "rate"):
+        rows |= set(
+            ask("account", "Beside the balance", ref, "account", "wallet", "currency", account="credits")
+        )
+    assert rows == {("credits", "w1", "USD")}
+
+
+def test_today_is_among_the_days_from_its_first_half_hour_on(ask: Ask) -> None:
+    [days] = ask("overview", "Spend a day in $shown", "most", "account", days=30, shown="EUR").values()
+    assert days[-1] == (MIDNIGHT, 12)  # six hours of a half each
+    assert {spent for _, spent in days[:-1]} == {48}
+
+
+@pytest.mark.parametrize("days", [7, 40])
+def test_no_hour_is_dropped_from_the_spend_over_a_long_time(ask: Ask, days: int) -> None:
+    [bars] = ask("account", "Spend by hour", "spend", "account", days=days, points=500).values()
+    assert sum(spent for _, spent in bars) == pytest.approx(48 * days, abs=4)
+
+
+def test_upstream_failures_are_those_of_the_chosen_account(ask: Ask) -> None:
+    title = "Upstream failures"
+    assert set(ask("exporter", title, "failures", "provider", days=0.3)) == {("any",), ("other",)}
+    assert set(ask("exporter", title, "failures", "provider", days=0.3, account="elsewhere")) == {("other",)}
+
+
+def test_this_month_is_what_came_since_its_first_day(ask: Ask) -> None:
+    [(_, spent)] = ask("overview", "Money", "month", "currency")["EUR",]
+    assert spent == pytest.approx(48 * 14 + 12, abs=1)
+
+
+def test_the_calendar_lists_what_runs_dry_but_for_what_is_recharged(ask: Ask) -> None:
+    dates = ask("overview", "Calendar", "date", "what", "account")
+    assert {account for _, account in dates} == {
+        "two-minutes",
+        "not-recharged",
+        "silent",
+        "in-its-limit",
+        "plenty",
+    }
+    assert {what for what, _ in dates} == {"Runs dry"}
