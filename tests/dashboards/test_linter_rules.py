@@ -10,6 +10,7 @@ import copy
 import re
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,7 @@ def expressions(dashboard: Json) -> list[tuple[str, str]]:
     return [(panel["title"], target["expr"]) for panel in panels(dashboard) for target in panel["targets"]]
 
 
+@cache
 def nodes(expr: str) -> list[promql.Expr]:
     found: list[promql.Expr] = []
     filled = expr.replace("$__rate_interval", f"{RATE_INTERVAL.total_seconds():.0f}s").replace(

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,7 @@ def made(expr: str) -> set[str]:
     return {label for label in ("who", "what", "reason", "page", "short") if f'"{label}"' in expr}
 
 
+@cache
 def tree(expr: str) -> list[promql.Expr]:
     found: list[promql.Expr] = []
     promql.walk(promql.parse(expr), pre_visit=lambda node: found.append(node))  # noqa: PLW0108 - None goes on
