@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 import yaml
 
+from exporter import __version__
 from exporter.simulator import Simulator
 from tests.history import backfill, openmetrics
 from tests.programs import alertmanager, exporter, fetch, prometheus, until
@@ -31,7 +32,8 @@ OF_THE_EXPORTER = "prepaid-exporter-alerts"
 class Night:
     """A simulated wallet and everything between it and the person on call."""
 
-    def __init__(self, simulator: Simulator, alerts: str, server: str, received: Any) -> None:
+    def __init__(self, simulator: Simulator, alerts: str, server: str, received: Any, exporter: str) -> None:
+        self.exporter = exporter
         self.wallet = simulator.wallet(PROVIDER)
         self.provider = SimpleNamespace(
             dies=lambda: simulator.kill(PROVIDER), returns=lambda: simulator.revive(PROVIDER)
@@ -73,6 +75,8 @@ def accounts(simulator: Simulator) -> str:
     configuration["accounts"] = [
         account for account in configuration["accounts"] if account["name"] != "globex"
     ]
+    # A day and three, in a night that is sixty times as fast.
+    configuration.setdefault("defaults", {})["runway"] = {"critical": "24m", "warning": "72m"}
     for account in configuration["accounts"]:
         account["topup_url"] = f"https://pay.example.com/{account['name']}"
     return yaml.safe_dump(configuration)
@@ -129,7 +133,7 @@ def night(
         recording = [rule for group in groups for rule in group["rules"]]
         past(each_age, server, f"http://{target}", recording)
         url = stack.enter_context(prometheus(each_age("prometheus"), server, yaml.safe_dump(scraping)))
-        yield Night(simulator, alerts, url, received)
+        yield Night(simulator, alerts, url, received, f"http://{target}")
 
 
 def richer(by: float, found: re.Match[str]) -> str:
@@ -205,7 +209,18 @@ def test_a_draining_wallet_pages_once_resolves_when_topped_up_and_stays_when_the
     assert "990.00 INR left" in message(page)
     assert f"Top up: https://pay.example.com/{ACCOUNT}" in message(page)
     assert re.search(r"^Lasts: \d", message(page), re.MULTILINE)
-    assert message(resolved).startswith(f"Resolved: {ACCOUNT} ({PROVIDER})\n")
+    assert message(resolved).startswith(f"Resolved: {ACCOUNT} ({PROVIDER}), 5,990.00 INR now\n")
+    links = dict(re.findall(r"^(Status|Debug|Runbook): (\S+)$", message(page), re.MULTILINE))
+    status, debug = (
+        fetch(links[name].replace("https://prepaid-exporter.example.com", night.exporter)).text
+        for name in ("Status", "Debug")
+    )
+    [row] = re.findall(r"<tr>\n<td>.*?</tr>", status, re.DOTALL)
+    assert f"<td>{ACCOUNT}<" in row
+    assert f'href="https://pay.example.com/{ACCOUNT}"' in row
+    assert f'href="probe?target={ACCOUNT}&amp;debug=true"' in row
+    assert re.match(rf"account +{ACCOUNT}\n", debug)
+    assert f"/blob/v{__version__}/docs/runbooks.md#" in links["Runbook"]
     document(root / "docs" / "alerting.md", page=message(page), resolved=message(resolved))
 
 

@@ -155,6 +155,11 @@ EXPECTED: dict[str, tuple[Any, str, Any]] = {
         "PrometheusRule",
         {"annotations": {"dashboard_url": "https://g.test/d/"}},
     ),
+    "prometheusRule.exporterUrl": (
+        "https://e.test",
+        "PrometheusRule",
+        {"annotations": {"status_url": "https://e.test/?search="}},
+    ),
     "prometheusRule.alerts": ({ALERT: {"for": "47m"}}, "PrometheusRule", {"alert": ALERT, "for": "47m"}),
     "dashboards.namespace": ("grafana", "ConfigMap", {"metadata": {"namespace": "grafana"}}),
     "dashboards.labels": (MAP, "ConfigMap", {"metadata": {"namespace": "grafana", "labels": MAP}}),

@@ -202,9 +202,11 @@ def test_one_severity_for_all_alerts_is_refused(alerts: Rules) -> None:
 
 
 def test_links_lead_to_the_user_s_own_grafana(alerts: Rules) -> None:
-    text = json.dumps(alerts(grafanaUrl="https://grafana.acme.test/sub"))
+    addresses = {"grafanaUrl": "https://grafana.acme.test/sub", "exporterUrl": "https://prepaid.acme.test"}
+    text = json.dumps(alerts(**addresses))
     assert "https://grafana.acme.test/sub/d/prepaid-account" in text
-    assert "grafana.example.com" not in text
+    assert "https://prepaid.acme.test/?search=" in text
+    assert "example.com" not in text
 
 
 def test_what_prometheus_fills_in_passes_unharmed(alerts: Rules, shipped: dict[str, Any]) -> None:

@@ -99,6 +99,7 @@ def test_the_schema_names_every_value_and_no_other(chart: helm.Chart) -> None:
         ({"ingress": {"enabled": True}}, "/ingress/hosts"),
         ({"httpRoute": {"enabled": True}}, "/httpRoute/parentRefs"),
         ({"serviceMonitor": {"interval": "1 minute"}}, "/serviceMonitor/interval"),
+        ({"prometheusRule": {"exporterUrl": "prepaid.test"}}, "/prometheusRule/exporterUrl"),
         ({"prometheusRule": {"grafanaUrl": "https://grafana.test/"}}, "/prometheusRule/grafanaUrl"),
         ({"prometheusRule": {"alerts": {"X": {"severity": "urgent"}}}}, "/prometheusRule/alerts/X/severity"),
         ({"commonLabels": {"version": 1}}, "/commonLabels/version"),

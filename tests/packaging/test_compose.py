@@ -117,7 +117,7 @@ def test_prometheus_loads_the_shipped_rules_and_finds_the_others(
         assert re.fullmatch(rf"127\.0\.0\.1:\$\{{[A-Z]+_PORT:-{port}\}}:{port}", published)
 
 
-def test_the_links_in_the_alerts_lead_to_the_grafana_beside_it(
+def test_the_links_in_the_alerts_lead_to_the_programs_beside_it(
     root: Path, services: dict[str, Any], tool: Callable[[str], str], tmp_path: Path
 ) -> None:
     prometheus = services["prometheus"]
@@ -134,7 +134,11 @@ def test_the_links_in_the_alerts_lead_to_the_grafana_beside_it(
         here = re.sub(rf"(?<=[ =\"]){inside}\b", str(outside), here)
     done = subprocess.run(
         ["sh", "-ec", here],
-        env={"PATH": os.environ["PATH"], "GRAFANA": "http://localhost:3001"},
+        env={
+            "PATH": os.environ["PATH"],
+            "GRAFANA": "http://localhost:3001",
+            "EXPORTER": "http://localhost:10711",
+        },
         capture_output=True,
         text=True,
         check=False,
@@ -143,8 +147,9 @@ def test_the_links_in_the_alerts_lead_to_the_grafana_beside_it(
     assert f"--config.file={store}/etc/prometheus.yml --storage.tsdb.path={store}" in done.stdout
     texts = [path.read_text() for path in sorted((store / "etc/rules").iterdir())]
     assert sorted(path.name for path in (store / "etc/rules").iterdir()) == ["alerts.yml", "recording.yml"]
-    assert "grafana.example.com" not in "".join(texts)
+    assert "example.com" not in "".join(texts)
     assert "http://localhost:3001/d/prepaid" in texts[0]
+    assert "http://localhost:10711/?search=" in texts[0]
     command: list[str | Path] = [tool("promtool"), "check", "rules", *sorted((store / "etc/rules").iterdir())]
     assert subprocess.run(command, capture_output=True, check=False).returncode == 0
 

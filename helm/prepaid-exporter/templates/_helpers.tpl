@@ -13,7 +13,7 @@
 {{- define "prepaid-exporter.refuseNulls" -}}
 {{- $needed := list
   "commonLabels" "config" "config.defaults" "demo" "image" "livenessProbe" "log" "probe" "prometheusRule"
-  "prometheusRule.alertLabels" "prometheusRule.alerts" "prometheusRule.grafanaUrl" "providers" "readinessProbe"
+  "prometheusRule.alertLabels" "prometheusRule.alerts" "prometheusRule.exporterUrl" "prometheusRule.grafanaUrl" "providers" "readinessProbe"
   "scrapeConfig" "service" "service.port" "serviceAccount" "serviceAccount.create" "serviceMonitor" "webConfig"
   "webConfig.tls"
 -}}

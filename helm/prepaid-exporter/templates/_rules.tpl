@@ -56,6 +56,7 @@ AlertmanagerConfig finds it: that of its series, else the release's. Input: prom
   {{- $runbooks := printf "/blob/v%s/" (index . 3) -}}
   {{- range $name, $text := $texts -}}
     {{- $text = replace "/blob/main/" $runbooks $text -}}
+    {{- $text = replace "https://prepaid-exporter.example.com" $settings.exporterUrl $text -}}
     {{- $_ := set $texts $name ($text | replace "https://grafana.example.com" $settings.grafanaUrl) -}}
   {{- end -}}
   {{- $rule = merge (pick $texts "expr") (pick $change "for" "keep_firing_for") (dict "labels" $labels "annotations" (omit $texts "expr")) $rule -}}
