@@ -47,7 +47,8 @@ def layers(rules: Sequence[Json]) -> Iterator[list[Json]]:
         ready = [
             name
             for name, rule in pending.items()
-            if not set(re.findall(r"(?:wallet|account):[\w:]+", rule["expr"])) & (set(pending) - {name})
+            if not set(re.findall(r"(?:wallet|account|instance):[\w:]+", rule["expr"]))
+            & (set(pending) - {name})
         ]
         assert ready, f"these rules read each other in a ring: {sorted(pending)}"
         yield [pending.pop(name) for name in ready]
