@@ -3,6 +3,7 @@
 import re
 import subprocess
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -35,11 +36,16 @@ OF_PROMETHEUS = {
 }
 
 
+@cache
+def read(path: Path) -> dict[str, Any]:
+    """Read a YAML file once, with the fast loader: the unit tests are long, and asked about by many tests."""
+    loaded: dict[str, Any] = yaml.load(path.read_text(), Loader=yaml.CSafeLoader)
+    return loaded
+
+
 def rules(kind: str) -> list[dict[str, Any]]:
     """List the shipped rules of a kind, "alert" or "record"."""
-    groups = [
-        group for path in sorted(RULES.glob("*.yml")) for group in yaml.safe_load(path.read_text())["groups"]
-    ]
+    groups = [group for path in sorted(RULES.glob("*.yml")) for group in read(path)["groups"]]
     return [rule for group in groups for rule in group["rules"] if kind in rule]
 
 
@@ -57,6 +63,7 @@ def walked(node: promql_parser.Expr) -> Iterator[promql_parser.Expr]:
             yield from walked(child)
 
 
+@cache
 def selectors(expression: str) -> list[promql_parser.VectorSelector]:
     """List what an expression reads."""
     nodes = walked(promql_parser.parse(expression))
@@ -99,7 +106,7 @@ def verdicts(name: str) -> list[list[tuple[int, bool]]]:
     """Give, for each world that asks for an alert, when it is asked and whether it fires."""
     found = []
     for path in UNIT_TESTS:
-        for world in yaml.safe_load(path.read_text())["tests"]:
+        for world in read(path)["tests"]:
             asked = [
                 (seconds(case["eval_time"]), bool(case.get("exp_alerts")))
                 for case in world.get("alert_rule_test", [])
@@ -127,7 +134,7 @@ def test_every_recorded_series_is_shown_with_its_value_and_shown_missing(name: s
     cases = [
         case
         for path in UNIT_TESTS
-        for world in yaml.safe_load(path.read_text())["tests"]
+        for world in read(path)["tests"]
         for case in world.get("promql_expr_test", [])
         if name in {selector.name for selector in selectors(case["expr"])}
     ]
@@ -139,7 +146,7 @@ def test_no_unit_test_asks_for_an_alert_that_does_not_exist() -> None:
     asked = {
         case["alertname"]
         for path in UNIT_TESTS
-        for world in yaml.safe_load(path.read_text())["tests"]
+        for world in read(path)["tests"]
         for case in world.get("alert_rule_test", [])
     }
     assert asked == set(ALERTS)
@@ -150,7 +157,7 @@ def fired_alerts(name: str) -> list[dict[str, Any]]:
     return [
         alert
         for path in UNIT_TESTS
-        for world in yaml.safe_load(path.read_text())["tests"]
+        for world in read(path)["tests"]
         for case in world.get("alert_rule_test", [])
         if case["alertname"] == name
         for alert in case.get("exp_alerts", [])
@@ -194,7 +201,7 @@ def test_the_description_of_a_wallet_names_account_provider_balance_and_runway(n
 @pytest.mark.parametrize("name", ALERTS)
 def test_the_dashboard_link_leads_to_a_shipped_dashboard_and_its_own_variables(name: str, root: Path) -> None:
     uid, _, query = ALERTS[name]["annotations"]["dashboard_url"].removeprefix(DASHBOARDS).partition("?")
-    dashboard = yaml.safe_load((root / "grafana" / "dashboards" / f"{uid}.json").read_text())
+    dashboard = read(root / "grafana" / "dashboards" / f"{uid}.json")
     assert dashboard["uid"] == uid
     variables = {variable["name"] for variable in dashboard["templating"]["list"]}
     assert set(re.findall(r"var-(\w+)=", query)) <= variables
@@ -240,7 +247,7 @@ def test_a_recording_rule_is_evaluated_after_the_ones_that_it_reads() -> None:
         before.add(name)
 
 
-GROUPS = yaml.safe_load((RULES / "recording.yml").read_text())["groups"]
+GROUPS = read(RULES / "recording.yml")["groups"]
 
 
 def test_steps_of_five_minutes_are_a_multiple_of_the_interval_that_records_them() -> None:
@@ -251,7 +258,7 @@ def test_steps_of_five_minutes_are_a_multiple_of_the_interval_that_records_them(
 
 @pytest.mark.parametrize("path", sorted(RULES.glob("*.yml")), ids=lambda path: path.name)
 def test_no_group_is_larger_than_mimir_allows(path: Path) -> None:
-    groups = yaml.safe_load(path.read_text())["groups"]
+    groups = read(path)["groups"]
     assert {group["name"]: len(group["rules"]) for group in groups if len(group["rules"]) > 20} == {}
 
 

@@ -19,7 +19,7 @@ class Render(Protocol):
     def __call__(self, values: dict[str, Any], *, name: str = "demo") -> list[Manifest]: ...
 
 
-class _StrictLoader(yaml.SafeLoader):
+class _StrictLoader(yaml.CSafeLoader):
     """Refuses a key that stands twice in a mapping, as the API server does."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:  # noqa: FBT002
