@@ -233,7 +233,8 @@ class Upstream:
                 """Keep the test's output clean."""
 
         class Server(ThreadingHTTPServer):
-            request_queue_size = 256
+            # All recorded successes are asked at once; one that is not accepted in time would count as a timeout.
+            request_queue_size = 4096
             daemon_threads = True
 
             def server_bind(self) -> None:
