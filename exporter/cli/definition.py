@@ -259,8 +259,7 @@ def _request(prepared: Prepared) -> Iterator[str]:
 
 
 def _fail(provider: Provider, failure: Failure, body: bytes, content_type: str, status: int) -> NoReturn:
-    hints = provider.definition.hints
-    hint = hints.get(str(status)) or hints.get(failure.reason, "")
+    hint = provider.definition.hint(failure.reason, status)
     if provider.definition.needs_currency and failure.detail.endswith("currency is missing"):
         hint = "the definition does not say it, so that the account must: --currency EUR"
     click.echo(f"down: {failure.reason}; {failure.detail}{f'; {hint}' if hint else ''}", err=True)

@@ -478,6 +478,10 @@ class Definition(Strict):
         """Return the first page that says what is answered: of the provider, else of somebody else."""
         return next(iter([*self.documentation, *self.sources]), None)
 
+    def hint(self, reason: str, status: int | None) -> str:
+        """Return the advice on a failure, of its HTTP status before that of its reason; empty without any."""
+        return self.hints.get(str(status)) or self.hints.get(reason, "")
+
     @property
     def needs_base_url(self) -> bool:
         """Return whether no host is right for all, so that the operator must name his: `.invalid` never resolves."""

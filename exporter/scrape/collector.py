@@ -71,7 +71,7 @@ class Collector:
         try:
             wallets, notes = self._wallets(collection, answers)
         except Failure as failure:
-            hint = self._hint(failure.reason, collection.status)
+            hint = self.account.provider.definition.hint(failure.reason, collection.status)
             return replace(collection.ended(), reason=failure.reason, detail=failure.detail, hint=hint)
         except Exception as error:  # noqa: BLE001 - the boundary: one account's bug must not cost the others
             bug = Bug(type(error).__name__, log.frames(error))
@@ -207,11 +207,6 @@ class Collector:
             self._state = state
             self.revision += 1
         return state[0]
-
-    def _hint(self, reason: Reason, status: int | None) -> str:
-        """Return the definition's advice on a failure."""
-        hints = self.account.provider.definition.hints
-        return hints.get(str(status)) or hints.get(reason, "")
 
 
 @contextmanager
