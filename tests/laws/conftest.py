@@ -33,7 +33,7 @@ from exporter.scrape.collector import Collector
 from exporter.upstream.answer import Answer as Received
 from exporter.upstream.client import Client, Sender
 from exporter.upstream.request import Prepared
-from tests.exchanges import Parts, Seen, came, declared
+from tests.exchanges import VARIABLES, Parts, Seen, came, declared
 
 UNHURRIED = {"timeout": "5m"}
 """Defaults of every account: no law is about how fast the machine is."""
@@ -339,6 +339,8 @@ def upstream() -> Iterator[Upstream]:
         # No law is about authorities, which each collection would look at.
         for name in ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE"):
             patched.delenv(name, raising=False)
+        # A request is known by its dates too, and the recorded ones are of one day.
+        patched.setattr("exporter.upstream.request.built_in", lambda: VARIABLES)
         yield server
     server.close()
 

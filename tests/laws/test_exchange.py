@@ -3,9 +3,7 @@
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import pytest
-
-from tests.exchanges import VARIABLES, came, declared
+from tests.exchanges import came, declared
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -13,11 +11,6 @@ if TYPE_CHECKING:
     from exporter.model import Outcome, Wallet
     from exporter.scrape.collector import Collector
     from tests.laws.conftest import Case, Upstream
-
-
-@pytest.fixture(autouse=True)
-def _on_a_day(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("exporter.upstream.request.built_in", lambda: VARIABLES)
 
 
 def test_the_recorded_exchanges_give_exactly_what_is_recorded(
