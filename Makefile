@@ -69,6 +69,7 @@ quick: $(VENV)/development
 provider: $(VENV)/development
 	@test -n "$(NAME)" || { echo "make provider NAME=acme, after exporter/providers/acme.yml"; exit 1; }
 	$(BIN)/prepaid-exporter validate exporter/providers/$(NAME).yml
+	$(BIN)/pytest -q tests/cli/test_providers.py -k "list_needs or leads_to_two"
 	$(BIN)/python docs/generate.py
 	GOLDEN=write $(BIN)/pytest -q tests/laws/test_golden.py -k golden_one
 	PROVIDER=$(NAME) $(BIN)/pytest -q tests/laws

@@ -100,7 +100,9 @@ def sheet(provider: Provider) -> str:
         lines += ["", "Params:"]
         lines += _aligned({name: param.description for name, param in definition.params.items()})
         lines += [f"  exactly one of {', '.join(group)}" for group in definition.exactly_one]
-    lines += ["", *(f"Note: {note}" for note in definition.notes), "", "An account to start from:", ""]
+    if definition.notes:
+        lines += ["", *(f"Note: {note}" for note in definition.notes)]
+    lines += ["", "An account to start from:", ""]
     return "\n".join([*lines, *_example(provider)])
 
 

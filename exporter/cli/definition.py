@@ -5,34 +5,27 @@ import os
 import re
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
-from dataclasses import fields
-from decimal import Decimal
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NoReturn
 
 import click
 
 from exporter import providers
 from exporter.cli.options import FILE, explained, option, printing
-from exporter.config.secret import MASK
 from exporter.drafting import draft, keys
 from exporter.drafting.account import account as account_at
-from exporter.drafting.candidates import candidates
 from exporter.drafting.curl import CurlError, call
-from exporter.extract.documents import parse
-from exporter.extract.extractor import Extractor
-from exporter.files import read_file
-from exporter.model import Failure, State, Wallet
+from exporter.drafting.saved import SavedError, read
+from exporter.drafting.trial import Trial, TrialError
+from exporter.model import Failure
 from exporter.providers import Provider
 from exporter.providers.json_schema import schema
-from exporter.upstream.answer import MAX_SIZE
 from exporter.upstream.client import Client
-from exporter.upstream.request import Prepared, prepare
+from exporter.upstream.request import prepare
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
-_SAVED_HEAD = re.compile(rb"HTTP/[0-9.]+ (\d{3})[^\n]*\n(.*?)\r?\n\r?\n", re.DOTALL)
 _SUCCESS = range(200, 300)
+_NOT_ACCEPTABLE = 406
 
 
 @click.group("definition")
@@ -77,7 +70,7 @@ def new(  # noqa: PLR0913 - one argument a flag
             raise _MistakeError(f"{' and '.join(there)}: exists; --force replaces it")
         plan = keys.plan(call(sys.stdin.read() if curl == "-" else curl, os.environ))
         body, content_type = _saved(answer) if answer else _asked(name, plan, consent=ask)
-        made = draft.draft(name, plan, body, content_type)
+        made = draft.draft(name, plan, body, content_type, asked=answer is None)
         for file, text in zip(files, (made.definition, made.fixture), strict=True):
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(text, encoding="utf-8")
@@ -92,9 +85,16 @@ def new(  # noqa: PLR0913 - one argument a flag
 
 @command.command("try")
 @click.argument("file", type=FILE)
-@option("--answer", type=FILE, required=True, help="File with an answer of the provider, as curl printed it.")
 @option(
-    "--status", type=click.IntRange(200, 599), help="HTTP status of the answer; 200, or what the file says."
+    "--answer",
+    type=FILE,
+    multiple=True,
+    help="File with an answer of the provider, as curl printed it; once for each page, in their order.",
+)
+@option(
+    "--status",
+    type=click.IntRange(200, 599),
+    help="HTTP status of the answer; else what the file says (curl -i), or 200.",
 )
 @option(
     "--param", multiple=True, metavar="NAME=VALUE", help="A param of the account; may be given several times."
@@ -105,41 +105,33 @@ def new(  # noqa: PLR0913 - one argument a flag
     type=FILE,
     help="File with the answer to the first request, where there is one.",
 )
+@option(
+    "--login",
+    type=FILE,
+    help="File with the answer to the login, where there is one; it may be tried alone.",
+)
 def try_(  # noqa: PLR0913 - one argument a flag
     file: Path,
-    answer: Path,
+    answer: tuple[Path, ...],
     status: int | None,
     param: tuple[str, ...],
     currency: str | None,
     first: Path | None,
+    login: Path | None,
 ) -> None:
     """Show what a definition asks, with keys masked, and what it finds in an answer. Nothing is sent."""
+    if not (answer or login):
+        raise click.UsageError("Missing option '--answer'.")
     with printing(1), _explained(), explained(1):
         provider = providers.own(file)
         account = account_at(provider, _params(provider, param), currency and currency.upper())
-        login = provider.definition.login
-        masks = dict.fromkeys([*provider.definition.credentials, *(login.gives if login else ())], MASK)
-        given = dict.fromkeys(provider.definition.first.gives if provider.definition.first else (), MASK)
-        for key, call in provider.definition.calls():
-            for line in _request(prepare(account, masks, call, given if key == "request" else {})):
-                click.echo(line)
-            click.echo()
-        body, content_type, saved_status = _read(answer)
-        click.echo(f"Answer: HTTP status {status or saved_status}, {len(body)} bytes\n")
-        extractor = Extractor(provider.definition)
-        before = _first(extractor, first)
-        try:
-            document = extractor.document(status or saved_status, body, content_type, before)
-            wallets, notes = extractor.wallets(document, account.currency, first=before)
-            further = tuple(_further(extractor, document))
-        except Failure as failure:
-            _fail(provider, failure, body, content_type, status or saved_status)
-        for wallet in wallets:
-            click.echo(sentence(wallet))
-        if not wallets:
-            click.echo("no wallets")
-        for note in (*notes, *further):
-            click.echo(f"note: {note}")
+        trial = Trial(account)
+        for line in trial.requests():
+            click.echo(line)
+        pages = [read(one, status) for one in answer]
+        issued, earlier = (read(one) if one else None for one in (login, first))
+        for line in trial.answers(issued, earlier, pages):
+            click.echo(line)
 
 
 @command.command("schema")
@@ -158,7 +150,7 @@ def _explained() -> Iterator[None]:
     """Turn mistakes of the operator's into a line and exit status 1."""
     try:
         yield
-    except (_MistakeError, CurlError, draft.DraftError) as error:
+    except (_MistakeError, CurlError, draft.DraftError, SavedError, TrialError) as error:
         click.echo(error, err=True)
     except Failure as failure:
         click.echo(f"down: {failure.reason}; {failure.detail}", err=True)
@@ -167,44 +159,11 @@ def _explained() -> Iterator[None]:
     sys.exit(1)
 
 
-def _read(file: Path) -> tuple[bytes, str, int]:
-    """Return the body, Content-Type and status of a saved answer; curl's -i saves its head too."""
-    try:
-        content = read_file(file, MAX_SIZE)
-    except OSError as error:
-        raise _MistakeError(f"{file}: cannot be read: {error.strerror}") from None
-    head = _SAVED_HEAD.match(content)
-    if head is None:
-        return content, "", 200
-    types = re.search(rb"(?im)^content-type: *([^\r\n]*)", head[2])
-    return content[head.end() :], types[1].decode("latin-1") if types else "", int(head[1])
-
-
-def _further(extractor: Extractor, document: Any) -> Iterator[str]:
-    """Yield what to know of an answer that is one page of several; raise `Failure` where it does not say whether."""
-    if extractor.pager and extractor.pager.after([document], []) is not None:
-        yield "there are further pages, whose wallets and amounts are not in this answer"
-
-
-def _first(extractor: Extractor, file: Path | None) -> Any:
-    """Return the document of the first request's saved answer; raise `Failure` where it is not a good one."""
-    if extractor.first is None:
-        if file is not None:
-            raise _MistakeError("the definition has no first request: leave --first out")
-        return None
-    if file is None:
-        raise _MistakeError("the definition has a first request: give its answer with --first FILE")
-    body, content_type, status = _read(file)
-    document = extractor.first.answers.document(status, body, content_type)
-    extractor.first.given(document)
-    return document
-
-
 def _saved(file: Path) -> tuple[bytes, str]:
-    body, content_type, status = _read(file)
-    if status not in _SUCCESS:
-        raise _MistakeError(f"{file}: holds an answer of HTTP status {status}; a good one is needed")
-    return body, content_type
+    saved = read(file)
+    if saved.status not in _SUCCESS:
+        raise _MistakeError(f"{file}: holds an answer of HTTP status {saved.status}; a good one is needed")
+    return saved.body, saved.content_type
 
 
 def _asked(name: str, plan: keys.Plan, *, consent: bool) -> tuple[bytes, str]:
@@ -227,7 +186,14 @@ def _asked(name: str, plan: keys.Plan, *, consent: bool) -> tuple[bytes, str]:
     if answer.failure:
         raise answer.failure
     if answer.status not in _SUCCESS:
-        raise _MistakeError(f"the provider answered with HTTP status {answer.status}; nothing is written")
+        advice = (
+            "; name the Accept that it documents on curl's command line"
+            if answer.status == _NOT_ACCEPTABLE
+            else ""
+        )
+        raise _MistakeError(
+            f"the provider answered with HTTP status {answer.status}{advice}; nothing is written"
+        )
     return answer.body, answer.headers.get("content-type", "")
 
 
@@ -245,55 +211,3 @@ def _params(provider: Provider, given: tuple[str, ...]) -> Mapping[str, str]:
     needed = [name for name, param in definition.params.items() if param.required]
     needed += [group[0] for group in definition.exactly_one if not params.keys() & set(group)]
     return {**{name: name.upper() for name in needed}, **params}
-
-
-def _request(prepared: Prepared) -> Iterator[str]:
-    yield f"{prepared.method} {prepared.redacted.url}"
-    for name, value in prepared.headers.items():
-        text = value.decode()
-        # User and password are written together there, which no reader could tell from a key.
-        yield f"{name}: {f'Basic {MASK}' if text.startswith('Basic ') else text}"
-    if prepared.body:
-        yield ""
-        yield prepared.body.decode()
-
-
-def _fail(provider: Provider, failure: Failure, body: bytes, content_type: str, status: int) -> NoReturn:
-    hint = provider.definition.hint(failure.reason, status)
-    if provider.definition.needs_currency and failure.detail.endswith("currency is missing"):
-        hint = "the definition does not say it, so that the account must: --currency EUR"
-    click.echo(f"down: {failure.reason}; {failure.detail}{f'; {hint}' if hint else ''}", err=True)
-    with suppress(ValueError):
-        kind = provider.definition.answer
-        found = candidates(
-            parse(body, content_type, kind, provider.definition.lists), (), text=kind == "text"
-        )
-        if found:
-            click.echo("numbers of the answer:", err=True)
-        for one in found[:20]:
-            where = f"{one.path} of each of {one.items}" if one.items is not None else one.path
-            click.echo(f"  {where} = {one.value:f}", err=True)
-    sys.exit(1)
-
-
-def sentence(wallet: Wallet) -> str:
-    """Write a wallet with all that is known of it in one line."""
-    values = {one.name: getattr(wallet, one.name) for one in fields(wallet)}
-    for name in ("id", "currency", "credit_unit"):
-        del values[name]
-    if not wallet.postpaid:
-        del values["postpaid"]
-    known = [f"{name} {_words(value)}" for name, value in values.items() if value not in (None, "", (), {})]
-    return f"{wallet.id} {wallet.currency}: {', '.join(known) or 'no limit'}"
-
-
-def _words(value: Any) -> str:
-    if isinstance(value, Mapping):
-        return " ".join(f"{level} {_words(amount)}" for level, amount in value.items())
-    if isinstance(value, tuple):
-        return " ".join(f"{part.kind} {_words(part.amount)} {part.currency}" for part in value)
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, Decimal):
-        return f"{value:f}"
-    return value.value if isinstance(value, State) else str(value)

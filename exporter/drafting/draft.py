@@ -39,6 +39,7 @@ _FIELDS = (
 )
 """Which field a number may be, by its name; else it may be the balance."""
 
+_JSON_TYPE = re.compile(r"application/(\w+\+)?json|\*/\*", re.IGNORECASE)
 _NO_AMOUNT = -10
 """Score of numbers that are no amounts, such as ids and times."""
 
@@ -62,8 +63,11 @@ def provisional(name: str, plan: Plan) -> Provider:
     return _loaded(name, "\n".join([*_head(name, plan), "wallets: {settled_balance: not_known_yet}", ""]))
 
 
-def draft(name: str, plan: Plan, body: bytes, content_type: str = "") -> Draft:
-    """Make a definition and its fixture from an answer; raise `DraftError` where that cannot be done."""
+def draft(name: str, plan: Plan, body: bytes, content_type: str = "", *, asked: bool = False) -> Draft:
+    """Make a definition and its fixture from an answer; raise `DraftError` where that cannot be done.
+
+    `asked` says that the answer came to the very request of the plan.
+    """
     secrets = [*plan.secrets.values()]
     kind, document = _document(body, content_type)
     found = candidates(document, secrets, text=kind == "text")
@@ -79,7 +83,8 @@ def draft(name: str, plan: Plan, body: bytes, content_type: str = "") -> Draft:
     chosen, others = found[0], [one for one in found[1:] if one.score > _NO_AMOUNT]
     unit = currency(document, chosen) if kind != "text" else None
     rule = success(document)
-    plan = plan if kind == "json" else _accepting_all(plan)
+    plan = _accepting(plan, kind, asked=asked)
+    accepts_json = "accept" not in map(str.lower, plan.request.get("headers", {}))
     lines = [*_head(name, plan), *([f"answer: {kind}"] if kind != "json" else [])]
     lines += [f"success: {flow(rule)}"] if rule else []
     page = further(document)
@@ -104,15 +109,27 @@ def draft(name: str, plan: Plan, body: bytes, content_type: str = "") -> Draft:
         raise DraftError(f"the definition does not read the answer ({failure.detail})") from None
     if contains_secret(fixture, secrets):
         raise DraftError("the key stands in the answer in a place from which it cannot be taken")
-    return Draft(provider, text, fixture, tuple(_told(provider, chosen, others, unit, page)))
+    told = list(_told(provider, chosen, others, unit, page))
+    if accepts_json and kind != "json":
+        told.append(
+            f"accept    it was asked for JSON, as definitions ask, and answered {kind}; if the provider documents "
+            "another Accept, name it on curl's command line"
+        )
+    return Draft(provider, text, fixture, tuple(told))
 
 
-def _accepting_all(plan: Plan) -> Plan:
-    """Return a plan that accepts what curl does, where it does not say itself: by itself a request asks for JSON."""
-    headers = plan.request.get("headers", {})
-    if any(name.lower() == "accept" for name in headers):
-        return plan
-    return replace(plan, request={**plan.request, "headers": {**headers, "Accept": "*/*"}})
+def _accepting(plan: Plan, kind: str, *, asked: bool) -> Plan:
+    """Return a plan that accepts what it got: by itself a request asks for JSON, and one of curl's for anything."""
+    headers = dict(plan.request.get("headers", {}))
+    own = next((name for name in headers if name.lower() == "accept"), None)
+    if kind == "json" and own and _JSON_TYPE.search(headers[own]):
+        del headers[own]
+    elif kind != "json" and not (own or asked):
+        headers["Accept"] = "*/*"
+    request = {**plan.request, "headers": headers}
+    return replace(
+        plan, request={name: value for name, value in request.items() if name != "headers" or value}
+    )
 
 
 def _document(body: bytes, content_type: str) -> tuple[str, Any]:

@@ -104,12 +104,19 @@ class _UnreadableError(Exception):
         self.problem = problem
         self.found = found
         self.paths = list(paths)
+        self.items: Expression | None = None
         super().__init__(problem)
 
     def __str__(self) -> str:
         """Put the mistake into words; what the provider wrote is not among them."""
-        where = " or ".join(map(shown, self.paths))
+        where = " or ".join(map(self._within, self.paths))
         return f"{self.problem}: {self.found} at {where}" if where else self.problem
+
+    def _within(self, path: Expression) -> str:
+        """Return where a value was looked for; `items` is the list that an amount is added up from."""
+        if self.items is None or path.text.startswith('"$'):
+            return shown(path)
+        return f"{shown(self.items)}[]" + (f".{shown(path)}" if path.text != "@" else "")
 
 
 class _MissingError(_UnreadableError):
@@ -311,9 +318,13 @@ class _Source:
             items += found or []
         amounts = []
         for item in items:
-            part, _ = self._one(replace(reading, item=item), spec, excused=self._sum.missing is not None)
-            if part is None:
-                raise _MissingError(self._paths)
+            try:
+                part, _ = self._one(replace(reading, item=item), spec, excused=self._sum.missing is not None)
+                if part is None:
+                    raise _MissingError(self._paths)
+            except _UnreadableError as error:
+                error.items = self._items
+                raise
             if not isinstance(part, Decimal):
                 return part, 0
             amounts.append(part)

@@ -275,7 +275,21 @@ def _format(definition: Definition) -> Found:
     for where, value in _scalars(definition):
         answer = formats.get(str(where[0])) or definition.answer
         if answer != "json" and not isinstance(value, str):
-            yield where, f"is no text, which is all that an answer of {answer} has; put it in quotes"
+            yield (
+                where,
+                f"is no text, which is all that an answer of {answer} has; {_as_text(definition, where)}",
+            )
+
+
+def _as_text(definition: Definition, where: Location) -> str:
+    """Return what to write in place of a value that is no text."""
+    part = definition.login if where[0] == "login" else definition
+    if "errors" not in where or part is None or all(map(ends_in_name, part.errors.code)):
+        return "put it in quotes"
+    return (
+        "where code asks a question, let it answer with a text that is listed here, "
+        "as in \"starts_with(text, 'ERR: 401') && 'wrong key'\""
+    )
 
 
 def _rules(definition: Definition) -> Iterator[tuple[Location, Success]]:

@@ -315,6 +315,51 @@ def test_the_provider_is_asked_once_where_the_operator_says_so(
     assert KEY not in result.out + (tmp_path / "acme.yml").read_text()
 
 
+XML = '<r status="ok"><balance currency="EUR">5</balance></r>'
+ACCEPT = "curl {url}/v1/balance -H 'X-Key: sk-live-0a1b2c3d4e5f6789'"
+
+
+@pytest.mark.parametrize(
+    ("own", "answer", "asked", "written", "told"),
+    [
+        ("", XML, "application/json", None, True),
+        ("text/xml", XML, "text/xml", "text/xml", False),
+        ("*/*", XML, "*/*", "*/*", False),
+        ("*/*", '{"balance": 5}', "*/*", None, False),
+        ("application/vnd.acme.v2+json", '{"balance": 5}', *["application/vnd.acme.v2+json"] * 2, False),
+    ],
+)
+def test_the_provider_is_asked_for_what_curl_accepts_and_the_definition_asks_so(
+    own: str,
+    answer: str,
+    asked: str,
+    written: str | None,
+    told: bool,
+    invoke: Any,
+    tmp_path: Path,
+    upstream: Callable[[str, str], Upstream],
+) -> None:
+    server = upstream("200 OK", answer)
+    curl = ACCEPT.format(url=server.url) + (f" -H 'Accept: {own}'" if own else "")
+    result = invoke("definition", "new", "acme", "--ask", "--curl", curl)
+    assert (result.status, result.err) == (0, "")
+    assert server.requests[0].headers["accept"] == asked
+    request = yaml.safe_load((tmp_path / "acme.yml").read_text())["request"]
+    assert request.get("headers") == ({"Accept": written} if written else None)
+    assert ("accept    it was asked for JSON, as definitions ask, and answered xml" in result.out) is told
+
+
+def test_what_a_provider_does_not_answer_as_json_is_told(
+    invoke: Any, upstream: Callable[[str, str], Upstream]
+) -> None:
+    server = upstream("406 Not Acceptable", "")
+    result = invoke("definition", "new", "acme", "--ask", "--curl", ACCEPT.format(url=server.url))
+    assert result.err == (
+        "the provider answered with HTTP status 406; name the Accept that it documents on curl's command line; "
+        "nothing is written\n"
+    )
+
+
 def test_nobody_is_asked_without_consent_or_with_an_unset_variable(invoke: Any, tmp_path: Path) -> None:
     for extra, message in (
         ((), "give --answer FILE, or let the provider be asked once by --ask"),
@@ -451,7 +496,137 @@ def test_a_definition_with_a_first_request_is_tried_with_both_answers(invoke: An
     assert "GET https://api.example.com/***/" in result.out
     (tmp_path / "me").write_text("{}")
     failed = invoke(*tried, "--first", "me")
-    assert failed.err.startswith("down: malformed; first.gives.id is missing: nothing at id\n")
+    assert failed.err == "down: malformed; the first request: first.gives.id is missing: nothing at id\n"
+
+
+LOGIN = """
+login:
+  method: POST
+  path: /token
+  form: {key: "${api_key}", secret: a*b}
+  gives: {token: access_token, csrf: {header: X-Csrf}}
+  lifetime: expires_in
+request:
+  path: /balance
+  headers: {X-Csrf: "${csrf}"}
+auth: {type: bearer, credential: token}
+errors: {auth: [wrong]}
+hints: {auth: Use the key of the API., "400": Is it the test host?}
+wallets: {currency: {literal: EUR}, balance: b, expiry_timestamp: until, quota_reset_timestamp: {path: r, format: unix}}
+"""
+ISSUED = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nX-CSRF: c-91\r\n\r\n"
+
+
+@pytest.fixture
+def with_a_login(invoke: Any, tmp_path: Path) -> Callable[..., Any]:
+    """Try a definition with a login on the answers that are given by their options."""
+    head = (
+        "title: Acme\ndocumentation: []\nconfidence: observed\ncredentials: {api_key: {description: key}}\n"
+    )
+    (tmp_path / "acme.yml").write_text(f"{head}base_url: https://acme.example{LOGIN}")
+
+    def tried(**answers: str) -> Any:
+        options = []
+        for name, text in answers.items():
+            (tmp_path / name).write_bytes(text.encode())
+            options += [f"--{name}", name]
+        return invoke("definition", "try", "acme.yml", *options)
+
+    return tried
+
+
+def test_a_login_is_tried_with_its_answer(with_a_login: Callable[..., Any]) -> None:
+    issued = ISSUED + '{"access_token": "eyJ-4kQz", "expires_in": "3600"}'
+    result = with_a_login(
+        login=issued, answer='{"b": 5, "until": "2027-01-31T12:00:00+01:00", "r": 1801353600}'
+    )
+    assert (result.status, result.err) == (0, "")
+    assert "key=***&secret=a%2Ab\n" in result.out
+    assert {"Authorization: Bearer ***", "X-Csrf: ***"} <= {*result.out.splitlines()}
+    assert (
+        "Answer to the login: HTTP status 200, 50 bytes\nIt gives token, csrf, good for 3600 s.\n"
+        in result.out
+    )
+    assert result.out.endswith(
+        "main EUR: balance 5, quota_reset_timestamp 2027-01-31T00:00:00Z (1801353600), "
+        "expiry_timestamp 2027-01-31T11:00:00Z (1801393200)\n"
+    )
+    assert "eyJ" not in result.out
+    assert "c-91" not in result.out
+
+
+def test_a_login_is_tried_alone_or_left_out(with_a_login: Callable[..., Any]) -> None:
+    alone = with_a_login(login=ISSUED + '{"access_token": "eyJ-4kQz"}')
+    assert (alone.status, alone.err) == (0, "")
+    assert alone.out.endswith("It gives token, csrf, good until it is refused.\n\n")
+    without = with_a_login(answer='{"b": 5}')
+    assert "The answer to the login is not tried; --login FILE tries it.\n" in without.out
+    assert without.out.endswith("main EUR: balance 5\n")
+    nothing = with_a_login()
+    assert (nothing.status, nothing.out) == (2, "")
+    assert "Missing option '--answer'" in nothing.err
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (
+            "HTTP/2 401 \n\n{}",
+            "auth; the login: HTTP status 401; Use the key of the API.",
+        ),
+        (
+            'HTTP/2 400 \n\n{"error": "invalid_client"}',
+            "auth; the login: the answer's error says that the credentials are wrong; Is it the test host?",
+        ),
+        (
+            ISSUED + '{"token": "eyJ"}',
+            "malformed; the login: gives.token is missing: nothing at access_token",
+        ),
+        (
+            '{"access_token": "eyJ"}',
+            "malformed; the login: gives.csrf is missing: nothing in the header x-csrf",
+        ),
+    ],
+)
+def test_what_is_wrong_with_the_answer_to_a_login_is_told(
+    answer: str, told: str, with_a_login: Callable[..., Any]
+) -> None:
+    result = with_a_login(login=answer, answer='{"b": 5}')
+    assert (result.status, result.err) == (1, f"down: {told}\n")
+    assert "eyJ" not in result.out + result.err
+
+
+def test_the_answer_to_a_login_that_there_is_not_is_refused(invoke: Any, tmp_path: Path) -> None:
+    begun(invoke, CASES[0], tmp_path)
+    result = invoke("definition", "try", "acme.yml", "--answer", "answer", "--login", "answer")
+    assert (result.status, result.err) == (1, "the definition has no login: leave --login out\n")
+
+
+def test_pages_are_tried_in_their_order(invoke: Any, tmp_path: Path) -> None:
+    begun(invoke, CASES[0], tmp_path)
+    file = tmp_path / "acme.yml"
+    head = file.read_text().partition("request:")[0]
+    pages = "{path: /b, pages: {query: p, next: next}}\nauth: {type: bearer}\n"
+    file.write_text(f"{head}request: {pages}wallets: {{balance: {{sum: {{items: w, path: b}}}}}}\n")
+    answers = {
+        "1": '{"w": [{"b": 1}], "next": 2}',
+        "2": '{"w": [{"b": 2}], "next": null}',
+        "3": '{"w": [{}]}',
+    }
+    for name, text in answers.items():
+        (tmp_path / name).write_text(text)
+
+    def tried(*names: str) -> Any:
+        given = [word for name in names for word in ("--answer", name)]
+        return invoke("definition", "try", "acme.yml", "--currency", "EUR", *given)
+
+    assert tried("1", "2").out.endswith(
+        "28 bytes\nAnswer: HTTP status 200, 31 bytes\n\nmain EUR: balance 3\n"
+    )
+    assert "note: there are further pages" in tried("1").out
+    assert tried("1", "2", "3").err == "answer 3 follows the last one: leave it out\n"
+    assert tried("1", "1").err.startswith("down: malformed; page 2: the token of the next page came before")
+    assert tried("1", "3").err.startswith("down: malformed; page 2: the token of the next page is missing")
 
 
 def test_a_page_that_is_not_the_last_is_told(invoke: Any, tmp_path: Path) -> None:

@@ -75,6 +75,10 @@ def test_a_provider_without_a_host_for_all_needs_the_base_url(invoke: Any) -> No
     assert "\n    base_url: " not in invoke("providers", "apimall").out
 
 
+def test_the_parts_of_a_sheet_are_one_line_apart() -> None:
+    assert [one.name for one in BUILT_IN if "\n\n\n" in catalogue.sheet(one)] == []
+
+
 def test_a_name_and_a_search_do_not_go_together(invoke: Any) -> None:
     result = invoke("providers", "apimall", "--search", "mall")
     assert result.status == 2
@@ -92,7 +96,11 @@ def test_no_name_of_a_provider_leads_to_two() -> None:
 @pytest.mark.parametrize("provider", BUILT_IN, ids=lambda provider: provider.name)
 def test_a_built_in_provider_says_what_the_list_needs(provider: providers.Provider) -> None:
     definition = provider.definition
-    assert definition.category
-    assert definition.looked_up
-    assert definition.source, "documentation or sources"
-    assert list(catalogue.exports(definition))
+    wanted = {
+        "category": definition.category,
+        "looked_up": definition.looked_up,
+        "documentation or sources": definition.source,
+        "wallets": [*catalogue.exports(definition)],
+    }
+    missing = [key for key, said in wanted.items() if not said]
+    assert not missing, f"{provider.name}.yml has to say {', '.join(missing)} too"

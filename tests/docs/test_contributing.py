@@ -47,6 +47,7 @@ def test_a_new_provider_is_made_to_the_letter(root: Path, text: str, tmp_path: P
     # What makes the development environment is not part of the section: it is the one that runs this test.
     assert commands[0].startswith("make setup\n")
     commands[0] = commands[0].removeprefix("make setup\n")
+    (head,) = re.findall(r"^   ```yaml\n(.*?)^   ```", section, re.MULTILINE | re.DOTALL)
     for folder in ("exporter", "tests", "docs", "scripts", "helm"):
         shutil.copytree(
             root / folder, tmp_path / folder, symlinks=True, ignore=shutil.ignore_patterns("__pycache__")
@@ -54,23 +55,62 @@ def test_a_new_provider_is_made_to_the_letter(root: Path, text: str, tmp_path: P
     for file in root.glob("[!.]*.*"):
         shutil.copy2(file, tmp_path)
     shutil.copy2(root / "Makefile", tmp_path)
-    (tmp_path / ".venv").symlink_to(sys.prefix)
+    _environment(tmp_path)
     (tmp_path / "answer.json").write_text(answer)
+    _done(commands[0], tmp_path)
+    definition = tmp_path / "exporter" / "providers" / "acmesms.yml"
+    refused = _run("make provider NAME=acmesms", tmp_path)
+    assert refused.returncode != 0
+    assert "acmesms.yml has to say category, looked_up, documentation or sources too" in refused.stdout
+    _begin(definition, dedent(head))
+    done = _done("".join(commands[1:]), tmp_path)
+    assert "exporter/providers/acmesms.yml: a definition, no problems" in done
+    assert "pip sync" not in done, "the environment that runs this test stays as it is"
+    assert re.search(r"^[1-9]\d+ passed in ", done, re.MULTILINE), "its tests were run"
+    assert "`acmesms`" in (tmp_path / "docs" / "providers.md").read_text()
+    assert 'provider="acmesms"' in (tmp_path / "tests" / "golden" / "text-1.0.0.txt").read_text()
+    assert not (root / "exporter" / "providers" / "acmesms.yml").exists()
+
+
+def _environment(folder: Path) -> None:
+    """Make an environment that is the one of this test, with marks of its own that say that it is as it is locked."""
+    (folder / ".venv").mkdir()
+    marks = ("python", "product", "development")
+    for part in Path(sys.prefix).iterdir():
+        if part.name not in marks:
+            (folder / ".venv" / part.name).symlink_to(part)
+    # A lock that is newer than the environment must not lead to its change.
+    (folder / "requirements-dev.lock").touch()
+    for mark in marks:
+        (folder / ".venv" / mark).touch()
+
+
+def _begin(definition: Path, head: str) -> None:
+    """Write the lines that the section shows in place of those that the definition begins with."""
+    keys = tuple(f"{line.partition(':')[0]}:" for line in head.splitlines())
+    begun = definition.read_text().splitlines(keepends=True)
+    first = next(number for number, line in enumerate(begun) if line.startswith(keys))
+    rest = [line for line in begun if not line.startswith(keys)]
+    definition.write_text("".join([*rest[:first], head, *rest[first:]]))
+
+
+def _done(script: str, folder: Path) -> str:
+    """Return what commands write that must succeed."""
+    done = _run(script, folder)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    return done.stdout
+
+
+def _run(script: str, folder: Path) -> subprocess.CompletedProcess[str]:
     env = {
         name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "COV", "MAKE"))
     }
-    done = subprocess.run(
-        ["bash", "-euc", "".join(commands)],
-        cwd=tmp_path,
-        env={**env, "PYTHONPATH": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1"},
+    return subprocess.run(
+        ["bash", "-euc", script],
+        cwd=folder,
+        env={**env, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"},
         capture_output=True,
         text=True,
         timeout=PATIENCE * 10,
         check=False,
     )
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    assert "exporter/providers/acmesms.yml: a definition, no problems" in done.stdout
-    assert re.search(r"^[1-9]\d+ passed in ", done.stdout, re.MULTILINE), "its tests were run"
-    assert "`acmesms`" in (tmp_path / "docs" / "providers.md").read_text()
-    assert 'provider="acmesms"' in (tmp_path / "tests" / "golden" / "text-1.0.0.txt").read_text()
-    assert not (root / "exporter" / "providers" / "acmesms.yml").exists()

@@ -7,9 +7,7 @@ import subprocess
 import sys
 from base64 import b64decode
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import fields
 from datetime import UTC, datetime
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +16,9 @@ from pydantic import BaseModel
 
 from exporter import config
 from exporter.config import Account
+from exporter.drafting.trial import sentence
 from exporter.extract.extractor import Extractor
-from exporter.model import Failure, State, Wallet
+from exporter.model import Failure
 from exporter.providers import definition, load, mapping
 from exporter.providers.variables import built_in
 from exporter.schema.fields import Strict
@@ -92,27 +91,6 @@ def told(asked: Account, answers: Sequence[str]) -> str:
     return "\n".join([*lines, *map(sentence, outcome.wallets), ""])
 
 
-def sentence(wallet: Wallet) -> str:
-    values = {spec.name: getattr(wallet, spec.name) for spec in fields(wallet)}
-    for name in ("id", "currency", "credit_unit"):
-        del values[name]
-    known = [f"{name} {words(value)}" for name, value in values.items() if value or value == 0]
-    known = [text for text in known if text != "postpaid false"]
-    return f"{wallet.id} {wallet.currency}: {', '.join(known)}"
-
-
-def words(value: Any) -> str:
-    if isinstance(value, dict):
-        return " ".join(f"{level} {amount}" for level, amount in value.items())
-    if isinstance(value, tuple):
-        return " ".join(f"{part.kind} {part.amount} {part.currency}" for part in value)
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, Decimal):
-        return f"{value:f}".removesuffix(".000").removesuffix(".0")
-    return value.value if isinstance(value, State) else str(value)
-
-
 @pytest.mark.parametrize("name", sorted(EXAMPLES))
 def test_a_definition_shown_does_what_the_page_says(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -135,7 +113,9 @@ def test_the_example_of_a_sum_invents_nothing_where_the_provider_renames_a_field
     assert provider
     extractor = Extractor(provider.definition)
     renamed = extractor.document(200, answer.replace('"cents"', '"amount"').encode())
-    with pytest.raises(Failure, match=r"^malformed: wallet.balance is missing: nothing at cents$"):
+    with pytest.raises(
+        Failure, match=r"^malformed: wallet.balance is missing: nothing at grants\[\]\.cents$"
+    ):
         extractor.wallets(renamed, None)
 
 

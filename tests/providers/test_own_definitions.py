@@ -485,6 +485,15 @@ def test_a_currency_where_its_path_is_wanted_is_refused(code: str, problems: Pro
             {"answer": "xml", "errors": "{code: r.code, auth: [7]}"},
             "errors.auth: is no text, which is all that an answer of xml has; put it in quotes",
         ),
+        (
+            {
+                "answer": "text",
+                "wallets": "{balance: text}",
+                "errors": """{code: "starts_with(text, 'ERR')", auth: [true]}""",
+            },
+            "errors.auth: is no text, which is all that an answer of text has; where code asks a question, let it "
+            "answer with a text that is listed here, as in \"starts_with(text, 'ERR: 401') && 'wrong key'\"",
+        ),
         ({"wallets": "balance"}, "wallets: must be a mapping of keys to values, or a list of them"),
         ({"success": "ok"}, "success: must be a mapping of keys to values, or a list of them"),
     ],
