@@ -6,7 +6,8 @@ Needs root on Debian 12, with debootstrap. The bare system is kept in the cache 
 followed in a fresh copy of it, with this machine's package sources, certificates and settings of pip. A block is
 typed by an ordinary user, or by root where the sentence before it says "as root"; in a terminal that was just opened
 where that says "in a new terminal" or a section begins. A server runs until its section ends. Prints a line for each
-block; the exit status is 1 when one failed.
+block of commands, why it was passed over where it was, and at the end how many of both; the exit status is 1 when one
+failed.
 """
 
 import argparse
@@ -409,6 +410,13 @@ def told(block: Block, terminal: Terminal) -> bool:
     return True
 
 
+def counted(found: list[Block], failed: int) -> str:
+    """Return a line that says how many blocks were followed, how many passed over, and how much failed."""
+    typed = [block for block in found if block.typed]
+    passed_over = sum(bool(block.passed_over()) for block in typed)
+    return f"{len(typed) - passed_over} blocks typed, {passed_over} passed over, {failed} failed"
+
+
 def unable() -> str:
     """Return what is missing on this machine, in a line; an empty text when nothing is."""
     system = platform.freedesktop_os_release()
@@ -441,6 +449,7 @@ def main() -> None:
             follow(name, [block for block in found if block.document == name], simulator)
             for name in documents
         ]
+    print(counted([block for block in found if block.document in documents], sum(failed)))
     sys.exit(1 if any(failed) else 0)
 
 

@@ -113,6 +113,13 @@ def test_a_command_that_fails_is_told_with_its_output(
     )
 
 
+def test_at_the_end_it_is_told_how_many_blocks_were_typed_and_passed_over(found: list[Block]) -> None:
+    some = [block("true\n"), block("false\n"), block("make test\n"), block("a: 1\n", "yaml")]
+    assert follow_docs.counted(some, 1) == "2 blocks typed, 1 passed over, 1 failed"
+    passed_over = len(follow_docs.PASSED_OVER)
+    assert follow_docs.counted(found, 0).endswith(f" blocks typed, {passed_over} passed over, 0 failed")
+
+
 def test_units_are_enabled_and_not_started(
     terminal: Terminal, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
