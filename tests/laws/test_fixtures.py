@@ -1,5 +1,6 @@
 """Every provider has recorded cases, good and bad, and every fixture a provider."""
 
+import re
 from typing import TYPE_CHECKING
 
 from exporter import providers
@@ -9,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from exporter.providers.definition import Definition
     from tests.laws.conftest import Case
 
 
@@ -41,6 +43,24 @@ def test_a_failure_has_a_reason_from_the_closed_list(
     reasons = {case.reason for case in recorded(provider_name)}
 
     assert reasons <= {None, *(reason.value for reason in Reason)}
+
+
+def test_every_code_that_a_definition_lists_is_recorded_with_its_reason(
+    provider_name: str,
+    recorded: "Callable[[str], list[Case]]",
+    definition_of: "Callable[[str], Definition]",
+) -> None:
+    definition = definition_of(provider_name)
+    failed = [(case.reason, case.answer) for case in recorded(provider_name) if case.reason]
+
+    for errors in [definition.errors, *([definition.login.errors] if definition.login else [])]:
+        for status, reason in errors.statuses.items():
+            assert any(reason == told and status == answer.status for told, answer in failed), status
+        for reason in (Reason.AUTH, Reason.RATE_LIMITED, Reason.EXHAUSTED):
+            bodies = "\n".join(answer.body.decode() for told, answer in failed if told == reason)
+            for code in getattr(errors, reason):
+                written = str(code).lower() if isinstance(code, bool) else str(code)
+                assert re.search(rf"(?<![\w.]){re.escape(written)}(?![\w.])", bodies), f"{reason}: {written}"
 
 
 def test_a_recorded_request_says_only_what_is_compared(
