@@ -38,6 +38,12 @@ def command() -> None:
 @option("--curl", required=True, help="Command line of curl that asks for the balance; - reads it.")
 @option("--answer", type=FILE, help="File with the answer of the provider, as curl printed it.")
 @option("--ask", is_flag=True, help="Ask the provider once, now, in place of --answer.")
+@option(
+    "--key",
+    multiple=True,
+    metavar="NAME",
+    help="Header or field of curl's that is a key, where it is not found by itself.",
+)
 @option("--folder", type=click.Path(path_type=Path), default=".", help="Where the definition goes.")
 @option(
     "--fixture",
@@ -50,6 +56,7 @@ def new(  # noqa: PLR0913 - one argument a flag
     curl: str,
     answer: Path | None,
     ask: bool,  # noqa: FBT001 - click passes it
+    key: tuple[str, ...],
     folder: Path,
     fixture: Path | None,
     force: bool,  # noqa: FBT001 - click passes it
@@ -68,7 +75,7 @@ def new(  # noqa: PLR0913 - one argument a flag
         there = [str(file) for file in files if file.exists()]
         if there and not force:
             raise _MistakeError(f"{' and '.join(there)}: exists; --force replaces it")
-        plan = keys.plan(call(sys.stdin.read() if curl == "-" else curl, os.environ))
+        plan = keys.plan(call(sys.stdin.read() if curl == "-" else curl, os.environ), key)
         body, content_type = _saved(answer) if answer else _asked(name, plan, consent=ask)
         made = draft.draft(name, plan, body, content_type, asked=answer is None)
         for file, text in zip(files, (made.definition, made.fixture), strict=True):

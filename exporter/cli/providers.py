@@ -12,6 +12,8 @@ from exporter.cli.options import config_file_option, explained, option, printing
 from exporter.providers import Provider
 from exporter.schema.validation import did_you_mean
 
+_MOST_MEANT = 3
+
 
 @click.command("providers")
 @click.argument("name", required=False)
@@ -59,8 +61,16 @@ def _known(name: str, config_file: Path) -> Provider:
     own: dict[str, Path] = config.own_definitions(config_file) if config_file.exists() else {}
     if name not in own:
         where = f", nor in the provider_files of {config_file}" if own else ""
-        _fail(f"no provider {name!r} is built in{where}{did_you_mean(name, {*providers.names(), *own})}")
+        near = _called(name) or did_you_mean(name, {*providers.names(), *own})
+        _fail(f"no provider {name!r} is built in{where}{near}")
     return providers.own(own[name])
+
+
+def _called(name: str) -> str:
+    """Return `; did you mean "..."?` for the built-in providers whose title and other names have all these words."""
+    found = catalogue.found(name, map(providers.built_in, providers.names()))
+    names = [f'"{one.name}"' for one in catalogue.ordered(found)]
+    return f"; did you mean {' or '.join(names)}?" if 0 < len(names) <= _MOST_MEANT else ""
 
 
 def _fail(message: str) -> NoReturn:

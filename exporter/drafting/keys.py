@@ -1,7 +1,7 @@
 """What of a call is a key, what names the customer, and what is the same for everybody: the request with variables."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,7 +10,7 @@ from exporter.providers.consistency import RESERVED
 
 _SECRET = re.compile(
     r"api_?key|app_?key|auth_?key|access_?key|client_?key|(^|_)key(_|$)|key$|token|secret|passw|passwd|passphrase|"
-    r"(^|_)(pass|pwd|psw|hash|sign|sig|pin|jwt)(_|$)|auth(?!or)|signature|session|cookie|credential"
+    r"(^|_)(pass|pw|pwd|psw|hash|sign|sig|pin|jwt)(_|$)|auth(?!or)|signature|session|cookie|credential"
 )
 _CUSTOMER = re.compile(
     r"user|login|e_?mail|account|customer|client|project|(^|_)(org|team|tenant|id|name|phone|msisdn|number)(_|$)|"
@@ -37,9 +37,16 @@ class Plan:
     secrets: dict[str, str] = field(default_factory=dict, repr=False)
     values: dict[str, str] = field(default_factory=dict, repr=False)
     customers: bool = True
+    keys: Collection[str] = ()
+    """Names of headers and fields that are keys, whatever they look like."""
+    named: set[str] = field(default_factory=set)
+    """Those of them that the call has."""
 
     def is_secret(self, name: str, value: Any) -> bool:
         """Return whether a value is a key, by the name that it has or by its looks."""
+        if name in self.keys:
+            self.named.add(name)
+            return bool(value)
         # The names of types, in Accept, are long and have digits and letters, as keys have.
         if not isinstance(value, str) or name.lower() == "accept" or _NO_SECRET.fullmatch(value):
             return False
@@ -65,21 +72,27 @@ class Plan:
         return f"${{{known}}}"
 
 
-def plan(call: Call) -> Plan:
+def plan(call: Call, named: Collection[str] = ()) -> Plan:
     """Find the key of a call, and put variables in the places of keys and of what names the customer.
 
-    Raise `CurlError` where there is no key.
+    `named` are headers and fields that are keys, whatever they look like. Raise `CurlError` where there is no key.
     """
-    return _plan(call, customers=True) or _plan(call, customers=False) or _no_key()
+    made = _plan(call, named, customers=True) or _plan(call, named, customers=False) or _no_key()
+    if absent := sorted(set(named) - made.named):
+        raise CurlError(f"curl's command line has no header or field {', '.join(absent)}")
+    return made
 
 
 def _no_key() -> Plan:
-    raise CurlError("no key was found on curl's command line; write it as the provider documents it")
+    raise CurlError(
+        "no key was found on curl's command line; --key NAME names the header or field that is the key"
+    )
 
 
-def _plan(call: Call, *, customers: bool) -> Plan | None:
+def _plan(call: Call, named: Collection[str], *, customers: bool) -> Plan | None:
     """Return the plan, None without a key; `customers` says whether an id may look like a key and be none."""
-    made = Plan(call.base_url, {"method": call.method} if call.method != "GET" else {}, customers=customers)
+    method = {"method": call.method} if call.method != "GET" else {}
+    made = Plan(call.base_url, method, customers=customers, keys=named)
     headers = _authorized(made, call)
     _path(made, call.path)
     query = _pairs(made, call.query, "query")

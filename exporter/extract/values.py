@@ -50,11 +50,16 @@ def amount(value: Any, spec: Number) -> Amount:
     if isinstance(plain, str) and plain.lower() == "unlimited":
         return None
     read = _digits(plain, spec)
-    if any(same(read, word) for word in spec.unlimited):
+    if any(same(read, _number_of(word)) for word in spec.unlimited):
         return UNLIMITED
     if spec.unlimited_above is not None and read > spec.unlimited_above:
         return UNLIMITED
     return None if read in spec.invalid else held(read)
+
+
+def _number_of(word: Any) -> Any:
+    """Return the number that a text writes, and anything else as it is."""
+    return Decimal(word) if isinstance(word, str) and NUMBER.fullmatch(word) else word
 
 
 def number(value: Any, spec: Number, context: Context = Context()) -> Amount:

@@ -62,6 +62,21 @@ def test_another_name_leads_to_the_provider(invoke: Any, alias: str, tmp_path: A
     assert result.status == 1
 
 
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [
+        ("Akamai Cloud", '; did you mean "linode"?'),
+        ("zuora", ""),
+        ("smspuli", '; did you mean "smspubli"?'),
+        ("kimi ai", '; did you mean "moonshot"?'),
+        ("sms", '; did you mean "smsc"?'),
+    ],
+)
+def test_what_is_no_name_leads_to_what_is_called_so(invoke: Any, name: str, near: str) -> None:
+    result = invoke("providers", name)
+    assert (result.status, result.err) == (1, f"no provider {name!r} is built in{near}\n")
+
+
 def test_every_host_that_gets_a_key_is_shown(invoke: Any) -> None:
     shown = invoke("providers", "reloadly").out
     assert re.findall(r"^  (?:login_)?base_url +(\S+)$", shown, re.MULTILINE) == [

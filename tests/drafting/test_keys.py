@@ -123,3 +123,22 @@ def test_a_name_that_accounts_use_for_something_else_is_changed() -> None:
         call(f"curl -H 'Authorization: Bearer {KEY}' '{URL}?account_name=bob&provider_name=x1&name=bob2'", {})
     )
     assert list(made.params) == ["account_name", "provider_name", "the_name"]
+
+
+def test_a_key_that_looks_like_none_is_named() -> None:
+    made = plan(call(f"curl '{URL}?u=bob&p=fish' -H 'X-Tag: blue'", {}), ["p", "X-Tag"])
+    assert made.auth == {"type": "header", "name": "X-Tag"}
+    assert made.request["query"] == {"u": "bob", "p": "${p}"}
+    assert made.secrets == {"api_key": "blue", "p": "fish"}
+
+
+@pytest.mark.parametrize(
+    ("named", "message"),
+    [
+        ((), "no key was found on curl's command line; --key NAME names the header or field that is the key"),
+        (("p", "q"), "curl's command line has no header or field q"),
+    ],
+)
+def test_a_key_that_is_not_there_is_told(named: tuple[str, ...], message: str) -> None:
+    with pytest.raises(CurlError, match=f"^{message}$"):
+        plan(call(f"curl '{URL}?u=bob&p=fish'", {}), named)

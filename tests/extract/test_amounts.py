@@ -127,6 +127,7 @@ CASES: list[tuple[str, dict[str, Any], str, str]] = [
     ("-1", {"unlimited": [-1]}, NO_LIMIT, "a number for no limit"),
     ('"-1"', {"unlimited": [-1]}, NO_LIMIT, "counts as text too"),
     ('"-1.0"', {"unlimited": [-1]}, NO_LIMIT, "however it is spelt"),
+    ("-1", {"unlimited": ["-1"]}, NO_LIMIT, "a text that is a number counts as the number"),
     ('" none "', {"unlimited": [None, -1, "none"]}, NO_LIMIT, "a word for it"),
     ("null", {"unlimited": [None]}, NO_LIMIT, "a null that is there"),
     ("5", {"unlimited": [None, -1, "none"]}, "5", "a limit"),
