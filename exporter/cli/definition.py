@@ -84,9 +84,9 @@ def new(  # noqa: PLR0913 - one argument a flag
         click.echo(f"{files[0]}: the definition\n{files[1]}: its fixture, with invented texts and amounts\n")
         for line in made.told:
             click.echo(line)
-        saved = answer or "ANSWER"
+        advice = "see what it does" if answer else "save an answer (curl -i), and see what it does"
         click.echo(
-            f"\nNow read it, and see what it does: prepaid-exporter definition try {files[0]} --answer {saved}"
+            f"\nNow read it, and {advice}: prepaid-exporter definition try {files[0]} --answer {answer or 'ANSWER'}"
         )
 
 

@@ -146,7 +146,9 @@ def _template(definition: Definition, where: Location, text: str) -> Found:
     template = Template(text)
     declared = _known(definition, str(where[0]))
     known = declared | (BUILT_IN if "auth" not in where[:2] else set())
-    if where[1] in ("path", "path_with") and any(map(_LIKE_A_KEY.fullmatch, re.split(r"[/?&=]", text))):
+    if where[1] in ("path", "path_with", "query") and any(
+        map(_LIKE_A_KEY.fullmatch, re.split(r"[/?&=]", text))
+    ):
         yield (
             where,
             "holds what looks like a key, and would be shown; declare a credential, and write ${name} for it",

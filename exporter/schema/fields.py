@@ -82,6 +82,12 @@ def label(value: str) -> str:
     return value
 
 
+def _scalar(value: Any) -> Any:
+    if not isinstance(value, bool | int | str):
+        raise ValueError("must be text, a whole number, or true or false")  # noqa: TRY004 - the schema library's rule
+    return value
+
+
 def visible(value: str) -> str:
     """Return a text without the white space and invisible characters around it."""
     seen = [index for index, sign in enumerate(value) if unicodedata.category(sign)[0] not in "ZC"]
@@ -207,4 +213,4 @@ Name = Annotated[str, AfterValidator(_name)]
 Unit = Annotated[str, AfterValidator(_unit)]
 Url = Annotated[str, AfterValidator(secure_url)]
 Link = Annotated[str, AfterValidator(_link)]
-Scalar = bool | int | str
+Scalar = Annotated[bool | int | str, BeforeValidator(_scalar)]

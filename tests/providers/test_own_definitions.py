@@ -588,6 +588,21 @@ QUOTED = ", ".join(f"'{reason}'" for reason in REASONS.split(", ")).replace(", '
         ),
         ({"errors": "{statuses: {no: auth}}"}, "errors.statuses.no: must be a whole number"),
         (
+            {"success": "{path: a, equals: [[1]]}"},
+            "success.equals[0]: must be text, a whole number, or true or false",
+        ),
+        ({"errors": "{auth: [0.5]}"}, "errors.auth[0]: must be text, a whole number, or true or false"),
+        ({"looked_up": "yesterday"}, "looked_up: must be a date such as 2026-11-27"),
+        ({"looked_up": "27.11.2026"}, "looked_up: must be a date such as 2026-11-27"),
+        ({"looked_up": "20261127"}, "looked_up: must be a date such as 2026-11-27"),
+        ({"looked_up": "2026-11-27T10:00:00"}, "looked_up: must be a date such as 2026-11-27"),
+        ({"title": "''"}, "title: must be text of 1 to 200 characters, without control characters"),
+        (
+            {"request": "{path: /b, query: {k: sk1a2b3c4d5e6f7g8h9i0j}}"},
+            "request.query.k: holds what looks like a key, and would be shown; declare a credential, and write "
+            "${name} for it",
+        ),
+        (
             {"errors": "{statuses: {402: empty}}"},
             f"errors.statuses.402: must be one of {QUOTED}",
         ),
