@@ -42,6 +42,7 @@ AGES = ("debian", "today")
 """Where a companion program is from: Debian's package of 2023, or built of what tools/ locks."""
 TODAY = {
     "amtool": ("alertmanager", "amtool"),
+    "docker-compose": ("compose", "cmd"),  # what Compose itself reads its files with
     "helm3": ("helm3", "helm"),
     "helm4": ("helm4", "helm"),
     "prometheus": ("prometheus", "prometheus"),

@@ -34,31 +34,89 @@ def shipped(root: Path, service: dict[str, Any], inside: str) -> Path:
     raise AssertionError(f"{inside} is not mounted")
 
 
-def test_compose_takes_the_file(root: Path, tool: Callable[[str], str]) -> None:
-    command = [tool("docker-compose"), "--file", "compose.yaml", "config", "--quiet"]
-    result = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
-    assert result.returncode == 0, result.stderr
+def compose(program: str, root: Path, *files: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Have Compose read files as one, with these variables alone; it prints what it makes of them."""
+    debian = program.endswith("docker-compose")
+    command = [program, *(f"--file={file}" for file in files), "config"] if debian else [program, *files]
+    environment = {"PATH": os.environ["PATH"], **variables}
+    return subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)
 
 
-def test_compose_takes_the_file_for_own_keys_and_asks_whose_they_are(
+def test_compose_takes_the_file_without_any_variable(root: Path, each_age: Callable[[str], str]) -> None:
+    done = compose(each_age("docker-compose"), root, "compose.yaml")
+    assert done.returncode == 0, done.stderr
+    services = yaml.safe_load(done.stdout)["services"]
+    published = {
+        name: re.findall(r"9090|9093|3000|10710", str(service["ports"])) for name, service in services.items()
+    }
+    assert {name: set(ports) for name, ports in published.items()} == {
+        "prepaid-exporter": {"10710"},
+        "prometheus": {"9090"},
+        "alertmanager": {"9093"},
+        "grafana": {"3000"},
+    }
+
+
+def test_another_port_is_given_by_a_variable_and_links_lead_there(
     root: Path, tool: Callable[[str], str]
 ) -> None:
-    command = [tool("docker-compose"), "--file", "compose.yaml", "--file", "compose.own.yaml", "config"]
-    without = {name: value for name, value in os.environ.items() if name != "KEYS_UID"}
-    refused = subprocess.run(command, cwd=root, env=without, capture_output=True, text=True, check=False)
+    ports = {
+        "EXPORTER_PORT": "4001",
+        "PROMETHEUS_PORT": "4002",
+        "ALERTMANAGER_PORT": "4003",
+        "GRAFANA_PORT": "4004",
+    }
+    done = compose(tool("docker-compose"), root, "compose.yaml", **ports)
+    assert done.returncode == 0, done.stderr
+    services = yaml.safe_load(done.stdout)["services"]
+    assert "127.0.0.1:4002:9090" in str(services["prometheus"]["ports"])
+    assert [set(re.findall(r"400\d", str(one["ports"]))) for one in services.values()] == [
+        {"4003"},
+        {"4004"},
+        {"4001"},
+        {"4002"},
+    ]
+    assert services["prometheus"]["environment"] == {
+        "EXPORTER": "http://localhost:4001",
+        "GRAFANA": "http://localhost:4004",
+    }
+
+
+def test_today_s_compose_mounts_what_is_there_for_reading_alone_where_selinux_watches_too(
+    root: Path, today: Callable[[str], str], tmp_path: Path
+) -> None:
+    # Beside files of one's own, as the installation page has them.
+    shutil.copytree(root / "grafana", tmp_path / "grafana")
+    (tmp_path / "prepaid.yml").touch()
+    (tmp_path / "keys").mkdir()
+    files = ("compose.yaml", "compose.own.yaml")
+    for name in files:  # the program of today has no eyes for variables, but for their defaults
+        (tmp_path / name).write_text(re.sub(r"\$\{KEYS_UID[^}]*\}", "1000", (root / name).read_text()))
+    done = compose(today("docker-compose"), tmp_path, *files)
+    assert done.returncode == 0, done.stderr
+    services = yaml.safe_load(done.stdout)["services"].values()
+    mounted = [volume for service in services for volume in service.get("volumes", [])]
+    assert len(mounted) == 7
+    for volume in mounted:
+        assert Path(volume["source"]).exists(), volume
+        assert (volume["read_only"], volume["bind"]["selinux"]) == (True, "z"), volume
+
+
+def test_compose_asks_whose_the_own_keys_are(root: Path, each_age: Callable[[str], str]) -> None:
+    refused = compose(each_age("docker-compose"), root, "compose.yaml", "compose.own.yaml")
     assert refused.returncode != 0
     assert "the user that owns the keys" in refused.stderr
-    ports = {"KEYS_UID": "1000", "GRAFANA_PORT": "3001"}
-    taken = subprocess.run(
-        command, cwd=root, env=without | ports, capture_output=True, text=True, check=False
-    )
+
+
+def test_with_own_keys_the_exporter_is_run_as_their_owner(root: Path, tool: Callable[[str], str]) -> None:
+    files = ("compose.yaml", "compose.own.yaml")
+    taken = compose(tool("docker-compose"), root, *files, KEYS_UID="1000")
     assert taken.returncode == 0, taken.stderr
-    merged = yaml.safe_load(taken.stdout)["services"]
-    assert merged["prepaid-exporter"]["user"] == "1000:65532"
-    assert merged["prepaid-exporter"]["command"][0] == "serve"
+    merged = yaml.safe_load(taken.stdout)["services"]["prepaid-exporter"]
+    assert merged["user"] == "1000:65532"
+    assert merged["command"][0] == "serve"
     own = yaml.safe_load((root / "compose.own.yaml").read_text())["services"]["prepaid-exporter"]
     assert sorted(mounts(own).values()) == ["./keys", "./prepaid.yml"]
-    assert "3001" in str(merged["grafana"]["ports"])
 
 
 def test_the_health_check_asks_no_provider(services: dict[str, Any]) -> None:
