@@ -3,6 +3,7 @@
 import os
 import resource
 import shutil
+import signal
 import socket
 import sys
 import time
@@ -21,6 +22,10 @@ from tests.programs import PATIENCE, until
 # What a desk may say to the program there is not meant for the one under test.
 for name in [name for name in os.environ if name.startswith("PREPAID_EXPORTER_")]:
     del os.environ[name]
+
+# A shell turns interrupts off for what it runs in the background, and the commands that tests interrupt inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # A command that may not keep what it has compiled takes twice the time to start, each time.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)

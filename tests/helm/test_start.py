@@ -58,9 +58,11 @@ def test_the_program_knows_every_flag_of_every_values_file(
     container: Kind, ci_values: dict[str, Any]
 ) -> None:
     command, *flags = container(ci_values)["args"]
-    _, known, _ = cli.main.resolve_command(click.Context(cli.main), [command])
+    outer = cli.main.make_context("prepaid-exporter", [command, *flags])
+    _, known, _ = cli.main.resolve_command(outer, [command])
     assert known
-    context = known.make_context(command, list(flags))
+    # Inside of the program's own: a command keeps the first option of help that it makes.
+    context = known.make_context(command, list(flags), parent=outer)
     given = {
         parameter.name
         for parameter in known.params

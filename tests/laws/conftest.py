@@ -335,14 +335,20 @@ class _DirectSender(Sender):
 @pytest.fixture(scope="session")
 def upstream() -> Iterator[Upstream]:
     server = Upstream()
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _as_recorded() -> Iterator[None]:
+    """Make what requests are like depend on no day and no desk, as long as a file of laws is looked at."""
     with pytest.MonkeyPatch.context() as patched:
         # No law is about authorities, which each collection would look at.
         for name in ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE"):
             patched.delenv(name, raising=False)
         # A request is known by its dates too, and the recorded ones are of one day.
         patched.setattr("exporter.upstream.request.built_in", lambda: VARIABLES)
-        yield server
-    server.close()
+        yield
 
 
 @pytest.fixture(scope="session")
