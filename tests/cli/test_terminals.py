@@ -18,6 +18,8 @@ ACCOUNT = "Grüße €"
 ASCII = {"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "LC_ALL": "C"}
 POOR = [ASCII, {"PYTHONIOENCODING": "ascii"}, {"PYTHONIOENCODING": "latin-1"}]
 IDS = ["ASCII locale", "ASCII", "Latin-1"]
+LACKING = ["fcntl", "grp", "pwd", "resource", "syslog", "termios", "tty"]
+"""Modules that Windows does not have."""
 
 
 @pytest.fixture
@@ -109,13 +111,14 @@ def test_an_interrupt_that_the_shell_turned_off_stays_off(prepaid: Path, clean: 
     assert (done.returncode, done.stderr) == (0, "True")
 
 
-@pytest.mark.parametrize("arguments", [[], ["--help"], ["check"], ["serve", "--help"]])
+@pytest.mark.parametrize("arguments", [[], ["--help"], ["check"], ["validate"], ["serve", "--help"]])
 def test_a_system_that_lacks_what_is_needed_is_told_so(
     clean: Mapping[str, str], arguments: list[str]
 ) -> None:
     code = (
-        "import os, sys; from exporter import __main__\n"
-        "sys.modules['resource'] = None\n"
+        "import os, signal, sys; from exporter import __main__\n"
+        f"sys.modules.update(dict.fromkeys({LACKING}))\n"
+        "del signal.SIGHUP, signal.pthread_sigmask, os.geteuid, os.O_NONBLOCK\n"
         f"sys.argv = ['prepaid-exporter', *{arguments}]\n"
         "os.name = 'nt'\n"
         "__main__.main()"
@@ -128,6 +131,12 @@ def test_a_system_that_lacks_what_is_needed_is_told_so(
         "prepaid-exporter runs on POSIX systems, such as Linux, macOS and BSD; "
         "on Windows use WSL or the container image\n"
     )
+
+
+def test_the_documentation_says_on_which_systems_it_runs(root: Path) -> None:
+    systems = "on POSIX systems, such as Linux, macOS and BSD; on Windows use WSL or the container image"
+    for name in ("README.md", "docs/installation.md"):
+        assert systems in " ".join((root / name).read_text().split()), name
 
 
 def test_the_progress_turns_in_letters_that_the_terminal_has(

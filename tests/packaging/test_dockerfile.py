@@ -7,6 +7,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+import yaml
 
 
 @pytest.fixture(scope="module")
@@ -64,3 +65,24 @@ def test_the_image_says_by_which_user_and_how_it_is_run_and_stopped(dockerfile: 
     assert re.search(r"^STOPSIGNAL SIGTERM$", final, re.MULTILINE)
     assert re.search(r"^EXPOSE 10710$", final, re.MULTILINE)
     assert re.search(r'^ENTRYPOINT \["/opt/prepaid-exporter/bin/prepaid-exporter"\]$', final, re.MULTILINE)
+
+
+def test_the_security_page_says_what_the_image_is_and_how_all_ways_run_it(
+    root: Path, dockerfile: str
+) -> None:
+    page = " ".join((root / "docs/security.md").read_text().split())
+    final = dockerfile.rpartition("\nFROM ")[2]
+    assert "The image runs as user 65532 and writes nothing." in page
+    # The base has a shell, apt and pip, and nothing takes them away.
+    assert ("It is Debian's slim Python image" in page) == ("-slim-" in dockerfile.partition("\n\n")[0])
+    assert ("a shell and package managers are in it" in page) == ("RUN" not in final)
+    (flags,) = re.findall(r"said when it is run: `([^`]+)`", page)
+    assert flags == "--read-only --cap-drop ALL --security-opt no-new-privileges"
+    run = " ".join((root / "docs/installation.md").read_text().replace("\\\n", " ").split())
+    assert f"--publish 10710:10710 {flags} --volume" in run
+    service = yaml.safe_load((root / "compose.yaml").read_text())["services"]["prepaid-exporter"]
+    assert (service["read_only"], service["cap_drop"]) == (True, ["ALL"])
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    chart = yaml.safe_load((root / "helm/prepaid-exporter/values.yaml").read_text())["securityContext"]
+    assert (chart["readOnlyRootFilesystem"], chart["capabilities"]) == (True, {"drop": ["ALL"]})
+    assert chart["allowPrivilegeEscalation"] is False

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from exporter.simulator import Simulator
 from tests.programs import EXPORTER_LISTENS, PATIENCE, fetch, until
@@ -130,11 +131,12 @@ def metrics(process: subprocess.Popen[bytes], log: Path) -> str:
     return response.text
 
 
-def test_it_serves_the_balances_as_a_numeric_user_on_a_read_only_root_without_a_shell(
+def test_it_serves_the_balances_as_a_numeric_user_on_a_read_only_root_without_shell_and_package_manager(
     image: Image, configuration: Path, tmp_path: Path
 ) -> None:
-    for shell in ("sh", "dash", "bash", "rbash"):
-        (image.rootfs / "bin" / shell).unlink(missing_ok=True)
+    for name in ("sh", "dash", "bash", "rbash", "apt", "apt-get", "dpkg", "pip", "pip3"):
+        for folder in ("bin", "usr/local/bin"):
+            (image.rootfs / folder / name).unlink(missing_ok=True)
     with image.started(configuration, tmp_path / "log") as process:
         page = metrics(process, tmp_path / "log")
         assert re.findall(r"^prepaid_account_up\{.*\} (\S+)$", page, re.MULTILINE) == ["1.0"] * 6
@@ -146,6 +148,26 @@ def test_it_serves_the_balances_as_a_numeric_user_on_a_read_only_root_without_a_
         assert re.search(r"^\S+ \S+ \S+ \S+ / ro[, ]", mounts, re.MULTILINE), mounts
         process.send_signal(getattr(signal, image.config["StopSignal"]))
         assert process.wait(PATIENCE) == 0
+
+
+def test_the_health_check_of_compose_runs_inside_of_it_and_tells_well_from_dead(
+    image: Image, configuration: Path, tmp_path: Path, root: Path, closed_port: int
+) -> None:
+    service = yaml.safe_load((root / "compose.yaml").read_text())["services"]["prepaid-exporter"]
+    kind, *command = service["healthcheck"]["test"]
+    assert kind == "CMD", "it needs no shell"
+
+    def healthy(process: subprocess.Popen[bytes], port: int) -> bool:
+        asked = [part.replace("10710", str(port)) for part in command]
+        inside = ["chroot", f"--userspec={USER}:{USER}", f"/proc/{process.pid}/root", *asked]
+        return subprocess.run(inside, capture_output=True, check=False).returncode == 0
+
+    with image.started(configuration, tmp_path / "log") as process:
+        metrics(process, tmp_path / "log")
+        found = re.search(EXPORTER_LISTENS, (tmp_path / "log").read_text())
+        assert found
+        assert healthy(process, int(found[1].rpartition(":")[2]))
+        assert not healthy(process, closed_port)
 
 
 def test_its_configuration_says_what_an_orchestrator_needs(image: Image) -> None:
