@@ -14,9 +14,7 @@ from grafana.source.tables import Value
 
 _WALLET_LEGEND = "{{who}}"
 _LABELS = (
-    tables.Label("Cluster", "cluster"),
-    tables.Label("Namespace", "namespace"),
-    tables.Label("", "job"),
+    *tables.PLACE_LABELS,
     tables.Label("", "account"),
     tables.Label("", "provider"),
     tables.Label("Wallet", "wallet"),
@@ -31,9 +29,9 @@ def account() -> model.Dashboard:
     result.time("now-7d", "now")
     for panel in _now():
         result.with_panel(panel)
-    result.with_panel(_balances())
-    result.with_row(build.Row("Spend"))
-    result.with_panel(_spend_by_hour()).with_panel(_runway())
+    # Amounts of several currencies have no common axis.
+    result.with_row(build.Row("$currency").repeat("currency"))
+    result.with_panel(_balances()).with_panel(_spend_by_hour()).with_panel(_runway())
     result.with_row(build.Row("What the balance is made of"))
     result.with_panel(_breakdown()).with_panel(_deductions()).with_panel(_beside()).with_panel(_recharge())
     result.with_row(build.Row("How the readings went"))
@@ -78,14 +76,15 @@ def _now() -> Iterator[stat.Panel]:
         "Not scraped",
     )
     up = queries.by_account(queries.of_account("prepaid_account_up"))
-    panel = panels.number(answering, "none", 3, [panels.instant("A", up, "{{account}}")])
+    panel = panels.number(answering, "none", 3, [panels.instant("A", queries.named(up), _WALLET_LEGEND)])
     yield panel.mappings(panels.values({1: ("Yes", "green"), 0: ("No", "red")}))
     age = Text(
         "Reading age",
         "How long ago the shown balance was read.",
         "Never read",
     )
-    yield panels.number(age, "s", 3, [panels.instant("A", queries.reading_age(), "{{account}}")])
+    read = queries.named(f"({queries.reading_age()})")
+    yield panels.number(age, "s", 3, [panels.instant("A", read, _WALLET_LEGEND)])
 
 
 def _balances() -> timeseries.Panel:
@@ -120,18 +119,19 @@ def _runway() -> timeseries.Panel:
         "Runway over time",
         "How long each balance would have lasted at the spend of the time; dashed, to each threshold. "
         "The limits are how long the money must last.",
-        "No wallet was spending in this range: without spend there is no runway.",
+        "No runway in this range: nothing was spent, or it is paid afterwards.",
     )
     targets = [_ranged("end", f"max by ({queries.WALLET}) ({queries.runway()})", "to its end")]
     for level in queries.THRESHOLD_LEVELS:
         to_threshold = queries.recorded("prepaid_runway_seconds:threshold", f'level="{level.name}"')
         targets.append(_ranged(level.name, to_threshold, f"to {level.name}"))
     limits = queries.by_account(queries.of_account("prepaid_account_runway_threshold_seconds"), "level")
-    targets.append(panels.ranged("limits", limits, "{{level}} limit"))
+    limits = f"{limits}\nand on ({queries.ACCOUNT}) ({queries.runway()})"
+    targets.append(panels.ranged("limits", queries.placed(f"({limits})"), "{{who}} {{level}} limit"))
     panel = panels.with_thresholds(panels.lines(text, "s", HALF, 9, targets), in_tooltip=True)
     for level in (queries.CRITICAL, queries.WARNING):
         colour = {"color": {"mode": "fixed", "fixedColor": level.colour}}
-        panel.override_by_name(f"{level.name} limit", panels.properties(colour))
+        panel.override_by_regexp(f"{level.name} limit$", panels.properties(colour))
     return panel
 
 
@@ -161,7 +161,7 @@ def _deductions() -> timeseries.Panel:
         _ranged(ref, queries.by_wallet(queries.of_wallet(family)), word)
         for ref, (family, word) in families.items()
     ]
-    return panels.lines(text, MONEY, HALF, 9, targets)
+    return panels.owing(panels.lines(text, MONEY, HALF, 9, targets))
 
 
 def _beside() -> table.Panel:
@@ -188,7 +188,7 @@ def _beside() -> table.Panel:
         _value("From a cache", "cached", "prepaid_balance_cached", yes_no),
         Value("Fields missing", "missing", missing),
     ]
-    return tables.rows(text, HALF, 7, columns, "Wallet")
+    return tables.rows(text, panels.FULL, 5, columns, "Wallet")
 
 
 def _recharge() -> table.Panel:
@@ -208,7 +208,7 @@ def _recharge() -> table.Panel:
         _moment("Plan renews", "reset", "prepaid_quota_reset_timestamp_seconds"),
         _moment("Credit expires", "expiry", "prepaid_expiry_timestamp_seconds"),
     ]
-    return tables.rows(text, HALF, 7, columns, "Wallet")
+    return tables.rows(text, panels.FULL, 5, columns, "Wallet")
 
 
 def _value(title: str, ref: str, family: str, settings: Mapping[str, object] | None = None) -> Value:

@@ -3,7 +3,7 @@
 from grafana_foundation_sdk.builders import table
 
 from grafana.source import queries, tables
-from grafana.source.panels import Text
+from grafana.source.panels import MINUTE, Text
 from grafana.source.tables import Label, Value
 
 _LISTED = 20
@@ -19,7 +19,7 @@ def calendar(width: int, height: int) -> table.Panel:
         "Nothing runs dry, expires or renews in this time.",
     )
     columns: list[tables.Column] = [
-        Value("When", "date", _dates(), "dateTimeAsIso", {"custom.width": 152}),
+        Value("When", "date", _dates(), MINUTE, {"custom.width": 134}),
         Label("What", "what", {"custom.width": 104, **_COLOURED}),
         Label("Wallet", "who", {"links": [tables.ACCOUNT_LINK]}),
         *tables.behind("cluster", "namespace", "job", "provider", "account", "wallet", "currency"),

@@ -41,27 +41,28 @@ def _now() -> Iterator[stat.Panel]:
     answering = Text(
         "Answering", "Accounts whose provider gave usable wallets at the last scrape.", "No exporter scraped"
     )
-    yield panels.tile(answering, "none", 4, [panels.instant("A", f"sum({up})")]).height(4)
+    yield panels.tile(answering, "none", 8, [panels.instant("A", f"sum({up})")])
     failing = Text(
         "Failing", "Accounts whose provider gave no usable answer to the last scrape.", "No exporter scraped"
     )
-    yield panels.count(failing, "red", 4, f"sum(1 - {up})").height(4)
+    yield panels.count(failing, "red", 8, f"sum(1 - {up})")
     oldest = Text("Oldest reading", "Age of the oldest reading among all accounts.", "No account read")
-    yield panels.tile(oldest, "s", 4, [panels.instant("A", f"max({queries.reading_age()})")]).height(4)
+    yield panels.tile(oldest, "s", 8, [panels.instant("A", f"max({queries.reading_age()})")])
 
 
 def _exporters() -> table.Panel:
     text = Text(
         "Exporters",
-        "Each exporter's version and start, and whether it runs the configuration that is on its disk.",
+        "Each exporter, those that do not answer first: its version and start, and whether it runs the configuration "
+        "that is on its disk.",
         _NOT_SCRAPED,
     )
-    loaded = {"mappings": [m.to_json() for m in panels.values({1: ("Yes", "green"), 0: ("No", "red")})]}
+    yes_no = {"mappings": tables.words({1: ("Yes", "green"), 0: ("No", "red")})}
+    answers = f"1 - {_by_instance('instance:prepaid_exporter:down')}"
     columns: list[tables.Column] = [
-        tables.Label("Instance", "instance"),
-        tables.Label("Cluster", "cluster"),
-        tables.Label("Namespace", "namespace"),
-        tables.Label("", "job"),
+        tables.Label("Instance", "instance", {"custom.minWidth": 140}),
+        Value("Answers", "answers", answers, settings=yes_no | _COLOURED),
+        *tables.PLACE_LABELS,
         tables.Label("Version", "version"),
         Value("", "build", _by_instance("prepaid_exporter_build_info", "version")),
         Value("Started", "start", f"1000 * {_of_exporters('process_start_time_seconds')}", "dateTimeFromNow"),
@@ -69,7 +70,7 @@ def _exporters() -> table.Panel:
             "Last reload worked",
             "reload",
             _by_instance("prepaid_exporter_config_last_reload_successful"),
-            settings=loaded,
+            settings=yes_no | _COLOURED,
         ),
         Value(
             "Configuration from",
@@ -78,7 +79,13 @@ def _exporters() -> table.Panel:
             "dateTimeFromNow",
         ),
     ]
-    return tables.rows(text, HALF, 4, columns, "Instance")
+    return tables.rows(text, panels.FULL, 5, columns, "Answers", "instance")
+
+
+_COLOURED = {
+    "color": {"mode": "fixed", "fixedColor": "text"},
+    "custom.cellOptions": {"type": "color-text"},
+}
 
 
 def _scrapes() -> timeseries.Panel:
@@ -99,8 +106,8 @@ def _collections() -> timeseries.Panel:
     )
     selector = queries.of_account("prepaid_account_collect_duration_seconds")
     slowest = f"topk({_SLOWEST}, {queries.by_account(f'{selector} @ end()')})"
-    took = f"{queries.by_account(selector)} and {slowest}"
-    return panels.lines(text, "s", HALF, 8, [panels.ranged("took", took, "{{account}} ({{provider}})")])
+    took = queries.named(f"({queries.by_account(selector)} and {slowest})")
+    return panels.lines(text, "s", HALF, 8, [panels.ranged("took", took, "{{who}} ({{provider}})")])
 
 
 def _ages() -> timeseries.Panel:
@@ -109,10 +116,9 @@ def _ages() -> timeseries.Panel:
         f"The {_SLOWEST} accounts that were read longest ago at the end of the range.",
         "No account was read in this range.",
     )
-    selector = queries.of_account("prepaid_account_last_success_timestamp_seconds")
-    oldest = f"bottomk({_SLOWEST}, {queries.by_account(f'{selector} @ end()')})"
-    age = f"(time() - {queries.by_account(selector)}) and {oldest}"
-    return panels.lines(text, "s", HALF, 8, [panels.ranged("age", age, "{{account}} ({{provider}})")])
+    oldest = f"bottomk({_SLOWEST}, {queries.last_success(queries.END)})"
+    age = queries.named(f"(({queries.reading_age()}) and on ({queries.ACCOUNT}) {oldest})")
+    return panels.lines(text, "s", HALF, 8, [panels.ranged("age", age, "{{who}} ({{provider}})")])
 
 
 def _wallets() -> timeseries.Panel:

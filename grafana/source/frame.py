@@ -14,12 +14,17 @@ TITLES = {OVERVIEW: "Prepaid balances", ACCOUNT: "Prepaid account", EXPORTER: "P
 DATASOURCE = model.DataSourceRef(type_val="prometheus", uid="${datasource}")
 
 _SCHEMA_VERSION = 39  # of Grafana 10.4: older 10.x servers accept it, newer ones migrate it
+_PLACE = "${cluster:queryparam}&${namespace:queryparam}"
 _KEPT = "${datasource:queryparam}&${job:queryparam}&${instance:queryparam}"
 _ALL = model.VariableOption(selected=True, text=["All"], value=["$__all"])
-_INSTANCE = 'job=~"$job", instance=~"$instance"'
+_OF_CLUSTER = 'cluster=~"$cluster"'
+_OF_NAMESPACE = f'{_OF_CLUSTER}, namespace=~"$namespace"'
+_INSTANCE = f'{queries.OF_PLACE}, instance=~"$instance"'
 _CHAIN = {
-    "job": "label_values(prepaid_account_up, job)",
-    "instance": 'label_values(prepaid_account_up{job=~"$job"}, instance)',
+    "cluster": "label_values(prepaid_account_up, cluster)",
+    "namespace": f"label_values(prepaid_account_up{{{_OF_CLUSTER}}}, namespace)",
+    "job": f"label_values(prepaid_account_up{{{_OF_NAMESPACE}}}, job)",
+    "instance": f"label_values(prepaid_account_up{{{queries.OF_PLACE}}}, instance)",
     "provider": f"label_values(prepaid_account_up{{{_INSTANCE}}}, provider)",
     "account": f'label_values(prepaid_account_up{{{_INSTANCE}, provider=~"$provider"}}, account)',
     "currency": (
@@ -31,8 +36,10 @@ _CHAIN = {
 _EXPORTERS = '__name__=~"prepaid_account_up|prepaid_exporter_build_info"'
 _CHAIN_OF_EXPORTERS = {
     **_CHAIN,
-    "job": f"label_values({{{_EXPORTERS}}}, job)",
-    "instance": f'label_values({{{_EXPORTERS}, job=~"$job"}}, instance)',
+    "cluster": f"label_values({{{_EXPORTERS}}}, cluster)",
+    "namespace": f"label_values({{{_EXPORTERS}, {_OF_CLUSTER}}}, namespace)",
+    "job": f"label_values({{{_EXPORTERS}, {_OF_NAMESPACE}}}, job)",
+    "instance": f"label_values({{{_EXPORTERS}, {queries.OF_PLACE}}}, instance)",
 }
 
 
@@ -86,15 +93,19 @@ def _adapt_to_one_account(result: model.Dashboard) -> None:
 
 
 def account_link(title: str) -> dict[str, object]:
-    """Link a table's value to its account's dashboard; the row must have the labels account and provider."""
-    provider, account = (f"${{__data.fields.{label}:percentencode}}" for label in ("provider", "account"))
-    url = f"/d/{ACCOUNT}?{_KEPT}&var-provider={provider}&var-account={account}&${{__url_time_range}}"
+    """Link a table's value to its account's dashboard; the row must have the labels account and provider.
+
+    A row without a cluster or namespace chooses what has none: an empty value matches an absent label.
+    """
+    labels = ("cluster", "namespace", "provider", "account")
+    chosen = "&".join(f"var-{label}=${{__data.fields.{label}:percentencode}}" for label in labels)
+    url = f"/d/{ACCOUNT}?{_KEPT}&{chosen}&${{__url_time_range}}"
     return {"title": title, "url": url, "targetBlank": False}
 
 
 def _link_to(uid: str) -> build.DashboardLink:
     link = build.DashboardLink(TITLES[uid]).type(model.DashboardLinkType.LINK).icon("dashboard")
-    return link.url(f"/d/{uid}?{_KEPT}").keep_time(keep_time=True)
+    return link.url(f"/d/{uid}?{_PLACE}&{_KEPT}").keep_time(keep_time=True)
 
 
 def _datasource() -> build.DatasourceVariable:
@@ -109,4 +120,7 @@ def _one_of(name: str, query: str) -> build.QueryVariable:
 
 
 def _many_of(name: str, query: str) -> build.QueryVariable:
-    return _one_of(name, query).multi(multi=True).include_all(include_all=True).all_value(".+").current(_ALL)
+    # Few targets have a cluster or namespace: "All" is with and without.
+    everything = ".*" if name in ("cluster", "namespace") else ".+"
+    variable = _one_of(name, query).multi(multi=True).include_all(include_all=True)
+    return variable.all_value(everything).current(_ALL)

@@ -8,7 +8,7 @@ from grafana.source.queries import ACCOUNT
 from grafana.source.tables import Label, Value
 
 WHO = "{{who}}"
-_SHOWN = 'currency=~"$shown"'
+SHOWN = 'currency=~"$shown"'
 _DRAWN = 8
 _LOGGED = 20
 
@@ -17,15 +17,15 @@ def per_currency(width: int, height: int) -> table.Panel:
     """Show what each currency cost, got and has."""
     text = Text(
         "Money",
-        "All wallets of a currency together: spend (recharges left out), recharges, and what is held now. Months are "
-        "those of UTC; the change is that of the last 7 days against the 7 before.",
+        "All wallets of a currency together: spend (recharges left out), recharges, and what is held now, debts not "
+        "taken off. Months are those of UTC; the change is that of the last 7 days against the 7 before.",
         "No spend is recorded yet: it takes the recording rules, and half an hour of readings.",
     )
     week = _sum(queries.recorded("prepaid_spend:sum7d"))
     before = _sum(queries.recorded("prepaid_spend:sum7d") + " offset 7d")
     two_weeks = _sum(f"last_over_time({queries.recorded('prepaid_balance:last')}[1d] offset 14d)")
     columns: list[tables.Column] = [
-        Label("Currency", "currency"),
+        Label("Currency", "currency", {"custom.minWidth": 110}),
         Value("Spent, 24 h", "day", _sum(queries.recorded("prepaid_spend:sum1d")), MONEY),
         Value("Spent, 7 d", "week", week, MONEY),
         Value("Spent this month", "month", _this_month("prepaid_spend:every30m"), MONEY),
@@ -37,7 +37,7 @@ def per_currency(width: int, height: int) -> table.Panel:
             _SIGNED,
         ),
         Value("Recharged this month", "recharged", _this_month("prepaid_recharge:every30m"), MONEY),
-        Value("Held", "held", _sum(queries.by_wallet(queries.balance())), MONEY),
+        Value("Held", "held", _sum(f"clamp_min({queries.by_wallet(queries.balance())}, 0)"), MONEY),
     ]
     return tables.rows(text, width, height, columns, "Currency")
 
@@ -50,9 +50,9 @@ def balances(height: int) -> timeseries.Panel:
         "The line at zero is where a wallet without a credit limit ends.",
         "No balance in this currency in this range.",
     )
-    chosen = queries.drawn(_DRAWN, _SHOWN)
-    balance = queries.by_wallet(queries.of_wallet("prepaid_balance", _SHOWN))
-    added = queries.recharges(_SHOWN)
+    chosen = queries.drawn(_DRAWN, SHOWN)
+    balance = queries.by_wallet(queries.of_wallet("prepaid_balance", SHOWN))
+    added = queries.recharges(SHOWN)
     targets = [
         panels.ranged("balance", queries.named(f"{balance} and on ({queries.WALLET}) {chosen}"), WHO),
         panels.ranged(
@@ -62,18 +62,20 @@ def balances(height: int) -> timeseries.Panel:
     return panels.with_recharges(panels.with_zero(panels.lines(text, MONEY, HALF, height, targets)))
 
 
-def spend_a_day(height: int) -> timeseries.Panel:
-    """Draw what each day cost, stacked by account."""
+def spend_a_day(height: int, currency: str, *matchers: str) -> timeseries.Panel:
+    """Draw what each day cost in a currency, stacked by account."""
     text = Text(
-        "Spend a day in $shown",
+        f"Spend a day in {currency}",
         "What each of the last 30 days cost (days of UTC, today so far), recharges left out: the "
         f"{_DRAWN} accounts that spent most in that time, and all others together.",
         "No spend is recorded yet: it takes the recording rules, and half an hour of readings.",
     )
-    halves = queries.of_half_hours("prepaid_spend:every30m", _SHOWN)
+    halves = queries.of_half_hours("prepaid_spend:every30m", *matchers)
     day = f"sum by ({ACCOUNT}) (sum_over_time({halves}[1d:30m] offset -1d1ms))"
     # The last step of a graph of days is the midnight before: what counts is what came after.
-    spent = f"last_over_time({queries.recorded('prepaid_spend:sum30d', _SHOWN)}[1d]{queries.END} offset -1d)"
+    spent = (
+        f"last_over_time({queries.recorded('prepaid_spend:sum30d', *matchers)}[1d]{queries.END} offset -1d)"
+    )
     most = f"topk({_DRAWN}, sum by ({ACCOUNT}) ({spent}))"
     targets = [
         panels.ranged("most", queries.named(f"({day} and on ({ACCOUNT}) {most})"), WHO),
@@ -93,7 +95,7 @@ def log_of_recharges(width: int, height: int) -> table.Panel:
         "No balance went up in the last 7 days.",
     )
     columns: list[tables.Column] = [
-        Label("When", "Time", {"unit": "dateTimeAsIso", "custom.width": 152}),
+        Label("When", "Time", {"unit": panels.MINUTE, "custom.width": 134}),
         Value(
             "Amount",
             "recharges",

@@ -27,13 +27,13 @@ def overview() -> model.Dashboard:
     result.time("now-7d", "now")
     for tile in _tiles():
         result.with_panel(tile)
-    result.with_panel(_act(FULL, 17)).with_panel(broken.panel(FULL, 8))
-    result.with_panel(money.per_currency(FULL, 7))
-    result.with_panel(money.balances(11)).with_panel(money.spend_a_day(11))
+    result.with_panel(_act(FULL, 17)).with_panel(broken.panel(FULL, 9))
+    result.with_panel(money.per_currency(FULL, 8))
+    result.with_panel(money.balances(11)).with_panel(money.spend_a_day(11, "$shown", money.SHOWN))
     result.with_panel(dates.calendar(HALF, 11)).with_panel(money.log_of_recharges(HALF, 11))
     result.with_row(build.Row("All wallets").with_panel(_wallets()))
     each = build.Row("$currency").repeat("currency")
-    each.with_panel(_balances()).with_panel(_breakdown())
+    each.with_panel(_balances()).with_panel(money.spend_a_day(11, "$currency"))
     return finish(result.with_row(each))
 
 
@@ -45,8 +45,8 @@ def _tiles() -> Iterator[stat.Panel]:
         "Nothing runs dry",
     )
     date = f"1000 * (time() + bottomk(1, {queries.ends()} > 0))"
-    tile = panels.tile(following, "dateTimeAsIso", 9, [panels.instant("A", queries.named(date), money.WHO)])
-    yield tile.text_mode(look.BigValueTextMode.VALUE_AND_NAME)
+    tile = panels.tile(following, panels.DATE, 9, [panels.instant("A", queries.named(date), money.WHO)])
+    yield panels.in_minutes(tile.text_mode(look.BigValueTextMode.VALUE_AND_NAME))
     now = Text(
         "To top up now",
         "Wallets that are empty, under their critical threshold, or about to be: those that page.",
@@ -80,8 +80,8 @@ def _act(width: int, height: int) -> table.Panel:
         Value("", "due", first(queries.due())),
         Label("Wallet", "who", {"links": [tables.ACCOUNT_LINK], "custom.minWidth": 126}),
         Value("Left", "left", first(queries.by_wallet(queries.balance())), MONEY, {"custom.width": 82}),
-        Value("Empty at", "empty", first(queries.empty_at()), "dateTimeAsIso", _EMPTY_AT),
-        Value("Level", "level", first(queries.state()), settings=tables.LEVEL_CELL | {"custom.width": 92}),
+        Value("Empty at", "empty", first(queries.empty_at()), panels.MINUTE, _EMPTY_AT),
+        Value("Level", "level", first(queries.state()), settings=tables.LEVEL_CELL | {"custom.width": 106}),
         Value(
             f"Buy for {_DAYS_TO_BUY} days",
             "buy",
@@ -101,7 +101,8 @@ def _act(width: int, height: int) -> table.Panel:
             tables.page_cell("Top up", "Open the provider's top-up page") | {"custom.width": 72},
         ),
         Value("", "page", first(page)),
-        Label("Provider", "provider"),
+        Label("Provider", "provider", _wide(130)),
+        Value("Read", "age", first(queries.read_at()), "dateTimeFromNow", _wide(124)),
         *tables.behind("cluster", "namespace", "job", "account", "wallet", "currency"),
     ]
     return tables.rows(text, width, height, columns, "due")
@@ -111,38 +112,43 @@ _EMPTY_AT = {
     "mappings": tables.words({0: ("Empty", "red")}),
     "color": {"mode": "fixed", "fixedColor": "text"},
     "custom.cellOptions": {"type": "color-text"},
-    "custom.width": 152,
+    "custom.width": 134,
 }
 
 
 def _wallets() -> table.Panel:
     text = Text(
         "All wallets",
-        "The last known balance of every wallet in its currency, its thresholds, share and runway, "
-        "and how old the reading is. Click an account for its history; filter and sort in the column heads.",
+        "The last known balance of every wallet in its currency, its thresholds, its share of the gravest, its runway, "
+        "whether the provider recharges it, and how old the reading is. "
+        "Click an account for its history; filter and sort in the column heads.",
         "No balance was read yet.",
     )
-    age = {"color": {"mode": "fixed", "fixedColor": "text"}}
+    age = {"color": {"mode": "fixed", "fixedColor": "text"}, "custom.width": 114}
     enabled = queries.by_wallet(queries.recorded("prepaid_auto_recharge_enabled:last"))
     spent = queries.by_wallet(queries.recorded("prepaid_spend:sum1d"))
     columns: list[tables.Column] = [
         *tables.WALLET_LABELS,
-        Value("Level", "level", queries.by_wallet(queries.state()), settings=tables.LEVEL_CELL),
-        Value("Balance", "balance", queries.by_wallet(queries.balance()), MONEY),
+        Value("Level", "level", queries.by_wallet(queries.state()), settings=tables.LEVEL_CELL | _wide(104)),
+        Value("Balance", "balance", queries.by_wallet(queries.balance()), MONEY, _wide(100)),
         *(
-            Value(level.title, level.name, queries.by_wallet(queries.threshold(level)), MONEY)
-            for level in queries.THRESHOLD_LEVELS
+            Value(level.title, level.name, queries.by_wallet(queries.threshold(level)), MONEY, _wide(84))
+            for level in (CRITICAL, queries.WARNING)
         ),
-        Value("Share", "share", queries.by_wallet(queries.share()), "percentunit"),
-        Value("Runway", "runway", f"max by ({WALLET}) ({queries.runway()})", "s"),
-        Value("Spend, 1 d", "spend", spent, MONEY),
-        Value("Auto-recharge", "auto", enabled, settings=_AUTO),
+        Value("Share", "share", queries.by_wallet(queries.share()), "percentunit", _wide(76)),
+        Value("Runway", "runway", f"max by ({WALLET}) ({queries.runway()})", "s", _wide(90)),
+        Value("Spend, 1 d", "spend", spent, MONEY, _wide(98)),
+        Value("Recharge", "auto", enabled, settings=_AUTO | _wide(98)),
         Value("Reading age", "age", queries.on_wallets(queries.reading_age()), "s", age),
-        Label("Top up", "page", tables.page_cell("Top up", "Open the provider's top-up page")),
+        Label("Top up", "page", tables.page_cell("Top up", "Open the provider's top-up page") | _wide(84)),
         Value("", "page", queries.on_wallets(queries.top_up_page(), "page")),
     ]
     panel = tables.rows(text, FULL, 16, columns, "-Level")
     return panel.override_by_regexp(".*", panels.properties({"custom.filterable": True}))
+
+
+def _wide(pixels: int) -> dict[str, object]:
+    return {"custom.width": pixels}
 
 
 def _balances() -> timeseries.Panel:
@@ -165,14 +171,3 @@ def _balances() -> timeseries.Panel:
     ]
     panel = panels.with_zero(panels.lines(text, MONEY, HALF, 11, targets))
     return panels.with_thresholds(panel, in_tooltip=False)
-
-
-def _breakdown() -> timeseries.Panel:
-    text = Text(
-        "Credit breakdown in $currency",
-        "The named parts of the balances (free, purchased, granted, ...), summed per provider.",
-        "No provider names the parts of a balance in this currency.",
-    )
-    parts = queries.by_wallet(queries.of_wallet("prepaid_credit_breakdown"), "kind")
-    target = panels.ranged("parts", f"sum by (provider, kind) ({parts})", "{{provider}} · {{kind}}")
-    return panels.stacked(panels.lines(text, MONEY, HALF, 11, [target]))

@@ -17,6 +17,8 @@ FULL = 24
 HALF = 12
 _TILES = 12
 MONEY = "locale"  # digits as they are: the currency stands in the legend, because a unit cannot be a variable
+DATE = "dateTimeAsIso"
+MINUTE = "time:YYYY-MM-DD HH:mm"  # a date as people read it: nothing ends in a certain second
 
 
 Mapped = model.ValueMap | model.RangeMap | model.RegexMap | model.SpecialValueMap
@@ -61,6 +63,11 @@ def tile(text: Text, unit: str, width: int, targets: Iterable[prom.Dataquery]) -
     return number(text, unit, width, targets).height(3).text(sizes)
 
 
+def in_minutes(panel: stat.Panel) -> stat.Panel:
+    """Show a date without its seconds."""
+    return panel.override_by_regexp(".*", properties({"unit": MINUTE}))
+
+
 def count(text: Text, colour: str, width: int, expr: str) -> stat.Panel:
     """Show a number of things that should not be, coloured as soon as there is one."""
     steps = [model.Threshold(value=None, color="green"), model.Threshold(value=1, color=colour)]
@@ -98,12 +105,17 @@ def stacked(panel: timeseries.Panel) -> timeseries.Panel:
     return panel.fill_opacity(40).stacking(common.StackingConfig().mode(look.StackingMode.NORMAL).group("A"))
 
 
+def owing(panel: timeseries.Panel) -> timeseries.Panel:
+    """Keep zero on the axis of what may be below it."""
+    return panel.axis_soft_max(0)
+
+
 def with_zero(panel: timeseries.Panel) -> timeseries.Panel:
     """Draw a line at zero."""
     steps = [model.Threshold(value=None, color="transparent"), model.Threshold(value=0, color="red")]
     panel.thresholds(build.ThresholdsConfig().mode(model.ThresholdsMode.ABSOLUTE).steps(steps))
     style = common.GraphThresholdsStyleConfig().mode(look.GraphTresholdsStyleMode.LINE)
-    return panel.thresholds_style(style)
+    return owing(panel).thresholds_style(style)
 
 
 def with_recharges(panel: timeseries.Panel) -> timeseries.Panel:

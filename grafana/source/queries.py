@@ -13,11 +13,12 @@ INSTANCE = f"{PLACE}, instance"
 END = " @ end()"
 """Behind a selector: choose for the whole range by what is at its end, so that lines do not come and go."""
 
-_OF_ACCOUNT = 'job=~"$job", instance=~"$instance", provider=~"$provider", account=~"$account"'
+OF_PLACE = 'cluster=~"$cluster", namespace=~"$namespace", job=~"$job"'
+_OF_EXPORTER = f'{OF_PLACE}, instance=~"$instance"'
+_OF_ACCOUNT = f'{_OF_EXPORTER}, provider=~"$provider", account=~"$account"'
 _OF_WALLET = f'{_OF_ACCOUNT}, currency=~"$currency"'
-_OF_RECORDED_ACCOUNT = 'job=~"$job", provider=~"$provider", account=~"$account"'
+_OF_RECORDED_ACCOUNT = f'{OF_PLACE}, provider=~"$provider", account=~"$account"'
 _OF_RECORD = f'{_OF_RECORDED_ACCOUNT}, currency=~"$currency"'
-_OF_EXPORTER = 'job=~"$job", instance=~"$instance"'
 _ANY_ACCOUNT = 'account=~"$account"'
 # Grafana escapes the values of a variable that may have several, not the value of one that has one. In backticks,
 # since a quoted string would need its backslashes doubled.
@@ -34,15 +35,15 @@ class Level:
     colour: str
 
 
-EMPTY = Level("empty", "Empty", 4, "red")
-CRITICAL = Level("critical", "Critical", 3, "red")
-WARNING = Level("warning", "Warning", 2, "orange")
+EMPTY = Level("empty", "Empty", 5, "red")
+CRITICAL = Level("critical", "Critical", 4, "red")
+WARNING = Level("warning", "Warning", 3, "orange")
+UNREAD = Level("unread", "Not read", 2, "purple")
 INFO = Level("info", "Info", 1, "blue")
 FINE = Level("fine", "Fine", 0, "green")
 UNGUARDED = Level("unguarded", "No threshold", -1, "text")
-UNREAD = Level("unread", "Not read", -2, "purple")
 THRESHOLD_LEVELS = (CRITICAL, WARNING, INFO)
-LEVELS = (EMPTY, *THRESHOLD_LEVELS, FINE, UNGUARDED, UNREAD)
+LEVELS = (EMPTY, CRITICAL, WARNING, UNREAD, INFO, FINE, UNGUARDED)
 
 
 def of_account(family: str, *matchers: str) -> str:
@@ -123,9 +124,14 @@ def named_with_currency(expression: str) -> str:
     return _joined(expression, "account", last="currency")
 
 
+def placed(expression: str) -> str:
+    """Add the label `who` of what belongs to a known account: its cluster and namespace, where it has these."""
+    return f'label_join({expression}, "who", " ", "cluster", "namespace")'
+
+
 def named_in_account(expression: str) -> str:
     """Add the label `who` of a wallet where its account is known."""
-    return f'label_join({expression}, "who", " ", "cluster", "namespace", "wallet", "currency")'
+    return f'label_join({expression}, "who", " ", "wallet", "currency", "cluster", "namespace")'
 
 
 def balance(at: str = "") -> str:
@@ -146,13 +152,14 @@ def state() -> str:
     told = [f"{EMPTY.number} * ({_told('PrepaidWalletExhausted')})"]
     told += [f"{level.number} * ({_told(_LOW, _of_level(level))})" for level in THRESHOLD_LEVELS]
     unread = f"{balance()} and on ({ACCOUNT}) {recorded_account('prepaid_account_up:unread')}"
+    told += [f"{UNREAD.number} * group by ({WALLET}) ({unread})"]
     guarded = f"{balance()} and on ({WALLET}) {recorded('prepaid_balance_threshold:last')}"
     return "\nor ".join(
         [
             f"max by ({WALLET}) ({' or '.join(told)})",
             *(
                 f"{level.number} * group by ({WALLET}) ({wallets})"
-                for level, wallets in ((UNREAD, unread), (FINE, guarded), (UNGUARDED, balance()))
+                for level, wallets in ((FINE, guarded), (UNGUARDED, balance()))
             ),
         ]
     )
@@ -252,16 +259,21 @@ def of_half_hours(series: str, *matchers: str) -> str:
     return f"last_over_time({recorded(series, *matchers)}[29m59s999ms])"
 
 
-def last_success() -> str:
+def last_success(at: str = "") -> str:
     """Return when each account was last read, in seconds since 1970, also while its exporter does not answer."""
     read = of_account("prepaid_account_last_success_timestamp_seconds")
-    known = f"{recorded_account('prepaid_account_up:max')} or {recorded_account('prepaid_account_up:unread')}"
-    return f"{by_account(f'last_over_time({read}[1d])')} and on ({ACCOUNT}) ({known})"
+    known = " or ".join(recorded_account(f"prepaid_account_up:{kind}") + at for kind in ("max", "unread"))
+    return f"{by_account(f'last_over_time({read}[1d]{at})')} and on ({ACCOUNT}) ({known})"
 
 
 def reading_age() -> str:
     """Return the seconds since each account's wallets were read."""
     return f"time() - ({last_success()})"
+
+
+def read_at() -> str:
+    """Return when each wallet was read, in milliseconds since 1970 as Grafana takes it."""
+    return f"1000 * ({on_wallets(last_success())})"
 
 
 def top_up_page() -> str:
@@ -290,7 +302,8 @@ def _page(label: str) -> str:
 def _joined(expression: str, *labels: str, last: str = "") -> str:
     # Without `$1`, in which Grafana might see a variable.
     copied = f'label_replace(label_join({expression}, "short", "", "wallet"), "short", "", "short", "main")'
-    listed = ", ".join(f'"{label}"' for label in ("cluster", "namespace", *labels, "short", last) if label)
+    # The place comes last: a narrow column cuts the end.
+    listed = ", ".join(f'"{label}"' for label in (*labels, "short", last, "cluster", "namespace") if label)
     return f'label_replace(label_join({copied}, "who", " ", {listed}), "short", "", "", "")'
 
 

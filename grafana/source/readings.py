@@ -25,7 +25,9 @@ def _failures() -> timeseries.Panel:
     )
     failing = queries.of_account("prepaid_account_failure")
     reasons = queries.by_account(f"max_over_time({failing}[$__interval])", "reason")
-    panel = panels.lines(text, "none", HALF, 8, [panels.ranged("reasons", reasons, "{{reason}}")])
+    panel = panels.lines(
+        text, "none", HALF, 8, [panels.ranged("reasons", queries.placed(reasons), "{{who}} {{reason}}")]
+    )
     return panels.marked(panel).axis_placement(look.AxisPlacement.HIDDEN)
 
 
@@ -58,7 +60,7 @@ def _duration() -> timeseries.Panel:
         "No exporter was scraped for this account in this range.",
     )
     took = queries.by_account(queries.of_account("prepaid_account_collect_duration_seconds"))
-    return panels.lines(text, "s", HALF, 7, [panels.ranged("took", took, "{{account}}")])
+    return panels.lines(text, "s", HALF, 7, [panels.ranged("took", queries.named(took), "{{who}}")])
 
 
 def _answers() -> timeseries.Panel:
@@ -68,4 +70,4 @@ def _answers() -> timeseries.Panel:
         "The provider gave no answer in this range.",
     )
     code = queries.by_account(queries.of_account("prepaid_account_http_status_code"))
-    return panels.lines(text, "none", HALF, 7, [panels.ranged("code", code, "{{account}}")])
+    return panels.lines(text, "none", HALF, 7, [panels.ranged("code", queries.named(code), "{{who}}")])

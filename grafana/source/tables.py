@@ -59,14 +59,19 @@ def page_cell(word: str, title: str) -> dict[str, Any]:
     }
 
 
-ACCOUNT_LABELS = (
+_LEAST_WIDTH = {"custom.minWidth": 88}  # Grafana's own, 150, would push half of a table out of sight
+PLACE_LABELS = (
     Label("Cluster", "cluster"),
-    Label("Namespace", "namespace"),
+    Label("Namespace", "namespace", {"custom.minWidth": 108}),
     Label("", "job"),
-    Label("Account", "account", {"links": [ACCOUNT_LINK]}),
-    Label("Provider", "provider"),
 )
-WALLET_LABELS = (*ACCOUNT_LABELS, Label("Wallet", "wallet"), Label("Currency", "currency"))
+WALLET_LABELS = (
+    *PLACE_LABELS,
+    Label("Account", "account", {"links": [ACCOUNT_LINK], "custom.minWidth": 110}),
+    Label("Provider", "provider", {"custom.width": 112}),
+    Label("Wallet", "wallet"),
+    Label("Currency", "currency", {"custom.width": 104}),
+)
 
 LEVEL_CELL = {
     "mappings": words({lv.number: (lv.title, lv.colour) for lv in LEVELS}),
@@ -75,20 +80,27 @@ LEVEL_CELL = {
 }
 
 
-def rows(text: Text, width: int, height: int, columns: Sequence[Column], worst: str) -> table.Panel:
-    """Join the queries of the columns into rows, sorted by the column `worst` (downwards after a minus).
+def rows(text: Text, width: int, height: int, columns: Sequence[Column], *worst: str) -> table.Panel:
+    """Join the queries of the columns into rows, sorted by the columns `worst` (downwards after a minus).
 
-    A query without a column sorts by its own name.
+    What has no column sorts by its own name: a query, or one label of several things to sort by.
     """
     panel = _table(text, width, height, columns)
     panel.targets([_query(column) for column in columns if isinstance(column, Value)])
     panel.with_transformation(model.DataTransformerConfig(id_val="merge", options={}))
-    name, descending = worst.removeprefix("-"), worst.startswith("-")
-    if all(column.title != name for column in columns):
-        order = {"sort": [{"field": f"Value #{name}", "desc": descending}]}
-        panel.with_transformation(model.DataTransformerConfig(id_val="sortBy", options=order))
-    else:
-        panel.sort_by([common.TableSortByFieldState().display_name(name).desc(descending)])
+    fields = {
+        name: _field_of(column, several=_several(columns))
+        for column in columns
+        for name in (column.title, column.ref if isinstance(column, Value) else column.label)
+    }
+    titles = {column.title for column in columns}
+    # Sorting keeps the order of what is equal: what counts most comes last.
+    for order in reversed(worst):
+        name, descending = order.removeprefix("-"), order.startswith("-")
+        if len(worst) == 1 and name in titles:
+            panel.sort_by([common.TableSortByFieldState().display_name(name).desc(descending)])
+        else:
+            _sort(panel, fields[name], descending=descending)
     return panel.with_transformation(_organized(columns))
 
 
@@ -97,10 +109,14 @@ def history(text: Text, width: int, height: int, columns: Sequence[Column], limi
     [value] = [column for column in columns if isinstance(column, Value)]
     panel = _table(text, width, height, columns).interval("5m").max_data_points(3000)
     panel.targets([asked(value.ref, value.expr).range().format(PromQueryFormat.TABLE)])
-    order = {"sort": [{"field": "Time", "desc": True}]}
-    panel.with_transformation(model.DataTransformerConfig(id_val="sortBy", options=order))
+    _sort(panel, "Time", descending=True)
     panel.with_transformation(model.DataTransformerConfig(id_val="limit", options={"limitField": limit}))
     return panel.with_transformation(_organized(columns))
+
+
+def _sort(panel: table.Panel, name: str, *, descending: bool) -> None:
+    order = {"sort": [{"field": name, "desc": descending}]}
+    panel.with_transformation(model.DataTransformerConfig(id_val="sortBy", options=order))
 
 
 def _table(text: Text, width: int, height: int, columns: Sequence[Column]) -> table.Panel:
@@ -108,7 +124,7 @@ def _table(text: Text, width: int, height: int, columns: Sequence[Column]) -> ta
     for column in columns:
         if column.title:
             unit = {"unit": column.unit} if isinstance(column, Value) else {}
-            panel.override_by_name(column.title, properties({**unit, **column.settings}))
+            panel.override_by_name(column.title, properties({**_LEAST_WIDTH, **unit, **column.settings}))
     return panel.show_header(show_header=True)
 
 
@@ -121,8 +137,7 @@ def _query(column: Value) -> prom.Dataquery:
 
 
 def _arrangement(columns: Sequence[Column]) -> dict[str, object]:
-    several = sum(isinstance(column, Value) for column in columns) > 1
-    fields = {_field_of(column, several=several): column.title for column in columns}
+    fields = {_field_of(column, several=_several(columns)): column.title for column in columns}
     shown = {name: title for name, title in fields.items() if title}
     hidden = [*({"Time"} - set(fields)), *(name for name, title in fields.items() if not title)]
     return {
@@ -130,6 +145,10 @@ def _arrangement(columns: Sequence[Column]) -> dict[str, object]:
         "indexByName": {name: index for index, name in enumerate(shown)},
         "renameByName": shown,
     }
+
+
+def _several(columns: Sequence[Column]) -> bool:
+    return sum(isinstance(column, Value) for column in columns) > 1
 
 
 def _field_of(column: Column, *, several: bool) -> str:

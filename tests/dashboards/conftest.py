@@ -53,7 +53,7 @@ def expand() -> Callable[..., str]:
     """Fill variables in as Grafana does in a Prometheus query; one that has no value given is on "All"."""
 
     def fill(expr: str, **values: str) -> str:
-        known = {"__rate_interval": "8m", "__interval": "5m", **values}
+        known = {"__rate_interval": "8m", "__interval": "5m", "cluster": ".*", "namespace": ".*", **values}
 
         def value(match: re.Match[str]) -> str:
             given = known.get(match[1] or match[3], ".+")

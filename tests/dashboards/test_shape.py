@@ -152,9 +152,13 @@ def test_rows_lead_to_the_account_and_to_the_top_up_page(dashboards: dict[str, J
         to_account, to_provider = list(links(of_title[title]))
         assert "&var-account=${__data.fields.account:percentencode}&" in to_account
         assert "&var-provider=${__data.fields.provider:percentencode}&" in to_account
+        assert "&var-cluster=${__data.fields.cluster:percentencode}&" in to_account
+        assert "&var-namespace=${__data.fields.namespace:percentencode}&" in to_account
         assert to_provider == "${__value.raw}"
         kept = of_title[title]["transformations"][-1]["options"]
-        assert {"account", "provider"} <= set(kept["renameByName"]) - set(kept["excludeByName"])
+        assert {"cluster", "namespace", "account", "provider"} <= set(kept["renameByName"]) - set(
+            kept["excludeByName"]
+        )
 
 
 def test_the_one_account_is_escaped_where_grafana_does_not(dashboards: dict[str, Json]) -> None:
@@ -200,3 +204,106 @@ def test_what_grows_with_the_number_of_accounts_is_cut_or_scrolls(dashboard: Jso
         place = "cluster, namespace, job, instance"
         summed = re.match(rf"(sum|count|max) by \((provider|{place})\b|sum\(", target["expr"])
         assert ranked or summed, name
+
+
+def test_a_cluster_and_a_namespace_can_be_chosen_where_there_are_any(
+    dashboard: Json, targets: Targets
+) -> None:
+    listed = {v["name"]: v for v in dashboard["templating"]["list"]}
+    for name in ("cluster", "namespace"):
+        assert listed[name]["allValue"] == ".*"  # which matches an absent label too
+        assert listed[name]["current"]["value"] == ["$__all"]
+        for link in dashboard["links"]:
+            assert f"${{{name}:queryparam}}" in link["url"]
+        for title, _, target in targets(dashboard):
+            selectors = target["expr"].count('job=~"$job"')
+            assert target["expr"].count(f'{name}=~"${name}"') == selectors > 0, title
+
+
+def test_zero_is_on_the_axis_of_what_may_be_owed(dashboard: Json, panels: Panels) -> None:
+    for panel in panels(dashboard):
+        if panel["title"].startswith(("Balance", "Booked")) and panel["type"] == "timeseries":
+            assert panel["fieldConfig"]["defaults"]["custom"]["axisSoftMax"] == 0, panel["title"]
+
+
+WINDOW = 1600 - 2 * 16 - 2 * 8  # without the margins of the page and of a panel
+GRAFANAS_LEAST = 150
+
+
+def test_no_column_is_out_of_sight_on_a_screen_of_1600_pixels(dashboard: Json, panels: Panels) -> None:
+    for panel in (panel for panel in panels(dashboard) if panel["type"] == "table"):
+        arranged = panel["transformations"][-1]["options"]
+        settings = overrides(panel)
+        shown = [
+            settings.get(title, {})
+            for label, title in arranged["renameByName"].items()
+            if label not in arranged["excludeByName"] and not settings.get(title, {}).get("custom.hidden")
+        ]
+        widths = [one.get("custom.width", one.get("custom.minWidth", GRAFANAS_LEAST)) for one in shown]
+        room = WINDOW * panel["gridPos"]["w"] / GRID
+        assert sum(widths) <= room, f"{panel['title']}: {sum(widths)} of {room} pixels"
+
+
+def test_dates_are_told_to_the_minute(dashboards: dict[str, Json], panels: Panels) -> None:
+    of_title = {panel["title"]: panel for panel in panels(dashboards["prepaid-overview"])}
+    for title, column in (
+        ("Next empty", ".*"),
+        ("Act", "Empty at"),
+        ("Calendar", "When"),
+        ("Recharges", "When"),
+    ):
+        assert overrides(of_title[title])[column]["unit"] == "time:YYYY-MM-DD HH:mm", title
+
+
+def test_what_is_broken_is_sorted_by_its_rank_and_then_the_newest_first(
+    dashboards: dict[str, Json], panels: Panels
+) -> None:
+    [table] = [
+        panel
+        for panel in panels(dashboards["prepaid-overview"])
+        if panel["title"] == "Broken" and panel["type"] == "table"
+    ]
+    sorts = [step["options"]["sort"] for step in table["transformations"] if step["id"] == "sortBy"]
+    # Each keeps the order of what is equal.
+    assert sorts == [[{"field": "Value", "desc": True}], [{"field": "rank", "desc": False}]]
+    assert "sortBy" not in table["options"]
+
+
+def test_levels_are_sorted_with_what_cannot_be_read_among_the_grave_ones(
+    dashboards: dict[str, Json], panels: Panels
+) -> None:
+    wallets = next(
+        panel for panel in panels(dashboards["prepaid-overview"]) if panel["title"] == "All wallets"
+    )
+    words = overrides(wallets)["Level"]["mappings"][0]["options"]
+    assert [words[number]["text"] for number in sorted(words, key=float, reverse=True)] == [
+        "Empty",
+        "Critical",
+        "Warning",
+        "Not read",
+        "Info",
+        "Fine",
+        "No threshold",
+    ]
+
+
+def test_amounts_of_different_currencies_share_no_axis(dashboards: dict[str, Json]) -> None:
+    account = dashboards["prepaid-account"]
+    rows = [panel for panel in account["panels"] if panel["type"] == "row"]
+    assert (rows[0]["title"], rows[0].get("repeat")) == ("$currency", "currency")
+    inside = [
+        p["title"]
+        for p in account["panels"]
+        if rows[0]["gridPos"]["y"] < p["gridPos"]["y"] < rows[1]["gridPos"]["y"]
+    ]
+    assert inside == ["Balance and thresholds", "Spend by hour", "Runway over time"]
+
+
+def test_a_row_of_a_currency_has_no_panel_that_most_currencies_leave_empty(
+    dashboards: dict[str, Json],
+) -> None:
+    row = dashboards["prepaid-overview"]["panels"][-1]
+    assert [panel["title"] for panel in row["panels"]] == [
+        "Balances and thresholds in $currency",
+        "Spend a day in $currency",
+    ]

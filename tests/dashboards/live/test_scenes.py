@@ -34,9 +34,11 @@ class Scene:
         """Hold values over time."""
         self.series.append(({"__name__": name, "job": "prepaid", **labels}, samples))
 
-    def account(self, account: str, *, up: float = 1, provider: str = "any", read: float = NOW - 20) -> None:
+    def account(
+        self, account: str, *, up: float = 1, provider: str = "any", read: float = NOW - 20, **place: str
+    ) -> None:
         """Hold what is said of each account."""
-        labels = {"provider": provider, "account": account}
+        labels = {"provider": provider, "account": account, **place}
         scraped = {"instance": "exporter:10710", **labels}
         self.now("prepaid_account_up", up, **scraped)
         self.now("prepaid_account_last_success_timestamp_seconds", read, **scraped)
@@ -54,9 +56,10 @@ class Scene:
         threshold: float | None = None,
         recharged_under: float | None = None,
         postpaid: bool = False,
+        **place: str,
     ) -> None:
         """Hold what the rules record of a wallet; `told` is the alert, and its level, whose condition holds."""
-        labels = {"provider": "any", "account": account, "wallet": "main", "currency": "EUR"}
+        labels = {"provider": "any", "account": account, "wallet": "main", "currency": "EUR", **place}
         self.now("prepaid_balance", left, instance="exporter:10710", **labels)
         self.now("wallet:prepaid_balance:last", left, **labels)
         self.now("wallet:prepaid_balance:room", left, **labels)
@@ -120,6 +123,9 @@ def scene() -> Scene:
     silent = [(NOW - 60 * ago, 1.0) for ago in range(119, -1, -1)]
     result.over("instance:prepaid_exporter:down", [*alive, *silent], instance="dead:10710")
     result.now("instance:prepaid_exporter:down", 0, instance="exporter:10710")
+    for namespace, left in (("shop", 40), ("labs", 900)):
+        result.account("twin", cluster="eu", namespace=namespace)
+        result.wallet("twin", left, cluster="eu", namespace=namespace)
     _past(result)
     return result
 
@@ -213,7 +219,7 @@ def test_wallets_stand_in_the_order_in_which_they_are_empty(ask: Ask) -> None:
 
 def test_an_empty_wallet_without_a_threshold_is_red_and_counted(ask: Ask) -> None:
     levels = values(ask("overview", "Act", "level", "account"))
-    assert levels["nothing-left"] == levels["nothing-at-all"] == 4
+    assert levels["nothing-left"] == levels["nothing-at-all"] == 5
     assert values(ask("overview", "Act", "empty", "account"))["nothing-left"] == 0
     [(_, count)] = ask("overview", "To top up now", "A")[()]
     assert count == 5  # both, and what is under its critical limits
@@ -331,3 +337,51 @@ def test_the_calendar_lists_what_runs_dry_but_for_what_is_recharged(ask: Ask) ->
         "plenty",
     }
     assert {what for what, _ in dates} == {"Runs dry"}
+
+
+def test_accounts_of_one_name_are_told_apart_by_their_place_and_can_be_chosen(ask: Ask) -> None:
+    chosen = {"account": "twin"}
+    for title, ref in (("Balance", "unguarded"), ("Answering", "A"), ("Reading age", "A")):
+        names = {who.strip() for (who,) in ask("account", title, ref, "who", **chosen)}
+        assert len(names) == 2
+        assert {name.split()[-1] for name in names} == {"shop", "labs"}  # a narrow column cuts the end
+        [one] = ask("account", title, ref, "namespace", namespace="shop", **chosen)
+        assert one == ("shop",)
+    listed = ask("overview", "All wallets", "balance", "cluster", "namespace", "account")
+    assert {("eu", "shop", "twin"), ("eu", "labs", "twin"), ("", "", "plenty")} <= set(listed)
+
+
+def test_an_empty_choice_of_a_link_is_what_has_no_namespace(ask: Ask) -> None:
+    without = {"cluster": "", "namespace": ""}
+    assert ("twin",) not in ask("overview", "All wallets", "balance", "account", **without)
+    assert ("plenty",) in ask("overview", "All wallets", "balance", "account", **without)
+
+
+def test_what_is_held_is_not_lessened_by_what_is_owed(ask: Ask) -> None:
+    [(_, held)] = ask("overview", "Money", "held", "currency")["EUR",]
+    assert held == 1 + 500 + 5 + 60 + 60 + 800 + 70 + 40 + 900  # and -5, -900 are debts
+
+
+def test_what_keeps_all_else_from_being_told_is_broken_first(ask: Ask) -> None:
+    ranks = ask("overview", "Broken", "broken", "what", "rank")
+    assert set(ranks) == {("Exporter silent", "1"), ("Key refused", "2")}
+
+
+def test_an_exporter_that_does_not_answer_is_among_the_exporters(ask: Ask) -> None:
+    answers = values(ask("exporter", "Exporters", "answers", "instance"))
+    assert answers == {"exporter:10710": 1, "dead:10710": 0}
+
+
+def test_the_oldest_readings_are_drawn_also_while_the_exporter_is_silent(ask: Ask) -> None:
+    drawn = ask("exporter", "Oldest readings", "age", "account", days=0.1)
+    assert drawn["silent",][-1][1] == pytest.approx(7230, abs=60)
+
+
+def test_a_wallet_that_cannot_be_read_is_graver_than_an_information(ask: Ask) -> None:
+    levels = values(ask("overview", "All wallets", "level", "account"))
+    order = sorted({levels["plenty"], levels["failing"], levels["unspent-and-low"]})
+    assert order == [levels["plenty"], levels["failing"], levels["unspent-and-low"]]
+
+
+def test_an_account_that_has_no_end_has_no_limits_beside_its_runway(ask: Ask) -> None:
+    assert ask("account", "Runway over time", "limits", "level", account="paid-afterwards") == {}
