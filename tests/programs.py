@@ -25,11 +25,15 @@ Found = TypeVar("Found")
 
 
 def until(check: Callable[[], Found], what: str = "sign of it", *, pause: float = 0.02) -> Found:
-    """Try until the answer is true, and return it; fail when it does not become so. `pause` is in seconds."""
+    """Try until the answer is true, and return it; fail when it does not become so.
+
+    `pause` is in seconds, and becomes longer with each try: what takes long is not worth a program's time to be asked.
+    """
     end = time.monotonic() + PATIENCE
     while not (found := check()):
         assert time.monotonic() < end, f"after {PATIENCE:.0f} s still no {what}"
         time.sleep(pause)
+        pause = max(pause, min(1.1 * pause, 0.25))
     return found
 
 

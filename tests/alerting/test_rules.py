@@ -1,18 +1,20 @@
 """The rules: promtool's own tests, and that nothing of the rules is without a test, a text or a runbook."""
 
+import os
 import re
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-import promql_parser
 import pytest
 import yaml
 
 from exporter.metrics.families import FAMILIES
 from exporter.providers.mapping import WalletMapping
+from tests.alerting import slices
+from tests.alerting.slices import seconds, selectors
 
 HERE = Path(__file__).resolve().parent
 RULES = HERE.parents[1] / "grafana" / "rules"
@@ -54,28 +56,6 @@ RECORDED = {rule["record"]: rule for rule in rules("record")}
 EXPRESSIONS = [(name, rule["expr"]) for name, rule in (*ALERTS.items(), *RECORDED.items())]
 
 
-def walked(node: promql_parser.Expr) -> Iterator[promql_parser.Expr]:
-    """Return a parsed expression and all that is in it."""
-    yield node
-    inner = [getattr(node, name, None) for name in ("expr", "lhs", "rhs", "param", "vector_selector")]
-    for child in [*inner, *getattr(node, "args", [])]:
-        if child is not None and child is not node:
-            yield from walked(child)
-
-
-@cache
-def selectors(expression: str) -> list[promql_parser.VectorSelector]:
-    """List what an expression reads."""
-    nodes = walked(promql_parser.parse(expression))
-    return [node for node in nodes if isinstance(node, promql_parser.VectorSelector)]
-
-
-def seconds(duration: str) -> int:
-    """Read a duration of a unit test."""
-    units = {"d": 86400, "h": 3600, "m": 60, "s": 1}
-    return sum(int(number) * units[unit] for number, unit in re.findall(r"(\d+)([dhms])", duration))
-
-
 @pytest.mark.parametrize("path", sorted(RULES.glob("*.yml")), ids=lambda path: path.name)
 def test_promtool_finds_nothing_to_complain_of(path: Path, each_age: Callable[[str], str]) -> None:
     command = [each_age("promtool"), "check", "rules", "--lint=all", "--lint-fatal", str(path)]
@@ -85,10 +65,13 @@ def test_promtool_finds_nothing_to_complain_of(path: Path, each_age: Callable[[s
 
 
 @pytest.mark.parametrize("path", UNIT_TESTS, ids=lambda path: path.name.removesuffix(".test.yml"))
-def test_the_rules_do_what_their_unit_tests_say(path: Path, each_age: Callable[[str], str]) -> None:
-    result = subprocess.run(
-        [each_age("promtool"), "test", "rules", str(path)], capture_output=True, text=True, check=False
-    )
+def test_the_rules_do_what_their_unit_tests_say(
+    path: Path, each_age: Callable[[str], str], tmp_path: Path
+) -> None:
+    command = [each_age("promtool"), "test", "rules", *map(str, slices.write(path, tmp_path))]
+    # Collecting garbage less often saves a third of the time.
+    environment = {**os.environ, "GOGC": "400"}
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stdout + result.stderr
 
 

@@ -1,0 +1,185 @@
+"""The rules that a unit test can see: promtool evaluates all of them every minute, and most give nothing there.
+
+A rule is left out where nothing that the test gives can make it give anything, or where nothing that the test asks for
+is made of it, directly or by way of other rules. So the test comes to the same with it and without it. Where that is
+not certain the rule stays, and no rule is changed. WHOLE_RULES=1 leaves nothing out.
+"""
+
+import os
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import promql_parser as promql
+import yaml
+
+Json = dict[str, Any]
+
+_OF_NOTHING = {"absent", "absent_over_time", "scalar", "vector"}
+"""Functions that give something where they are given nothing."""
+
+
+def seconds(duration: str) -> int:
+    """Read a duration of a unit test."""
+    units = {"d": 86400, "h": 3600, "m": 60, "s": 1}
+    return sum(int(number) * units[unit] for number, unit in re.findall(r"(\d+)([dhms])", duration))
+
+
+@cache
+def parsed(expression: str) -> promql.Expr:
+    """Parse an expression, once."""
+    return promql.parse(expression)
+
+
+def walked(node: promql.Expr) -> Iterator[promql.Expr]:
+    """Return a parsed expression and all that is in it."""
+    yield node
+    inner = [getattr(node, name, None) for name in ("expr", "lhs", "rhs", "param", "vector_selector")]
+    for child in [*inner, *getattr(node, "args", [])]:
+        if child is not None and child is not node:
+            yield from walked(child)
+
+
+@cache
+def selectors(expression: str) -> list[promql.VectorSelector]:
+    """List what an expression reads."""
+    return [node for node in walked(parsed(expression)) if isinstance(node, promql.VectorSelector)]
+
+
+def asked(world: Json) -> list[Json]:
+    """List the questions of a unit test."""
+    return [*world.get("alert_rule_test", []), *world.get("promql_expr_test", [])]
+
+
+class _Loader(yaml.CSafeLoader):
+    """Read every value as the text that it is: `0x60` is sixty-one zeros here, and no number."""
+
+    yaml_implicit_resolvers = {"<": yaml.CSafeLoader.yaml_implicit_resolvers["<"]}  # noqa: RUF012 - as its base has it
+
+
+class _Dumper(yaml.CSafeDumper):
+    """Write the texts as they were read."""
+
+    yaml_implicit_resolvers = {}  # noqa: RUF012 - as its base has it
+
+
+def _read(path: Path) -> Json:
+    read: Json = yaml.load(path.read_text(), Loader=_Loader)  # noqa: S506 - a safe one
+    return read
+
+
+def write(path: Path, folder: Path) -> list[Path]:
+    """Write the unit tests of a file one by one, each with the rules that it can see; return their paths."""
+    whole = _read(path)
+    groups = [group for rules in whole["rule_files"] for group in _read(path.parent / rules)["groups"]]
+    written = []
+    for number, world in enumerate(whole["tests"]):
+        seen = groups if os.environ.get("WHOLE_RULES") else sliced(world, groups)
+        rules, test = folder / f"{number}.rules.yml", folder / f"{number}.test.yml"
+        rules.write_text(yaml.dump({"groups": seen}, Dumper=_Dumper))
+        test.write_text(yaml.dump({**whole, "rule_files": [str(rules)], "tests": [world]}, Dumper=_Dumper))
+        written.append(test)
+    return written
+
+
+def sliced(world: Json, groups: list[Json]) -> list[Json]:
+    """Return the groups with those of their rules that a unit test can see, in their order."""
+    rules = [rule for group in groups for rule in group["rules"]]
+    able = _able(world, rules)
+    seen = _seen(world, able)
+    kept = [{**group, "rules": [rule for rule in group["rules"] if id(rule) in seen]} for group in groups]
+    return [group for group in kept if group["rules"]]
+
+
+def _able(world: Json, rules: list[Json]) -> list[Json]:
+    """List the rules that can give anything of what a unit test gives them."""
+    span = max(seconds(str(question["eval_time"])) for question in asked(world))
+    able = [_given(series["series"]) for series in world["input_series"]]
+    waiting = rules
+    while ready := [rule for rule in waiting if _gives(parsed(rule["expr"]), able, span)]:
+        able += ready
+        waiting = [rule for rule in waiting if rule not in ready]
+    return able
+
+
+def _given(series: str) -> Json:
+    """Take a series of a unit test for a rule that records it."""
+    selector = selectors(series)[0]
+    return {"record": selector.name, "labels": {one.name: one.value for one in selector.matchers.matchers}}
+
+
+def _gives(node: promql.Expr, able: list[Json], span: int) -> bool:
+    """Tell whether an expression can give anything, of these rules and in the first `span` seconds."""
+    if isinstance(node, promql.VectorSelector):
+        return not _before(node, span) and any(_finds(node, rule) for rule in able)
+    if isinstance(node, promql.SubqueryExpr) and _before(node, span):
+        return False
+    if isinstance(node, promql.Call):
+        return node.func.name in _OF_NOTHING or all(_gives(one, able, span) for one in node.args)
+    if isinstance(node, promql.BinaryExpr):
+        left, right = (_gives(side, able, span) for side in (node.lhs, node.rhs))
+        return {"or": left or right, "unless": left}.get(str(node.op), left and right)
+    inner = getattr(node, "vector_selector", None) or getattr(node, "expr", None)
+    return inner is None or _gives(inner, able, span)
+
+
+def _before(node: promql.VectorSelector | promql.SubqueryExpr, span: int) -> bool:
+    """Tell whether what is read is always before the first sample."""
+    return not node.at and (node.offset or timedelta()) > timedelta(seconds=span)
+
+
+def _finds(selector: promql.VectorSelector, rule: Json) -> bool:
+    """Tell whether a selector may find what a rule gives: by its name, and by the labels that the rule sets."""
+    names, own = {rule.get("record")}, dict(rule.get("labels", {}))
+    if "alert" in rule:
+        names = {"ALERTS", "ALERTS_FOR_STATE"}
+        own["alertname"] = rule["alert"]
+    if selector.name and selector.name not in names:
+        return False
+    for matcher in selector.matchers.matchers:
+        value = str(own.get(matcher.name, "{"))
+        if "{" in value:  # set by a template, or not by the rule
+            continue
+        if matcher.op == promql.MatchOp.Equal and value != matcher.value:
+            return False
+        if matcher.op == promql.MatchOp.Re and not re.fullmatch(matcher.value, value):
+            return False
+    return True
+
+
+def _seen(world: Json, able: list[Json]) -> set[int]:
+    """Tell which rules, by their id(), what a unit test asks for is made of."""
+    names = {case["alertname"] for case in world.get("alert_rule_test", [])}
+    told = {case["alertname"] for case in world.get("alert_rule_test", []) if case.get("exp_alerts")}
+    waiting = [one for case in world.get("promql_expr_test", []) for one in selectors(case["expr"])]
+    seen: set[int] = set()
+    texts = ""
+    while True:
+        found = [
+            rule
+            for rule in able
+            if id(rule) not in seen
+            and (
+                rule.get("alert") in names
+                or any(_finds(selector, rule) for selector in waiting)
+                or _named(rule, texts)
+            )
+        ]
+        if not found:
+            return seen
+        seen |= {id(rule) for rule in found}
+        made = [rule for rule in found if "expr" in rule]
+        waiting = [selector for rule in made for selector in selectors(rule["expr"])]
+        texts = "".join(str(rule.get("labels", {})) for rule in made)
+        texts += "".join(str(rule["annotations"]) for rule in made if rule.get("alert") in told)
+
+
+def _named(rule: Json, texts: str) -> bool:
+    """Tell whether a template may look up what a rule records."""
+    name = rule.get("record", "ALERTS")
+    return name in texts or any(
+        re.fullmatch(pattern, name) for pattern in re.findall(r'__name__=~\\*"([^"\\]+)', texts)
+    )
