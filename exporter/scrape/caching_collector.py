@@ -273,4 +273,4 @@ class CachingCollector:
 
 
 def _unfinished(duration: float) -> Outcome:
-    return Outcome(time.time(), duration, reason=Reason.TIMEOUT, detail="not done by the scrape's deadline")
+    return Outcome(time.time(), duration, reason=Reason.TIMEOUT, detail="not done by the deadline")
