@@ -2,15 +2,17 @@
 
 from functools import cache
 
+_LETTERS = 3
+
 
 def minor_digits(code: str) -> int | None:
     """Return how many digits a currency has after the decimal point; None for what is no currency, or has no coins."""
-    return _digits().get(code)
+    return _digits().get(code) if len(code) == _LETTERS else None
 
 
 def is_currency(code: str) -> bool:
     """Return whether a code, in capitals, is a currency of ISO 4217."""
-    return code in _digits()
+    return len(code) == _LETTERS and code in _digits()
 
 
 @cache

@@ -60,7 +60,7 @@ def is_cleartext(url: str, proxy_url: str | None = None) -> bool:
 class Strict(BaseModel):
     """Frozen, and with no key that the schema does not know."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 def _template(value: str) -> str:

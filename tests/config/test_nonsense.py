@@ -73,9 +73,6 @@ def kinds() -> dict[Path, list[Place]]:
     return found
 
 
-KINDS = kinds()
-
-
 def changed(document: Any, place: Place, value: Any) -> Any:
     """Return the document with something else in one place; all else in it is the same object as before."""
     if not place:
@@ -130,21 +127,21 @@ def test_nonsense_in_the_configuration(tmp_path: Path, monkeypatch: pytest.Monke
         assert all(line.isprintable() for line in told(tmp_path / "prepaid.yml"))
 
 
-@pytest.mark.parametrize("definition", KINDS, ids=lambda file: file.stem)
-def test_nonsense_in_a_definition(definition: Path, tmp_path: Path) -> None:
-    document = read(definition).data
-    account = {
-        "name": "a",
-        "provider": "own",
-        "currency": "EUR",
-        **{f"{name}_env": "PREPAID_TEST_KEY" for name in document["credentials"]},
-        "params": dict.fromkeys(document.get("params", {}), "p"),
-    }
-    configuration = {"provider_files": ["own.yml"], "accounts": [account]}
-    written(tmp_path / "prepaid.yml", configuration)
-    for version in versions(document, KINDS[definition]):
-        written(tmp_path / "own.yml", version)
-        _, problems = providers.load(tmp_path / "own.yml")
-        # What is wrong with a definition is told in the same way when an account names it.
-        found = list(map(str, problems)) or told(tmp_path / "prepaid.yml")
-        assert all(line.isprintable() for line in found)
+def test_nonsense_in_a_definition(tmp_path: Path) -> None:
+    for definition, chosen in kinds().items():
+        document = read(definition).data
+        account = {
+            "name": "a",
+            "provider": "own",
+            "currency": "EUR",
+            **{f"{name}_env": "PREPAID_TEST_KEY" for name in document["credentials"]},
+            "params": dict.fromkeys(document.get("params", {}), "p"),
+        }
+        configuration = {"provider_files": ["own.yml"], "accounts": [account]}
+        written(tmp_path / "prepaid.yml", configuration)
+        for version in versions(document, chosen):
+            written(tmp_path / "own.yml", version)
+            _, problems = providers.load(tmp_path / "own.yml")
+            # What is wrong with a definition is told in the same way when an account names it.
+            found = list(map(str, problems)) or told(tmp_path / "prepaid.yml")
+            assert all(line.isprintable() for line in found), definition

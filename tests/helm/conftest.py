@@ -1,11 +1,14 @@
 """The chart, loaded once and rendered by Helm's own engine; manifests are read as strictly as by clusters."""
 
+import json
 import subprocess
 from collections.abc import Callable, Hashable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 
 import helm_python as helm
+import kubernetes_validate
 import pytest
 import yaml
 
@@ -53,6 +56,17 @@ def render(chart: helm.Chart) -> Render:
         ]
 
     return rendered
+
+
+@pytest.fixture(scope="session")
+def accept_as_kubernetes() -> Callable[[Manifest, str], None]:
+    """Demand that Kubernetes of a version takes a manifest; one that was looked at before is not looked at again."""
+
+    @cache
+    def look(manifest: str, version: str) -> None:
+        kubernetes_validate.validate(json.loads(manifest), version, strict=True)
+
+    return lambda manifest, version: look(json.dumps(manifest, sort_keys=True), version)
 
 
 @pytest.fixture(scope="session")

@@ -49,4 +49,5 @@ def test_it_renders_what_the_other_tests_are_about(
     def by_name(manifests: list[dict[str, Any]]) -> dict[tuple[str, str], dict[str, Any]]:
         return {(each["kind"], each["metadata"]["name"]): each for each in manifests}
 
-    assert by_name([each for each in yaml.safe_load_all(printed) if each]) == by_name(render(ci_values))
+    written = [each for each in yaml.load_all(printed, Loader=yaml.CSafeLoader) if each]
+    assert by_name(written) == by_name(render(ci_values))

@@ -2,7 +2,7 @@
 
 import copy
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from functools import cache, cached_property, partial
@@ -42,6 +42,10 @@ REPLACEMENTS: Mapping[str, Any] = {
     "10,000 lists in each other": RAW + "[" * 10_000 + "]" * 10_000,
     "thousands separators": "1,234.56",
 }
+KINDS = ("left out", "null", "an empty text", "an empty list", "true", "minus one", "nested objects")
+"""What is nothing, or another kind of thing: what comes of it depends on all else in the answer."""
+SPELLINGS = tuple(change for change in REPLACEMENTS if change not in KINDS)
+"""Values as they may be written: how one is read does not depend on what stands beside it."""
 WRITTEN = {
     change: (
         value.removeprefix(RAW) if isinstance(value, str) and value.startswith(RAW) else json.dumps(value)
@@ -97,49 +101,71 @@ class Mutation:
         return not self.path or bool(named & {*keys[-1:], *self.inside})
 
 
-def _mutations(body: bytes, definition: Definition) -> Iterator[Mutation]:
-    try:
-        document = parse(body, "", definition.answer, definition.lists)
-    except ValueError:
-        return
-    if definition.answer == "text":
-        yield from _of_text(document["text"])
-    elif definition.answer == "xml":
-        yield from _of_xml(document, definition)
-    else:
-        yield from _of_json(json.loads(body))
+class Mutations:
+    """Makes the changes of a provider's answers, one after the other.
 
+    Something of another kind is put into every node of every answer. Spellings of values are put once where a field of
+    the same place in a list, with a value of the same kind, is read alike. Whoever tries a change says in `felt` that
+    something came of it: a field that one answer makes the account look at may be none that counts in the next.
+    """
 
-def _of_json(document: Any) -> Iterator[Mutation]:
-    """Write the document once for each node, and put the replacements into what is written: this is done very often."""
-    for path, node in nodes(document):
-        before, after = json.dumps(_put(document, path, PLACE)).encode().split(json.dumps(PLACE).encode())
-        inside = frozenset(_keys(node))
-        for change, replacement in REPLACEMENTS.items():
-            if replacement is not DELETE:
-                body = before + WRITTEN[change] + after
-            elif path:
-                body = json.dumps(_put(document, path, DELETE)).encode()
-            else:
-                continue
-            changed = partial(_put, document, path, replacement)
-            yield Mutation(body, path, inside, replacement, f"{path} became {change}", changed)
+    def __init__(self) -> None:
+        self.felt = False
+        self._spelt: set[Hashable] = set()
 
+    def of(self, body: bytes, definition: Definition) -> Iterator[Mutation]:
+        """Yield the changes of an answer; none where it cannot be read."""
+        try:
+            document = parse(body, "", definition.answer, definition.lists)
+        except ValueError:
+            return
+        if definition.answer == "text":
+            yield from _of_text(document["text"])
+        elif definition.answer == "xml":
+            yield from self._of_xml(document, definition)
+        else:
+            yield from self._of_json(json.loads(body))
 
-def _of_xml(document: Any, definition: Definition) -> Iterator[Mutation]:
-    """Write each change as XML, where it has a way to: an attribute is no object, and the root is one element."""
-    for path, node in nodes(document):
-        inside = frozenset(_keys(node))
-        for change, replacement in REPLACEMENTS.items():
-            if not path and replacement is DELETE:
-                continue
-            changed = _put(document, path, replacement)
-            try:
-                written = xmltodict.unparse(changed).replace(RAW, "").encode(errors="surrogatepass")
-            except (ValueError, TypeError, AttributeError):
-                continue
-            read = partial(_read, written, definition)
-            yield Mutation(written, path, inside, replacement, f"{path} became {change}", read)
+    def _changes(self, path: Path, node: Any) -> Iterator[str]:
+        """Yield the replacements that are worth to be tried at a node, by their names."""
+        self.felt = False
+        yield from KINDS
+        place = tuple("*" if isinstance(part, int) else part for part in path), type(node), self.felt
+        if place not in self._spelt:
+            self._spelt.add(place)
+            yield from SPELLINGS
+
+    def _of_json(self, document: Any) -> Iterator[Mutation]:
+        """Write the document once for each node, and put the replacements into it: this is done very often."""
+        for path, node in nodes(document):
+            before, after = json.dumps(_put(document, path, PLACE)).encode().split(json.dumps(PLACE).encode())
+            inside = frozenset(_keys(node))
+            for change in self._changes(path, node):
+                replacement = REPLACEMENTS[change]
+                if replacement is not DELETE:
+                    body = before + WRITTEN[change] + after
+                elif path:
+                    body = json.dumps(_put(document, path, DELETE)).encode()
+                else:
+                    continue
+                changed = partial(_put, document, path, replacement)
+                yield Mutation(body, path, inside, replacement, f"{path} became {change}", changed)
+
+    def _of_xml(self, document: Any, definition: Definition) -> Iterator[Mutation]:
+        """Write each change as XML, where it has a way to: an attribute is no object, and the root is one element."""
+        for path, node in nodes(document):
+            inside = frozenset(_keys(node))
+            for change in self._changes(path, node):
+                replacement = REPLACEMENTS[change]
+                if not path and replacement is DELETE:
+                    continue
+                changed = _put(document, path, replacement)
+                try:
+                    written = xmltodict.unparse(changed).replace(RAW, "").encode(errors="surrogatepass")
+                except (ValueError, TypeError, AttributeError):
+                    continue
+                read = partial(_read, written, definition)
+                yield Mutation(written, path, inside, replacement, f"{path} became {change}", read)
 
 
 def _read(written: bytes, definition: Definition) -> Any:
@@ -198,7 +224,10 @@ def names(tree: Mapping[str, Any]) -> set[str]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the mutations of built-in providers: there are many of both. The features have every kind of definition."""
+    """Leave the mutations of built-in providers out of quick runs and of the coverage: there are many of both.
+
+    The features have every kind of definition.
+    """
     for item in items:
         provider = (
             item.callspec.params.get("provider_name")
@@ -207,8 +236,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         )
         if provider in providers.names() and "mutations" in getattr(item, "fixturenames", ()):
             item.add_marker("slow")
+            item.add_marker("no_cover")
 
 
-@pytest.fixture(scope="session")
-def mutations() -> Callable[[bytes, Definition], Iterator[Mutation]]:
-    return _mutations
+@pytest.fixture
+def mutations() -> Mutations:
+    return Mutations()

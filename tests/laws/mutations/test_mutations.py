@@ -23,12 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from exporter.config import Account
-    from exporter.providers.definition import Definition
     from exporter.scrape.collector import Collector
     from tests.laws.conftest import Case, Upstream
-    from tests.laws.mutations.conftest import Mutation
-
-    Mutations = Callable[[bytes, Definition], Iterator[Mutation]]
+    from tests.laws.mutations.conftest import Mutation, Mutations
 
 
 def test_a_changed_answer_gives_the_same_wallets_or_fewer_samples_or_is_malformed(
@@ -46,9 +43,10 @@ def test_a_changed_answer_gives_the_same_wallets_or_fewer_samples_or_is_malforme
         asked = direct(success)
         law = Law(asked.account, asked.collect().wallets)
         for number, (_, answer) in enumerate(success.exchanges):
-            for mutation in mutations(answer.body, asked.account.provider.definition):
+            for mutation in mutations.of(answer.body, asked.account.provider.definition):
                 upstream.say(asked.account.base_url, replace(answer, body=mutation.body), number)
                 outcome = asked.collect()
+                mutations.felt |= outcome.wallets != law.before
                 told = f"{success.name}, answer {number + 1}: {mutation.name}"
                 wrong += [f"{told}: {text}" for text in law.broken(mutation, outcome)]
                 shown.add(told, asked.account, outcome)
@@ -72,9 +70,11 @@ def test_a_changed_error_stays_an_error_and_never_a_bug(
             continue
         asked = direct(failure)
         law = Law(asked.account, ())
-        for mutation in mutations(failure.answer.body, asked.account.provider.definition):
+        before = asked.collect().reason
+        for mutation in mutations.of(failure.answer.body, asked.account.provider.definition):
             upstream.say(asked.account.base_url, replace(failure.answer, body=mutation.body))
             outcome = asked.collect()
+            mutations.felt |= outcome.reason != before
             told = f"{failure.name}: {mutation.name}"
             if outcome.reason == Reason.INTERNAL:
                 wrong.append(f"{told}: {outcome.detail}")
@@ -98,7 +98,7 @@ def test_a_changed_answer_that_travels_gives_the_same_as_without_a_network(
 ) -> None:
     case = next(case for case in recorded(provider) if case.wallets)
     travelling, straight = collector(case), direct(case)
-    for mutation in mutations(case.answer.body, straight.account.provider.definition):
+    for mutation in mutations.of(case.answer.body, straight.account.provider.definition):
         upstream.say(straight.account.base_url, replace(case.answer, body=mutation.body))
         assert same(travelling.collect()) == same(straight.collect()), mutation.name
 
