@@ -6,6 +6,7 @@ import shutil
 import signal
 import socket
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -17,7 +18,7 @@ from hypothesis import HealthCheck, settings
 from scripts import go_tools
 from tests import packages
 from tests.packages import ROOT
-from tests.programs import PATIENCE, until
+from tests.programs import PATIENCE, unmeasured, until
 
 # What a desk may say to the program there is not meant for the one under test.
 for name in [name for name in os.environ if name.startswith("PREPAID_EXPORTER_")]:
@@ -59,6 +60,33 @@ TODAY = {
 
 SLOW = {"tool", "today", "installed", "built", "run", "begin", "on_a_terminal"}
 """Fixtures that run a companion program or the command itself, or need the package index."""
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes() -> None:
+    """Keep the processes of the tests from being measured as any process is: they are by what measures the tests."""
+    unmeasured()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """Keep the programs of the tests from being measured, once everything is in place that would."""
+    unmeasured()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    """Leave tests that are marked so out of the coverage."""
+    if not item.get_closest_marker("unmeasured"):
+        return (yield)
+    kept, in_threads = sys.gettrace(), threading.gettrace()
+    sys.settrace(None)
+    threading.settrace(None)  # type: ignore[arg-type] # as its documentation has it
+    try:
+        return (yield)
+    finally:
+        threading.settrace(in_threads)  # type: ignore[arg-type]
+        sys.settrace(kept)
 
 
 @pytest.hookimpl(wrapper=True)

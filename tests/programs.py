@@ -51,9 +51,20 @@ def answers(url: str) -> bool:
     return False
 
 
+MEASURED: dict[str, str] = {}
+"""What tells a process of Python's to take part in the coverage. Few do: it costs as much as most of them do else."""
+
+
+def unmeasured() -> None:
+    """Let processes that are started from now on take no part in the coverage, unless `MEASURED` tells them."""
+    for name in ("COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG"):
+        if name in os.environ:
+            MEASURED[name] = os.environ.pop(name)
+
+
 def outside() -> dict[str, str]:
     """Return an environment in which the checkout is on no path, and every proxy is out of the way."""
-    hidden = ("PYTHONPATH", "VIRTUAL_ENV", "COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG")
+    hidden = ("PYTHONPATH", "VIRTUAL_ENV")
     return {
         name: value
         for name, value in os.environ.items()

@@ -50,14 +50,7 @@ def copy(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def environment() -> dict[str, str]:
     """Return an environment as a newcomer has it: not that of these tests."""
-    dropped = {
-        "VIRTUAL_ENV",
-        "PYTHONPATH",
-        "COVERAGE_PROCESS_START",
-        "COVERAGE_PROCESS_CONFIG",
-        "MAKEFLAGS",
-        "MAKELEVEL",
-    }
+    dropped = {"VIRTUAL_ENV", "PYTHONPATH", "MAKEFLAGS", "MAKELEVEL"}
     environment = {key: value for key, value in os.environ.items() if key not in dropped}
     here = str(Path(sys.executable).parent)
     environment["PATH"] = os.pathsep.join(

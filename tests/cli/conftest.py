@@ -21,7 +21,7 @@ from click.testing import CliRunner
 
 from exporter.cli import main
 from exporter.simulator import Simulator
-from tests.programs import PATIENCE
+from tests.programs import MEASURED, PATIENCE
 
 PROGRAM = Path(sys.executable).with_name("prepaid-exporter")
 
@@ -179,7 +179,7 @@ def begin(tmp_path: Path) -> Iterator[Begin]:
                 subprocess.Popen(
                     [PROGRAM, *map(str, arguments)],
                     cwd=tmp_path,
-                    env=environment(env),
+                    env=environment(env) | MEASURED,
                     stdout=subprocess.PIPE,
                     stderr=subprocess.PIPE,
                     text=True,

@@ -20,6 +20,8 @@ from exporter.schema.problems import ConfigurationError
 from exporter.schema.yaml_document import read
 from exporter.upstream.request import prepare
 
+pytestmark = pytest.mark.unmeasured
+
 HERE = Path(__file__).parent
 ROOT = Path(__file__).parents[2]
 FOLDERS = ("tests/config/good/providers", "tests/fixtures/features/definitions", "exporter/providers")

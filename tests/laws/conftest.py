@@ -197,9 +197,25 @@ def providers_in_tests() -> list[str]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leave out what is not about the one provider, where there is one."""
+    """Leave out what is not about the one provider, where there is one.
+
+    What goes through a built-in provider is not measured, and its mutations are slow: there are many of both. The
+    features have every kind of definition.
+    """
+    for item in items:
+        if _provider(item) in providers.names():
+            item.add_marker("unmeasured")
+            if "mutations" in _wanted(item):
+                item.add_marker("slow")
     if ONLY:
         items[:] = [item for item in items if {"provider_name", "providers_in_tests"} & set(_wanted(item))]
+
+
+def _provider(item: pytest.Item) -> object:
+    """Return the name of the provider that a test is about; None for one that is about no single one."""
+    # Only a test of several has the attribute.
+    callspec = getattr(item, "callspec", None)
+    return callspec.params.get("provider_name") if callspec else None
 
 
 def _wanted(item: pytest.Item) -> list[str]:

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from exporter.providers.definition import Definition
     from tests.laws.conftest import Case
 
+pytestmark = pytest.mark.unmeasured
+
 LIMIT = 120.0
 RESET = b"\x07"
 """State of a connection (TCP_CLOSE) that the other end has cut."""

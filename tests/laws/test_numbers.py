@@ -4,6 +4,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -11,6 +12,8 @@ from exporter.extract import values
 from exporter.extract.documents import parse
 from exporter.extract.values import total
 from exporter.providers.mapping import Number
+
+pytestmark = pytest.mark.unmeasured
 
 LAW = settings(deadline=None, database=None)
 PLAIN = Number(path=["@"])

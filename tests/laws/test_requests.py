@@ -3,6 +3,7 @@
 from typing import Any
 from urllib.parse import urlsplit
 
+import pytest
 import requests
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -18,6 +19,8 @@ from exporter.providers.consistency import consistency
 from exporter.providers.definition import Definition
 from exporter.upstream.client import Client
 from exporter.upstream.request import Prepared, prepare
+
+pytestmark = pytest.mark.unmeasured
 
 LAW = settings(deadline=None, database=None, max_examples=300)
 TEXT = st.text(max_size=12)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from tests.desk import Desk, Eventually, MakeDesk, MakeUpstream, Page
     from tests.peers import Answer, Asked, Peer
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.unmeasured]
 
 SECONDS = 4.0
 

@@ -79,12 +79,10 @@ PAIRS = {
 
 def leaks(text: str) -> list[str]:
     """Find the canary in a text, however it is spelt."""
+    searched = text.lower()
     known = [CORE, *(pair for pairs in PAIRS.values() for pair in pairs)]
-    return [
-        text[max(0, at - 60) : at + 60]
-        for at in (text.lower().find(spelling.lower()) for spelling in known)
-        if at >= 0
-    ]
+    found = (searched.find(spelling.lower()) for spelling in known)
+    return [text[max(0, at - 60) : at + 60] for at in found if at >= 0]
 
 
 @dataclass(frozen=True)

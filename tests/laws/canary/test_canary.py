@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 
     Leaks = Callable[[str], list[str]]
 
+pytestmark = pytest.mark.unmeasured
+
 ACCEPTS = (
     "text/plain;version=0.0.4",
     "text/plain;version=1.0.0",

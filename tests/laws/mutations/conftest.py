@@ -12,7 +12,6 @@ import jmespath
 import pytest
 import xmltodict
 
-from exporter import providers
 from exporter.extract.documents import parse
 from exporter.providers.definition import Definition
 
@@ -221,22 +220,6 @@ def named_keys(expression: str) -> frozenset[str]:
 def names(tree: Mapping[str, Any]) -> set[str]:
     own = {str(tree["value"])} if tree["type"] == "field" else set()
     return own.union(*(names(child) for child in tree["children"]))
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leave the mutations of built-in providers out of quick runs and of the coverage: there are many of both.
-
-    The features have every kind of definition.
-    """
-    for item in items:
-        provider = (
-            item.callspec.params.get("provider_name")
-            if isinstance(item, pytest.Function) and hasattr(item, "callspec")
-            else None
-        )
-        if provider in providers.names() and "mutations" in getattr(item, "fixturenames", ()):
-            item.add_marker("slow")
-            item.add_marker("no_cover")
 
 
 @pytest.fixture
