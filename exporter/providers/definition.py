@@ -414,7 +414,7 @@ def _hinted(value: str) -> str:
 class Definition(Strict):
     """A provider: one file, whose name without the ending is the provider's name."""
 
-    title: LabelText = Field(description="the provider's name for people")
+    title: str = Field(description="the provider's name for people")
     category: Category | None = Field(default=None, description="what is paid for; the list is ordered by it")
     aliases: list[LabelText] = Field(default=[], description="other names that people look for")
     documentation: list[Link] = Field(description="pages of the provider's documentation")

@@ -596,7 +596,6 @@ QUOTED = ", ".join(f"'{reason}'" for reason in REASONS.split(", ")).replace(", '
         ({"looked_up": "27.11.2026"}, "looked_up: must be a date such as 2026-11-27"),
         ({"looked_up": "20261127"}, "looked_up: must be a date such as 2026-11-27"),
         ({"looked_up": "2026-11-27T10:00:00"}, "looked_up: must be a date such as 2026-11-27"),
-        ({"title": "''"}, "title: must be text of 1 to 200 characters, without control characters"),
         (
             {"request": "{path: /b, query: {k: sk1a2b3c4d5e6f7g8h9i0j}}"},
             "request.query.k: holds what looks like a key, and would be shown; declare a credential, and write "
