@@ -131,7 +131,7 @@ def _runway() -> timeseries.Panel:
     panel = panels.with_thresholds(panels.lines(text, "s", HALF, 9, targets), in_tooltip=True)
     for level in (queries.CRITICAL, queries.WARNING):
         colour = {"color": {"mode": "fixed", "fixedColor": level.colour}}
-        panel.override_by_regexp(f"{level.name} limit$", panels.properties(colour))
+        panel.override_by_regexp(f".*{level.name} limit", panels.properties(colour))
     return panel
 
 

@@ -16,7 +16,7 @@ def calendar(width: int, height: int) -> table.Panel:
         "Calendar",
         f"The next {_LISTED} dates within {_DAYS} days: wallets that run dry at their pace, credit that expires, "
         "plans that renew.",
-        "Nothing runs dry, expires or renews in this time.",
+        "No wallet is known to run dry, to expire or to renew in this time.",
     )
     columns: list[tables.Column] = [
         Value("When", "date", _dates(), MINUTE, {"custom.width": 134}),

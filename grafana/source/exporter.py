@@ -42,10 +42,13 @@ def _now() -> Iterator[stat.Panel]:
         "Answering", "Accounts whose provider gave usable wallets at the last scrape.", "No exporter scraped"
     )
     yield panels.tile(answering, "none", 8, [panels.instant("A", f"sum({up})")])
-    failing = Text(
-        "Failing", "Accounts whose provider gave no usable answer to the last scrape.", "No exporter scraped"
+    unread = Text(
+        "Not read",
+        "Accounts whose provider gave no usable answer to the last scrape, or whose exporter does not answer.",
+        "No exporter scraped",
     )
-    yield panels.count(failing, "red", 8, f"sum(1 - {up})")
+    failing = f"{queries.recorded_account('prepaid_account_up:unread')} or on ({queries.ACCOUNT}) {up} == 0"
+    yield panels.count(unread, "red", 8, f"count({failing}) or 0 * count({up})")
     oldest = Text("Oldest reading", "Age of the oldest reading among all accounts.", "No account read")
     yield panels.tile(oldest, "s", 8, [panels.instant("A", f"max({queries.reading_age()})")])
 

@@ -15,7 +15,7 @@ from grafana.source.tables import Label, Value
 
 _ACT = 15
 _DAYS_TO_BUY = 14
-_DRAWN = 10
+_DRAWN = 5  # more, each with its thresholds, is a thicket
 _AUTO = {"mappings": tables.words({1: ("On", "green"), 0: ("Off", "text")}), "custom.width": 108}
 
 
@@ -42,7 +42,7 @@ def _tiles() -> Iterator[stat.Panel]:
         "Next empty",
         "The wallet that is empty next at its pace, and when. Not counted are those that are empty already, that are "
         "paid afterwards, or that their provider recharges.",
-        "Nothing runs dry",
+        "No end in sight",
     )
     date = f"1000 * (time() + bottomk(1, {queries.ends()} > 0))"
     tile = panels.tile(following, panels.DATE, 9, [panels.instant("A", queries.named(date), money.WHO)])

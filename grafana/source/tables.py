@@ -59,7 +59,6 @@ def page_cell(word: str, title: str) -> dict[str, Any]:
     }
 
 
-_LEAST_WIDTH = {"custom.minWidth": 88}  # Grafana's own, 150, would push half of a table out of sight
 PLACE_LABELS = (
     Label("Cluster", "cluster"),
     Label("Namespace", "namespace", {"custom.minWidth": 108}),
@@ -114,6 +113,11 @@ def history(text: Text, width: int, height: int, columns: Sequence[Column], limi
     return panel.with_transformation(_organized(columns))
 
 
+def _least_width(title: str) -> dict[str, object]:
+    """Leave room for the title; Grafana's own 150 would push half of a table out of sight."""
+    return {"custom.minWidth": max(88, 7 * len(title) + 24)}
+
+
 def _sort(panel: table.Panel, name: str, *, descending: bool) -> None:
     order = {"sort": [{"field": name, "desc": descending}]}
     panel.with_transformation(model.DataTransformerConfig(id_val="sortBy", options=order))
@@ -124,7 +128,9 @@ def _table(text: Text, width: int, height: int, columns: Sequence[Column]) -> ta
     for column in columns:
         if column.title:
             unit = {"unit": column.unit} if isinstance(column, Value) else {}
-            panel.override_by_name(column.title, properties({**_LEAST_WIDTH, **unit, **column.settings}))
+            panel.override_by_name(
+                column.title, properties({**_least_width(column.title), **unit, **column.settings})
+            )
     return panel.show_header(show_header=True)
 
 

@@ -307,3 +307,21 @@ def test_a_row_of_a_currency_has_no_panel_that_most_currencies_leave_empty(
         "Balances and thresholds in $currency",
         "Spend a day in $currency",
     ]
+
+
+def test_a_limit_of_the_runway_has_the_colour_of_its_level(
+    dashboards: dict[str, Json], panels: Panels
+) -> None:
+    runway = next(
+        panel for panel in panels(dashboards["prepaid-account"]) if panel["title"] == "Runway over time"
+    )
+    limits = next(target for target in runway["targets"] if target["refId"] == "limits")
+    for place in ("", "eu shop"):
+        for level in ("critical", "warning"):
+            name = limits["legendFormat"].replace("{{who}}", place).replace("{{level}}", level)
+            [colour] = [
+                settings["color"]["fixedColor"]
+                for pattern, settings in overrides(runway).items()
+                if "color" in settings and re.fullmatch(pattern, name)  # as Grafana matches: all of it
+            ]
+            assert colour == LEVEL_COLOURS[level]

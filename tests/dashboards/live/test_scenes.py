@@ -385,3 +385,8 @@ def test_a_wallet_that_cannot_be_read_is_graver_than_an_information(ask: Ask) ->
 
 def test_an_account_that_has_no_end_has_no_limits_beside_its_runway(ask: Ask) -> None:
     assert ask("account", "Runway over time", "limits", "level", account="paid-afterwards") == {}
+
+
+def test_accounts_of_a_silent_exporter_are_counted_as_not_read(ask: Ask) -> None:
+    [(_, count)] = ask("exporter", "Not read", "A")[()]
+    assert count == 2  # failing, and silent
