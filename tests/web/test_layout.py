@@ -15,7 +15,8 @@ from tests.web.conftest import UNHURRIED, begin
 
 ROWS = 400
 PHONE = (390, 844)
-DESK = (1280, 900)
+TABLET = (820, 1180)
+DESK = (1124, 800)
 LONG = "reseller-of-mails-for-the-northern-and-the-southern-branches-since-2019"
 WIDE = "123456789012.3456"
 
@@ -110,7 +111,7 @@ def measured(browser: Browser) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.parametrize("window", [PHONE, DESK], ids=["phone", "desk"])
+@pytest.mark.parametrize("window", [PHONE, TABLET, DESK], ids=["phone", "tablet", "desk"])
 def test_nothing_is_cut_and_everything_can_be_read_in_light_and_dark(
     site: str, browser: Browser, window: tuple[int, int]
 ) -> None:

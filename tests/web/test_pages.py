@@ -220,13 +220,13 @@ def test_what_is_known_of_the_accounts_is_told_to_programs_and_nobody_is_asked(
     assert exporter.upstream_requests() == asked
 
 
-def test_on_a_phone_every_value_has_its_name_beside_it_since_the_headings_are_hidden(start: Any) -> None:
+def test_on_a_card_every_value_has_its_name_beside_it_since_the_headings_are_hidden(start: Any) -> None:
     exporter = start()
     exporter.ask("/metrics")
     text = exporter.ask("/").text
-    (phone,) = re.findall(r"@media \(max-width: 48rem\) \{(.*?)\n\}", text, re.DOTALL)
-    assert "thead { display: none; }" in phone
-    assert "td[data-name]::before { content: attr(data-name);" in phone
+    (cards,) = re.findall(r"@media \(max-width: 70rem\) \{(.*?)\n\}", text, re.DOTALL)
+    assert "thead { display: none; }" in cards
+    assert "td[data-name]::before { content: attr(data-name);" in cards
     headings = re.findall(r"<th [^>]*>([^<]+)</th>", text)
     rows = re.findall(r"<tr>\n<td>.*?</tr>", text, re.DOTALL)
     assert len(rows) == 7
