@@ -33,11 +33,12 @@ class _Commands(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Return the name, the command and its arguments; raise `click.UsageError` for an unknown command."""
         name, _, rest = super().resolve_command(ctx, args)
-        # Nothing that is imported is garbage: to look for some takes time.
+        # Nothing that is imported is garbage, now or later: to look for some takes time.
         gc.disable()
         try:
             return name, import_module(f"exporter.cli.{name}").command, rest
         finally:
+            gc.freeze()
             gc.enable()
 
 

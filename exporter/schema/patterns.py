@@ -10,8 +10,6 @@ from re import _constants as sre  # type: ignore[attr-defined] # the stubs lack 
 from re import _parser as parser  # type: ignore[attr-defined] # the stubs lack it
 from typing import Any
 
-import regex
-
 MAX_TEXT = 200
 """Longest text, in characters, that becomes a label value or that a pattern looks at."""
 
@@ -44,6 +42,8 @@ def find(pattern: str, text: str) -> str | None:
 
     Raise `TooSlowError` after 20 ms.
     """
+    import regex  # noqa: PLC0415 - few definitions have a pattern, and it loads slowly
+
     if len(text) > MAX_TEXT:
         return None
     try:
@@ -73,6 +73,8 @@ def number_pattern(pattern: str) -> str:
 
 
 def _parsed(pattern: str) -> Any:
+    import regex  # noqa: PLC0415 - as above
+
     if len(pattern) > _MAX_PATTERN:
         raise ValueError(f"must have at most {_MAX_PATTERN} characters")
     try:

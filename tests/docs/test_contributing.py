@@ -108,7 +108,7 @@ def _run(script: str, folder: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         ["bash", "-euc", script],
         cwd=folder,
-        env={**env, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"},
+        env={**env, "PYTHONPATH": str(folder)},
         capture_output=True,
         text=True,
         timeout=PATIENCE * 10,
