@@ -13,6 +13,9 @@ DASH = "a name with a dash stands in double quotes; write "
 ODD = "a name with other characters than a to z, 0 to 9 and _ stands in double quotes"
 
 
+DEFAULT = "what is missing stays missing; of several paths in a list the first that is there counts"
+
+
 @pytest.mark.parametrize(
     ("path", "offset", "hint"),
     [
@@ -39,7 +42,15 @@ ODD = "a name with other characters than a to z, 0 to 9 and _ stands in double q
         ("a.@id", 2, ODD),
         ("\u00e9tat", 0, ODD),
         ("Balance USD", 8, "a name with a space stands in double quotes"),
-        ("a..b", 2, ""),
+        ("a..b", 2, "names are joined by one point"),
+        (".a.b", 0, "a path begins with a name; write a.b"),
+        ('a["b"]', 2, "a field is named after a point; write a.b"),
+        ('a.b["c"].d', 4, "a field is named after a point; write a.b.c"),
+        ("a.2fa.b", 2, 'a name that begins with a digit stands in double quotes; write "2fa"'),
+        ("a[?b==1]", 6, "a number to compare with stands in backticks; write `1`"),
+        ("a[?b >= -1.5].c", 8, "a number to compare with stands in backticks; write `-1.5`"),
+        ("a || 0", 5, DEFAULT),
+        ("a ?? 0", 2, DEFAULT),
         ("a?.b", 1, ""),
     ],
 )
