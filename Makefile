@@ -4,6 +4,7 @@
 # make test   every check and every test
 # make quick  the tests that run within Python: no companion program, no process of the command, no package index
 # make soak   100,000 scrapes while everything goes wrong; SCRAPES=2000 for a look
+# make year   three simulated years of many wallets through the alerting rules; ARGUMENTS="--seeds 4 --cases"
 # make follow the commands of README and installation page, typed on a bare Debian 12; as root
 # make provider  NAME=acme: print anew what a new or changed definition shows up in, and run the tests that cover it
 # make setup  the development environment in .venv, as it is locked
@@ -27,7 +28,7 @@ EDITABLE := $(UV) pip install --quiet --no-deps --build-constraints requirements
 # Where Python may not keep what it has compiled, each of the many processes of the tests compiles everything anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo demo-stack pictures test quick provider setup lint unit bench soak follow docs lock tools clean help
+.PHONY: demo demo-stack pictures test quick provider setup lint unit bench soak year follow docs lock tools clean help
 
 help:
 	@grep '^# make' Makefile | cut -c3-
@@ -80,6 +81,10 @@ bench: $(VENV)/development tools
 # With more arguments, by ARGUMENTS=--write, its figures go to docs/reliability.md.
 soak: $(VENV)/development
 	$(BIN)/python benchmarks/soak.py --scrapes $(SCRAPES) $(ARGUMENTS)
+
+# With ARGUMENTS=--write its figures go to docs/reliability.md.
+year: $(VENV)/development
+	$(BIN)/python -m benchmarks.year $(ARGUMENTS)
 
 follow: $(VENV)/development
 	$(BIN)/python scripts/follow_docs.py
