@@ -11,7 +11,7 @@ from exporter.schema.durations import text as duration_text
 if TYPE_CHECKING:
     from rich.table import Table
 
-_SHORT = ("category", "name", "title", "needs", "how sure")
+_FOR_PEOPLE = ("category", "name", "title", "needs", "how sure")
 HEAD = ("category", "name", "title", "needs", "currency", "how sure", "looked up", "source", "exports")
 
 
@@ -78,15 +78,22 @@ def currency(provider: Provider) -> str:
     return ", ".join(literals) if literals else "the answer says"
 
 
-def table(providers: Iterable[Provider], *, short: bool) -> "Table":
-    """Draw the list, a line a provider; `short` leaves out what does not fit a terminal."""
+def lines(providers: Iterable[Provider]) -> Iterator[str]:
+    """Yield the list, a line a provider, with all that it says: for programs and files."""
+    rows = [[name.upper() for name in HEAD], *map(list, map(cells, ordered(providers)))]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+
+
+def table(providers: Iterable[Provider]) -> "Table":
+    """Draw the list for a terminal, without what does not fit there."""
     from rich.text import Text  # noqa: PLC0415 - for people alone, as in the report
 
-    shown = _SHORT if short else HEAD
-    drawn = columns(*(name.upper() for name in shown))
+    drawn = columns(*(name.upper() for name in _FOR_PEOPLE))
     for provider in ordered(providers):
         told = dict(zip(HEAD, cells(provider), strict=True))
-        drawn.add_row(*(Text(told[name]) for name in shown))
+        drawn.add_row(*(Text(told[name]) for name in _FOR_PEOPLE))
     return drawn
 
 

@@ -46,10 +46,12 @@ def _list(search: str | None) -> None:
             f"no built-in provider has {search!r} in its name, title, category, other names or currency; "
             "`prepaid-exporter definition new` begins a definition of your own"
         )
+    if not sys.stdout.isatty():
+        click.echo("\n".join(catalogue.lines(listed)))
+        return
     console = terminal.console(sys.stdout)
-    console.print(catalogue.table(listed, short=console.is_terminal))
-    if console.is_terminal:
-        console.print("\n`prepaid-exporter providers NAME` shows one whole, with an account to start from.")
+    console.print(catalogue.table(listed))
+    console.print("\n`prepaid-exporter providers NAME` shows one whole, with an account to start from.")
 
 
 def _known(name: str, config_file: Path) -> Provider:

@@ -20,7 +20,7 @@ OWN = "accounts: [{name: mall, provider: apimall, api_key: the-key, base_url: 'h
         (["--help"], SERVING | ASKING | DRAWING | {"pydantic", "yaml"}),
         (["validate"], SERVING | ASKING | DRAWING),
         (["providers", "apimall"], SERVING | ASKING | DRAWING),
-        (["providers"], SERVING | ASKING),
+        (["providers"], SERVING | ASKING | DRAWING),
         (["check", "--output", "nagios", "--provider", "none"], SERVING | DRAWING),
     ],
     ids=["help", "validate", "one provider", "providers", "check"],
