@@ -42,6 +42,9 @@ WALLETS = {
 """Account and wallet of the exporter, and provider and wallet of the simulator."""
 EMPTIED = ("sms", "main")
 """What is empty at the end, without a threshold of its own: a page is on its way."""
+REFUSED = ("outreach", "coldmailreseller")
+"""The account whose key is refused in the end, and its provider."""
+REFUSED_FOR = 7200
 
 
 class Clock:
@@ -90,9 +93,8 @@ def main(speed: float, exporter_port: int, prometheus_port: int, alertmanager_po
         click.echo(f"  {exporter:<32} the exporter's status page, on simulated providers")
         click.echo(f"  {server:<32} Prometheus, with a week of history; for Grafana a data source")
         click.echo(f"  {manager:<32} Alertmanager; its messages are printed here")
-        click.echo(
-            "Import grafana/dashboards into a Grafana to look at it. A wallet is empty: its page comes in two minutes."
-        )
+        click.echo("Import grafana/dashboards into a Grafana to look at it.")
+        click.echo("A wallet is empty, and a key is refused: a page comes in two minutes, a ticket in six.")
         click.echo("Stop with Ctrl-C.")
         while True:
             signal.pause()
@@ -182,7 +184,8 @@ def _prometheus(folder: Path, program: str, port: int, exporter: str, manager: s
         "rule_files": ["rules/*.yml"],
         "alerting": {"alertmanagers": [{"static_configs": [{"targets": [manager.removeprefix("http://")]}]}]},
         "scrape_configs": [
-            {"job_name": JOB, "static_configs": [{"targets": [exporter.removeprefix("http://")]}]}
+            {"job_name": job, "static_configs": [{"targets": [url.removeprefix("http://")]}]}
+            for job, url in ((JOB, exporter), ("alertmanager", manager))
         ],
     }
     (folder / "later.yml").write_text(yaml.safe_dump(configuration), encoding="utf-8")
@@ -219,6 +222,7 @@ def _live_through(clock: Clock, simulator: Simulator, exporter: str, server: str
                 handle.balance = 0
             balances[names].append((moment, float(handle.balance)))
     page = requests.get(f"{exporter}/metrics", timeout=PATIENCE).text
+    simulator.fail(REFUSED[1], "unauthorized")
     target = {"job": JOB, "instance": exporter.removeprefix("http://")}
     remember(server, _series(page, moments, balances, target))
     groups = yaml.safe_load((ROOT / "grafana/rules/recording.yml").read_text(encoding="utf-8"))["groups"]
@@ -237,17 +241,29 @@ def _series(
         for sample in family.samples:
             labels = {"__name__": sample.name, **sample.labels, **target}
             names = (sample.labels.get("account", ""), sample.labels.get("wallet", ""))
-            if sample.name == "prepaid_balance":
-                yield labels, balances[names]
+            answered = [at for at in moments if names[0] != REFUSED[0] or at < moments[-1] - REFUSED_FOR]
+            if sample.name in _FOLLOWING and sample.labels.get("kind") != "free":
+                apart = sample.value - balances[names][-1][1]
+                yield labels, [(at, left + apart) for at, left in balances[names][: len(answered)]]
             elif sample.name == "prepaid_account_last_success_timestamp_seconds":
-                yield labels, [(moment, moment) for moment in moments]
+                yield labels, [(at, min(at, answered[-1])) for at in moments]
             elif sample.name == "prepaid_account_up":
-                yield labels, [(moment, 1.0) for moment in moments]
+                yield labels, [(at, float(at <= answered[-1])) for at in moments]
+                refused = {**labels, "__name__": "prepaid_account_failure", "reason": "auth"}
+                yield refused, [(at, 1.0) for at in moments[len(answered) :]]
             elif family.type == "gauge" and sample.name not in _OF_FAILURES:
-                yield labels, [(moment, sample.value) for moment in moments]
+                of_wallet = "wallet" in sample.labels or sample.name == "prepaid_account_http_status_code"
+                yield labels, [(at, sample.value) for at in (answered if of_wallet else moments)]
 
 
 _OF_FAILURES = {"prepaid_account_failure", "prepaid_wallet_field_missing"}
+_FOLLOWING = {
+    "prepaid_balance",
+    "prepaid_settled_balance",
+    "prepaid_credit_balance",
+    "prepaid_credit_breakdown",
+}
+"""What goes up and down with the balance."""
 
 
 def _alertmanager(receiver: str) -> str:
@@ -279,6 +295,8 @@ def _receiver() -> Iterator[str]:
                 now = time.strftime("%H:%M:%S")
                 click.echo(f"\n{now} {self.path.strip('/')}: {alert['status']}: {said.get('summary', '')}")
                 click.echo(f"    {said.get('description', '')}")
+                if said.get("topup_url"):
+                    click.echo(f"    Top up at {said['topup_url']}")
             self.send_response(200)
             self.end_headers()
 
