@@ -177,7 +177,7 @@ def host_url(value: str) -> str:
         complete = named and parts.scheme in ("http", "https")
     except ValueError:
         complete = False
-    if not complete or any(not sign.isprintable() or sign.isspace() for sign in value):
+    if not complete or not value.isprintable() or " " in value:
         raise ValueError("must be a URL that begins with https:// or http:// and names a host")
     return value
 

@@ -123,6 +123,9 @@ _Dumper.add_representer(str, _text)
 
 def _too_deep(text: str) -> tuple[int, int] | None:
     """Return where the nesting is too deep. It is found by events: on the whole, the library's C code would crash."""
+    # Each list and mapping has one of these at least; most files have few.
+    if sum(map(text.count, "-?:[{")) <= _MAX_DEPTH:
+        return None
     depth = 0
     for event in yaml.parse(text, Loader=_Loader):
         if isinstance(event, yaml.CollectionStartEvent):
