@@ -123,11 +123,35 @@ def scene() -> Scene:
     silent = [(NOW - 60 * ago, 1.0) for ago in range(119, -1, -1)]
     result.over("instance:prepaid_exporter:down", [*alive, *silent], instance="dead:10710")
     result.now("instance:prepaid_exporter:down", 0, instance="exporter:10710")
+    _troubles(result)
     for namespace, left in (("shop", 40), ("labs", 900)):
         result.account("twin", cluster="eu", namespace=namespace)
         result.wallet("twin", left, cluster="eu", namespace=namespace)
     _past(result)
     return result
+
+
+def _troubles(result: Scene) -> None:
+    """Hold one of each thing that is broken, beside a refused key and a silent exporter."""
+    trouble = {"provider": "any", "account": "trouble", "wallet": "main", "currency": "GBP"}
+    result.account("trouble", up=0, read=NOW - 600)
+    scraped = {"instance": "exporter:10710"}
+    result.now("prepaid_account_failure", 1, provider="any", account="trouble", reason="timeout", **scraped)
+    result.now("wallet:prepaid_balance:vanished", 5, **trouble)
+    result.over("wallet:prepaid_balance:min", [(NOW - 9000 + 60 * n, 5.0) for n in range(30)], **trouble)
+    for status, since in (("frozen", 1.0), ("active", 0.0)):
+        result.now("wallet:prepaid_wallet_status:last", since, prepaid_wallet_status=status, **trouble)
+    result.now("wallet:prepaid_expiry_timestamp_seconds:last", NOW + 3 * DAY, **trouble)
+    result.now("wallet:prepaid_alert:condition", 1, alert="PrepaidCreditExpiring", **trouble)
+    result.now("prepaid_exporter_config_last_reload_successful", 0, **scraped)
+    result.now("prepaid_exporter_config_last_reload_success_timestamp_seconds", NOW - 5 * DAY, **scraped)
+    undelivered = [(NOW - 60 * ago, max(0.0, 20.0 - ago)) for ago in range(120, -1, -1)]
+    result.over(
+        "alertmanager_notifications_failed_total",
+        undelivered,
+        instance="alertmanager:9093",
+        integration="webhook",
+    )
 
 
 def _past(result: Scene) -> None:
@@ -250,15 +274,21 @@ def test_an_old_reading_is_not_fine(ask: Ask) -> None:
     }
 
 
-def test_a_dead_exporter_is_told_with_the_time_since_when(ask: Ask) -> None:
+def test_each_broken_thing_is_told_with_the_time_since_when(ask: Ask) -> None:
     told = ask("overview", "Broken", "broken", "what", "who", "reason")
     words = {(what, who.strip(), reason): samples[0][1] for (what, who, reason), samples in told.items()}
     assert words == {
         ("Exporter silent", "dead:10710", ""): 1000 * (NOW - 7200),
+        ("Reload failed", "exporter:10710", ""): 1000 * (NOW - 5 * DAY),
+        ("Pages undelivered", "alertmanager:9093", "webhook"): pytest.approx(1000 * (NOW - 1200), abs=3e5),
         ("Key refused", "failing", "auth"): 1000 * (NOW - 3000),
+        ("Failing", "trouble", "timeout"): 1000 * (NOW - 600),
+        ("Wallet vanished", "trouble", ""): pytest.approx(1000 * (NOW - 7260), abs=3e5),
+        ("Not active", "trouble", "frozen"): 1,  # longer than is looked back
+        ("Expiring", "trouble", ""): 1000 * (NOW + 3 * DAY),
     }
     [(_, count)] = ask("overview", "Broken", "A")[()]
-    assert count == 2
+    assert count == len(words)
 
 
 def test_what_a_dead_exporter_said_is_still_there(ask: Ask) -> None:
@@ -329,14 +359,14 @@ def test_this_month_is_what_came_since_its_first_day(ask: Ask) -> None:
 
 def test_the_calendar_lists_what_runs_dry_but_for_what_is_recharged(ask: Ask) -> None:
     dates = ask("overview", "Calendar", "date", "what", "account")
-    assert {account for _, account in dates} == {
+    assert {account for what, account in dates if what == "Runs dry"} == {
         "two-minutes",
         "not-recharged",
         "silent",
         "in-its-limit",
         "plenty",
     }
-    assert {what for what, _ in dates} == {"Runs dry"}
+    assert [account for what, account in dates if what == "Credit expires"] == ["trouble"]
 
 
 def test_accounts_of_one_name_are_told_apart_by_their_place_and_can_be_chosen(ask: Ask) -> None:
@@ -363,8 +393,17 @@ def test_what_is_held_is_not_lessened_by_what_is_owed(ask: Ask) -> None:
 
 
 def test_what_keeps_all_else_from_being_told_is_broken_first(ask: Ask) -> None:
-    ranks = ask("overview", "Broken", "broken", "what", "rank")
-    assert set(ranks) == {("Exporter silent", "1"), ("Key refused", "2")}
+    ranked = sorted((rank, what) for what, rank in ask("overview", "Broken", "broken", "what", "rank"))
+    assert ranked == [
+        ("1", "Exporter silent"),
+        ("1", "Pages undelivered"),
+        ("1", "Reload failed"),
+        ("2", "Failing"),
+        ("2", "Key refused"),
+        ("2", "Not active"),
+        ("2", "Wallet vanished"),
+        ("3", "Expiring"),
+    ]
 
 
 def test_an_exporter_that_does_not_answer_is_among_the_exporters(ask: Ask) -> None:
@@ -389,4 +428,4 @@ def test_an_account_that_has_no_end_has_no_limits_beside_its_runway(ask: Ask) ->
 
 def test_accounts_of_a_silent_exporter_are_counted_as_not_read(ask: Ask) -> None:
     [(_, count)] = ask("exporter", "Not read", "A")[()]
-    assert count == 2  # failing, and silent
+    assert count == 3  # failing, trouble, and silent
