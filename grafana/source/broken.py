@@ -119,8 +119,10 @@ def _no_exporter() -> str:
 
 
 def _vanished() -> str:
-    vanished = queries.by_wallet(queries.recorded("prepaid_balance:vanished"))
-    since = _since_when(queries.recorded("prepaid_balance:min"), vanished, WALLET)
+    # When it was gone first, and not when it was there last: that would look at a day of every wallet.
+    vanished = queries.recorded("prepaid_balance:vanished")
+    first = queries.by_wallet(f"min_over_time(timestamp({vanished})[1d:5m])")
+    since = f"1000 * {first} and on ({WALLET}) {vanished}"
     return _told("Wallet vanished", "PrepaidWalletVanished", since, _NOW)
 
 

@@ -137,8 +137,8 @@ def _troubles(result: Scene) -> None:
     result.account("trouble", up=0, read=NOW - 600)
     scraped = {"instance": "exporter:10710"}
     result.now("prepaid_account_failure", 1, provider="any", account="trouble", reason="timeout", **scraped)
-    result.now("wallet:prepaid_balance:vanished", 5, **trouble)
-    result.over("wallet:prepaid_balance:min", [(NOW - 9000 + 60 * n, 5.0) for n in range(30)], **trouble)
+    gone = [(NOW - 60 * ago, 5.0) for ago in range(120, -1, -1)]
+    result.over("wallet:prepaid_balance:vanished", gone, **trouble)
     for status, since in (("frozen", 1.0), ("active", 0.0)):
         result.now("wallet:prepaid_wallet_status:last", since, prepaid_wallet_status=status, **trouble)
     result.now("wallet:prepaid_expiry_timestamp_seconds:last", NOW + 3 * DAY, **trouble)
@@ -283,7 +283,7 @@ def test_each_broken_thing_is_told_with_the_time_since_when(ask: Ask) -> None:
         ("Pages undelivered", "alertmanager:9093", "webhook"): pytest.approx(1000 * (NOW - 1200), abs=3e5),
         ("Key refused", "failing", "auth"): 1000 * (NOW - 3000),
         ("Failing", "trouble", "timeout"): 1000 * (NOW - 600),
-        ("Wallet vanished", "trouble", ""): pytest.approx(1000 * (NOW - 7260), abs=3e5),
+        ("Wallet vanished", "trouble", ""): pytest.approx(1000 * (NOW - 7200), abs=3e5),
         ("Not active", "trouble", "frozen"): 1,  # longer than is looked back
         ("Expiring", "trouble", ""): 1000 * (NOW + 3 * DAY),
     }
