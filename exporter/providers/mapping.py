@@ -148,6 +148,15 @@ class Number(Strict):
         description="where it is missing or unreadable the answer is malformed; a balance always is required",
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _no_default(cls, value: Any) -> Any:
+        if isinstance(value, dict) and {"missing", "default"} & value.keys():
+            raise ValueError(
+                "has no default: what is missing is no sample; missing: 0 excuses a part, in sum, plus or minus"
+            )
+        return value
+
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if self.negate and self.scale < 0:

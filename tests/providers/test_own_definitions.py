@@ -353,6 +353,9 @@ def test_a_wallet_that_may_be_right_is_taken(wallets: str, problems: Problems) -
     assert problems(wallets=wallets) == []
 
 
+NO_DEFAULT = "has no default: what is missing is no sample; missing: 0 excuses a part, in sum, plus or minus"
+
+
 @pytest.mark.parametrize(
     ("field", "path", "message"),
     [
@@ -394,7 +397,8 @@ def test_a_wallet_that_may_be_right_is_taken(wallets: str, problems: Problems) -
             ".sum.missing",
             "must be 0, where it is documented that a missing amount means nothing",
         ),
-        ("{path: q, missing: 0}", ".missing", "unknown key"),
+        ("{path: q, missing: 0}", "", NO_DEFAULT),
+        ("{path: q, default: 0}", "", NO_DEFAULT),
         ("{path: q, minus: {scale: 2}}", ".minus", "give exactly one of path and sum"),
         (
             "{path: 'q[*]', unlimited: [null]}",
