@@ -20,6 +20,8 @@ from tests.programs import PATIENCE
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+pytestmark = pytest.mark.slow
+
 PROGRAM = Path(sys.executable).with_name("prepaid-exporter")
 BROKEN = """\
 import os, signal, sys, threading

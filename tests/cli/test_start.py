@@ -8,18 +8,22 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 SERVING = {"uvicorn", "werkzeug", "jinja2", "bcrypt", "prometheus_client", "structlog"}
 ASKING = {"requests", "urllib3", "h11"}
 DRAWING = {"rich"}
+LOOKED_UP = {"regex", "iso4217"}
+"""What few definitions need."""
 OWN = "accounts: [{name: mall, provider: apimall, api_key: the-key, base_url: 'http://127.0.0.1:1'}]"
 
 
 @pytest.mark.parametrize(
     ("arguments", "needless"),
     [
-        (["--help"], SERVING | ASKING | DRAWING | {"pydantic", "yaml"}),
-        (["validate"], SERVING | ASKING | DRAWING),
-        (["providers", "apimall"], SERVING | ASKING | DRAWING),
+        (["--help"], SERVING | ASKING | DRAWING | LOOKED_UP | {"pydantic", "yaml"}),
+        (["validate"], SERVING | ASKING | DRAWING | LOOKED_UP),
+        (["providers", "apimall"], SERVING | ASKING | DRAWING | LOOKED_UP),
         (["providers"], SERVING | ASKING | DRAWING),
         (["check", "--output", "nagios", "--provider", "none"], SERVING | DRAWING),
     ],

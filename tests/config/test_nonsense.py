@@ -129,6 +129,7 @@ def test_nonsense_in_the_configuration(tmp_path: Path, monkeypatch: pytest.Monke
         assert all(line.isprintable() for line in told(tmp_path / "prepaid.yml"))
 
 
+@pytest.mark.slow
 def test_nonsense_in_a_definition(tmp_path: Path) -> None:
     for definition, chosen in kinds().items():
         document = read(definition).data

@@ -4,7 +4,6 @@ import json
 import re
 import shlex
 import subprocess
-import sys
 from collections.abc import Callable
 from decimal import Decimal
 from functools import cache
@@ -15,7 +14,9 @@ import jsonschema
 import promql_parser
 import pytest
 import yaml
+from click.testing import CliRunner, Result
 
+from exporter.cli import main
 from exporter.config import Account
 from exporter.model import Outcome, Reason, Wallet
 from exporter.providers import built_in
@@ -23,7 +24,6 @@ from exporter.scrape import Reading
 from exporter.scrape.accounts_json import accounts_as_json
 from exporter.simulator import Simulator
 from exporter.web.web_config import WebConfigSettings
-from tests.programs import PATIENCE
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "docs").glob("*.md"))
@@ -31,11 +31,8 @@ COMMAND = re.compile(r"(?:^|[/\s])prepaid-exporter (serve|check|validate|provide
 FLAG = re.compile(r"(?<![\w-])--[a-z][\w.-]*")
 
 
-def program(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    command = [Path(sys.executable).parent / "prepaid-exporter", *arguments]
-    return subprocess.run(
-        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=PATIENCE
-    )
+def program(*arguments: str | Path, **environment: str) -> Result:
+    return CliRunner(env=environment).invoke(main, list(map(str, arguments)), prog_name="prepaid-exporter")
 
 
 @cache
@@ -63,7 +60,7 @@ def test_every_configuration_shown_is_valid(name: str, page: Callable[[str], Any
         (tmp_path / "key").write_text("an-invented-key\n")
         (tmp_path / "prepaid.yml").write_text(yaml.safe_dump(data))
         result = program("validate", "--config.file", tmp_path / "prepaid.yml", **environment)
-        assert result.returncode == 0, f"{name}: {result.stdout}{result.stderr}\n{block}"
+        assert result.exit_code == 0, f"{name}: {result.output}\n{block}"
 
 
 @pytest.mark.parametrize("name", [*DOCS, "README.md"])
@@ -83,7 +80,7 @@ def test_the_check_shown_to_a_monitoring_system_says_what_is_shown(
         account |= {"api_key": simulator.keys["apimall"], "base_url": simulator.base_url("apimall")}
         (tmp_path / "prepaid.yml").write_text(yaml.safe_dump({"accounts": [account]}))
         result = program(*command.replace("prepaid.yml", str(tmp_path / "prepaid.yml")).split())
-    assert (result.returncode, result.stdout) == (0, output)
+    assert (result.exit_code, result.stdout) == (0, output)
 
 
 def test_the_line_for_jq_prints_the_wallets_that_are_low(

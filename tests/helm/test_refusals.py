@@ -126,6 +126,7 @@ def without(path: tuple[str, ...]) -> dict[str, Any]:
     return values
 
 
+@pytest.mark.slow
 def test_null_in_place_of_a_default_works_or_is_refused_by_name(
     chart: helm.Chart, render: Render, accept_as_kubernetes: Callable[[dict[str, Any], str], None]
 ) -> None:

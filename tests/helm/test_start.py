@@ -18,6 +18,8 @@ from requests import Response
 from exporter import cli
 from tests import programs
 
+pytestmark = pytest.mark.slow
+
 Kind = Callable[..., dict[str, Any]]
 Mount = Callable[..., Path]
 
