@@ -91,13 +91,16 @@ def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
-    """Mark the tests that run programs, and begin with their files: they wait while others compute."""
+    """Mark the tests that run programs, and begin with their files: they wait while others compute.
+
+    First of all come files with a test that is marked as long: begun last, it would go on alone at the end.
+    """
     for item in items:
         if SLOW.intersection(getattr(item, "fixturenames", ())):
             item.add_marker("slow")
     yield  # chosen by their marks, and shuffled
-    waiting = {item.path for item in items if item.get_closest_marker("slow")}
-    items.sort(key=lambda item: item.path not in waiting)
+    long, slow = ({item.path for item in items if item.get_closest_marker(mark)} for mark in ("long", "slow"))
+    items.sort(key=lambda item: (item.path not in long, item.path not in slow))
 
 
 @pytest.fixture(autouse=True)

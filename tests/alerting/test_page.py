@@ -180,6 +180,7 @@ def alike(text: str) -> str:
     return re.sub(r"-?\b(\d+(\.\d+)?[dhms]+ ?)+\b", "DURATION ", text)
 
 
+@pytest.mark.long
 def test_a_draining_wallet_pages_once_resolves_when_topped_up_and_stays_when_the_provider_dies(
     night: Night, root: Path
 ) -> None:

@@ -64,6 +64,7 @@ def test_promtool_finds_nothing_to_complain_of(path: Path, each_age: Callable[[s
     assert "SUCCESS" in result.stdout
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("path", UNIT_TESTS, ids=lambda path: path.name.removesuffix(".test.yml"))
 def test_the_rules_do_what_their_unit_tests_say(
     path: Path, each_age: Callable[[str], str], tmp_path: Path

@@ -146,6 +146,7 @@ def test_one_server_finds_every_account_by_discovery_and_reads_it_under_its_own_
         assert not ask(server, 'prepaid_account_up{job="prepaid-exporter"}')
 
 
+@pytest.mark.long
 def test_two_servers_share_the_accounts_and_each_account_is_asked_once_per_round(
     world: World,
     run: SimpleNamespace,

@@ -7,9 +7,12 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from tests.programs import PATIENCE, answers, fetch, outside, until
 
 
+@pytest.mark.long
 def test_a_week_is_there_and_a_page_is_printed(
     root: Path, tmp_path: Path, tool: Callable[[str], str]
 ) -> None:

@@ -153,6 +153,7 @@ def sure_of(prometheus: Prometheus, down: dict[str, str], job: str) -> bool:
     )
 
 
+@pytest.mark.long
 def test_each_death_costs_its_own_accounts_and_all_deaths_no_page(
     prometheus: Prometheus, simulator: Simulator, eventually: Eventually, agree: Agree
 ) -> None:
