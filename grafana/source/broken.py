@@ -45,13 +45,13 @@ def panel(width: int, height: int) -> table.Panel:
         "Broken",
         "What keeps balances from being watched or spent, with the time since when: first exporters and pages, then "
         "accounts and wallets, the newest first; last credit that expires, with its date. "
-        "Click a name for the account, or the runbook for what to do. Undelivered pages are left out where a job is "
+        "Click a name for the account, or the runbook for what to do. Lost pages are left out where a job is "
         "chosen above that is not Alertmanager's.",
         "Nothing is broken.",
     )
     columns: list[tables.Column] = [
-        Label("What", "what", {"custom.width": 138}),
-        Label("Who", "who", {"links": [tables.ACCOUNT_LINK], "custom.minWidth": 110}),
+        Label("What", "what", {"custom.width": 118}),
+        Label("Who", "who", {"links": [tables.ACCOUNT_LINK], "custom.minWidth": 104}),
         Value("Since", "broken", broken(), "dateTimeFromNow", _since()),
         Label("Reason", "reason", {"custom.width": 130}),
         Label(
@@ -66,7 +66,7 @@ def panel(width: int, height: int) -> table.Panel:
 
 
 def _since() -> dict[str, object]:
-    return {"mappings": tables.words(_SINCE_WORDS), "custom.width": 124}
+    return {"mappings": tables.words(_SINCE_WORDS), "custom.width": 118}
 
 
 def _told(what: str, runbook: str, expression: str, rank: str) -> str:
@@ -153,4 +153,4 @@ def _pages() -> str:
     failed = f"increase({queries.of_exporter('alertmanager_notifications_failed_total')}[$__rate_interval])"
     now = queries.by_instance(f'label_join({failed} > 0, "reason", "", "integration")', "reason")
     since = _since_when(f"{failed} == 0", now, INSTANCE)
-    return _told("Pages undelivered", "PrepaidPagesNotDelivered", since, _WATCH)
+    return _told("Pages lost", "PrepaidPagesNotDelivered", since, _WATCH)

@@ -334,3 +334,23 @@ def test_no_table_looks_at_a_day_of_every_wallet(dashboards: dict[str, Json], ta
             assert not re.search(
                 r"wallet:prepaid_balance:\w+{[^}]*}\)?\[1d:", target["expr"].replace("balance:vanished", "")
             ), name
+
+
+PHONE = 390 - 2 * 16 - 2 * 8
+
+
+def test_a_phone_shows_who_and_when_without_a_swipe(dashboards: dict[str, Json], panels: Panels) -> None:
+    of_title = {
+        panel["title"]: panel for panel in panels(dashboards["prepaid-overview"]) if panel["type"] == "table"
+    }
+    for title, columns in (
+        ("Act", ["Wallet", "Left", "Empty at"]),
+        ("Broken", ["What", "Who", "Since"]),
+        ("Calendar", ["When", "What", "Wallet"]),
+        ("Recharges", ["When", "Amount", "Wallet"]),
+    ):
+        settings = overrides(of_title[title])
+        widths = [
+            settings[column].get("custom.width", settings[column]["custom.minWidth"]) for column in columns
+        ]
+        assert sum(widths) <= PHONE, title

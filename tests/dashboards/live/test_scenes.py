@@ -280,7 +280,7 @@ def test_each_broken_thing_is_told_with_the_time_since_when(ask: Ask) -> None:
     assert words == {
         ("Exporter silent", "dead:10710", ""): 1000 * (NOW - 7200),
         ("Reload failed", "exporter:10710", ""): 1000 * (NOW - 5 * DAY),
-        ("Pages undelivered", "alertmanager:9093", "webhook"): pytest.approx(1000 * (NOW - 1200), abs=3e5),
+        ("Pages lost", "alertmanager:9093", "webhook"): pytest.approx(1000 * (NOW - 1200), abs=3e5),
         ("Key refused", "failing", "auth"): 1000 * (NOW - 3000),
         ("Failing", "trouble", "timeout"): 1000 * (NOW - 600),
         ("Wallet vanished", "trouble", ""): pytest.approx(1000 * (NOW - 7200), abs=3e5),
@@ -396,7 +396,7 @@ def test_what_keeps_all_else_from_being_told_is_broken_first(ask: Ask) -> None:
     ranked = sorted((rank, what) for what, rank in ask("overview", "Broken", "broken", "what", "rank"))
     assert ranked == [
         ("1", "Exporter silent"),
-        ("1", "Pages undelivered"),
+        ("1", "Pages lost"),
         ("1", "Reload failed"),
         ("2", "Failing"),
         ("2", "Key refused"),
