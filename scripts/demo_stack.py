@@ -42,9 +42,8 @@ WALLETS = {
 """Account and wallet of the exporter, and provider and wallet of the simulator."""
 EMPTIED = ("sms", "main")
 """What is empty at the end, without a threshold of its own: a page is on its way."""
-REFUSED = ("outreach", "coldmailreseller")
-"""The account whose key is refused in the end, and its provider."""
-REFUSED_FOR = 7200
+REFUSED = "coldmailreseller"
+"""The provider that refuses its key from now on: a ticket is on its way."""
 
 
 class Clock:
@@ -222,7 +221,7 @@ def _live_through(clock: Clock, simulator: Simulator, exporter: str, server: str
                 handle.balance = 0
             balances[names].append((moment, float(handle.balance)))
     page = requests.get(f"{exporter}/metrics", timeout=PATIENCE).text
-    simulator.fail(REFUSED[1], "unauthorized")
+    simulator.fail(REFUSED, "unauthorized")
     target = {"job": JOB, "instance": exporter.removeprefix("http://")}
     remember(server, _series(page, moments, balances, target))
     groups = yaml.safe_load((ROOT / "grafana/rules/recording.yml").read_text(encoding="utf-8"))["groups"]
@@ -236,26 +235,32 @@ def _series(
     target: dict[str, str],
 ) -> Iterator[tuple[dict[str, str], list[tuple[float, float]]]]:
     yield {"__name__": "up", **target}, [(moment, 1.0) for moment in moments]
-    yield {"__name__": "scrape_duration_seconds", **target}, [(moment, 0.05) for moment in moments]
+    yield {"__name__": "scrape_duration_seconds", **target}, _taking(0.02, moments)
     for family in text_string_to_metric_families(page):
         for sample in family.samples:
             labels = {"__name__": sample.name, **sample.labels, **target}
             names = (sample.labels.get("account", ""), sample.labels.get("wallet", ""))
-            answered = [at for at in moments if names[0] != REFUSED[0] or at < moments[-1] - REFUSED_FOR]
             if sample.name in _FOLLOWING and sample.labels.get("kind") != "free":
                 apart = sample.value - balances[names][-1][1]
-                yield labels, [(at, left + apart) for at, left in balances[names][: len(answered)]]
+                yield labels, [(at, left + apart) for at, left in balances[names]]
             elif sample.name == "prepaid_account_last_success_timestamp_seconds":
-                yield labels, [(at, min(at, answered[-1])) for at in moments]
+                yield labels, [(at, at) for at in moments]
             elif sample.name == "prepaid_account_up":
-                yield labels, [(at, float(at <= answered[-1])) for at in moments]
-                refused = {**labels, "__name__": "prepaid_account_failure", "reason": "auth"}
-                yield refused, [(at, 1.0) for at in moments[len(answered) :]]
+                yield labels, [(at, 1.0) for at in moments]
+            elif sample.name == "prepaid_account_collect_duration_seconds":
+                yield labels, _taking(sample.value, moments)
+            elif sample.name in _PER_SECOND:
+                yield labels, [(at, (at - moments[0]) * _PER_SECOND[sample.name]) for at in moments]
             elif family.type == "gauge" and sample.name not in _OF_FAILURES:
-                of_wallet = "wallet" in sample.labels or sample.name == "prepaid_account_http_status_code"
-                yield labels, [(at, sample.value) for at in (answered if of_wallet else moments)]
+                yield labels, [(at, sample.value) for at in moments]
 
 
+def _taking(seconds: float, moments: Sequence[float]) -> list[tuple[float, float]]:
+    """Return so many seconds for each moment, a half more or less."""
+    return [(at, seconds * (0.5 + number * 7919 % 101 / 101)) for number, at in enumerate(moments)]
+
+
+_PER_SECOND = {"prepaid_exporter_upstream_requests_total": 1 / 30, "process_cpu_seconds_total": 0.002}
 _OF_FAILURES = {"prepaid_account_failure", "prepaid_wallet_field_missing"}
 _FOLLOWING = {
     "prepaid_balance",

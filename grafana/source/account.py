@@ -167,7 +167,8 @@ def _deductions() -> timeseries.Panel:
 def _beside() -> table.Panel:
     text = Text(
         "Beside the balance",
-        "What else the provider says of each wallet now. An empty cell is a thing that it does not say.",
+        "What else the provider says of each wallet now: the balance in its credits, what one of them is worth, and "
+        "how far the balance may go below zero. An empty cell is a thing that it does not say.",
         "This provider says nothing but the balance.",
     )
     names = queries.by_wallet(
@@ -182,8 +183,8 @@ def _beside() -> table.Panel:
         tables.Label("Type", "wallet_type"),
         tables.Label("Customer", "customer"),
         Value("", "names", names),
-        Value("Balance in credits", "credits", _in_credits("prepaid_credit_balance"), MONEY),
-        _value("Currency per credit", "rate", "prepaid_conversion_rate"),
+        Value("In credits", "credits", _in_credits("prepaid_credit_balance"), MONEY),
+        _value("Per credit", "rate", "prepaid_conversion_rate"),
         _value("Credit limit", "limit", "prepaid_credit_limit"),
         _value("From a cache", "cached", "prepaid_balance_cached", yes_no),
         Value("Fields missing", "missing", missing),

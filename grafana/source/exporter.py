@@ -82,7 +82,7 @@ def _exporters() -> table.Panel:
             "dateTimeFromNow",
         ),
     ]
-    return tables.rows(text, panels.FULL, 5, columns, "Answers", "instance")
+    return tables.rows(text, panels.FULL, 6, columns, "Answers", "instance")
 
 
 _COLOURED = {

@@ -102,7 +102,7 @@ def _act(width: int, height: int) -> table.Panel:
         ),
         Value("", "page", first(page)),
         Label("Provider", "provider", _wide(130)),
-        Value("Read", "age", first(queries.read_at()), "dateTimeFromNow", _wide(124)),
+        Value("Read", "age", first(queries.read_at()), "dateTimeFromNow", _wide(132)),
         *tables.behind("cluster", "namespace", "job", "account", "wallet", "currency"),
     ]
     return tables.rows(text, width, height, columns, "due")
@@ -124,21 +124,21 @@ def _wallets() -> table.Panel:
         "Click an account for its history; filter and sort in the column heads.",
         "No balance was read yet.",
     )
-    age = {"color": {"mode": "fixed", "fixedColor": "text"}, "custom.width": 114}
+    age = {"color": {"mode": "fixed", "fixedColor": "text"}, "custom.width": 110}
     enabled = queries.by_wallet(queries.recorded("prepaid_auto_recharge_enabled:last"))
     spent = queries.by_wallet(queries.recorded("prepaid_spend:sum1d"))
     columns: list[tables.Column] = [
         *tables.WALLET_LABELS,
         Value("Level", "level", queries.by_wallet(queries.state()), settings=tables.LEVEL_CELL | _wide(104)),
-        Value("Balance", "balance", queries.by_wallet(queries.balance()), MONEY, _wide(100)),
+        Value("Balance", "balance", queries.by_wallet(queries.balance()), MONEY, _wide(96)),
         *(
             Value(level.title, level.name, queries.by_wallet(queries.threshold(level)), MONEY, _wide(84))
             for level in (CRITICAL, queries.WARNING)
         ),
         Value("Share", "share", queries.by_wallet(queries.share()), "percentunit", _wide(76)),
         Value("Runway", "runway", f"max by ({WALLET}) ({queries.runway()})", "s", _wide(90)),
-        Value("Spend, 1 d", "spend", spent, MONEY, _wide(98)),
-        Value("Recharge", "auto", enabled, settings=_AUTO | _wide(98)),
+        Value("Spend, 1 d", "spend", spent, MONEY, _wide(94)),
+        Value("Recharge", "auto", enabled, settings=_AUTO | _wide(94)),
         Value("Reading age", "age", queries.on_wallets(queries.reading_age()), "s", age),
         Label("Top up", "page", tables.page_cell("Top up", "Open the provider's top-up page") | _wide(84)),
         Value("", "page", queries.on_wallets(queries.top_up_page(), "page")),

@@ -61,12 +61,12 @@ def page_cell(word: str, title: str) -> dict[str, Any]:
 
 PLACE_LABELS = (
     Label("Cluster", "cluster"),
-    Label("Namespace", "namespace", {"custom.minWidth": 108}),
+    Label("Namespace", "namespace", {"custom.minWidth": 104}),
     Label("", "job"),
 )
 WALLET_LABELS = (
     *PLACE_LABELS,
-    Label("Account", "account", {"links": [ACCOUNT_LINK], "custom.minWidth": 110}),
+    Label("Account", "account", {"links": [ACCOUNT_LINK], "custom.minWidth": 104}),
     Label("Provider", "provider", {"custom.width": 112}),
     Label("Wallet", "wallet"),
     Label("Currency", "currency", {"custom.width": 104}),
