@@ -70,7 +70,7 @@ class Runway:
 
 
 def runway(life: Life) -> Runway:
-    """Return how long a balance lasts without another top-up; nobody knows of a price before it is there."""
+    """Return how long a balance lasts without another top-up; nobody knows of a price or its end before."""
     room = life.balance + (life.wallet.limit or 0.0)
     sure = np.empty(len(room))
     begins = [begin for begin, _ in life.known] + [len(room)]

@@ -29,7 +29,7 @@ class Usage:
     """The factor that is reached after a year."""
     noise: float = 0.25
     prices: tuple[tuple[int, int, float], ...] = ()
-    """From, up to, and a factor that everybody knows of once it is there."""
+    """From, up to, and a factor that everybody knows of once it is there, but not how long it lasts."""
     bursts: tuple[tuple[int, int, float], ...] = ()
     """From, up to, and a factor that nobody could foresee."""
 
@@ -139,9 +139,10 @@ def demand(usage: Usage, length: int, chance: np.random.Generator) -> tuple[list
     expected = np.resize(_weekly(usage.shape), len(minutes)) * usage.day / DAY
     expected *= usage.growth ** (minutes / (365 * DAY))
     known = [(0, expected.copy())]
-    for begin, end, factor in usage.prices:
+    for begin, end, factor in usage.prices:  # they do not overlap, and nobody knows how long one lasts
+        usual = known[-1][1]
+        known += [(begin, usual * factor), (end, usual)]
         expected[begin:end] *= factor
-        known.append((begin, expected.copy()))
     hours = len(minutes) // HOUR
     pull, mood = chance.normal(0, usage.noise, hours), np.zeros(hours)
     for hour in range(1, hours):  # a busy hour is followed by another
