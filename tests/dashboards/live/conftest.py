@@ -142,7 +142,7 @@ def scraped(url: str, clock: Clock, simulator: Simulator) -> Night:
     return night
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def recorded_night(tmp_path_factory: pytest.TempPathFactory) -> Night:
     """Return the samples of the night."""
     folder = tmp_path_factory.mktemp("night")
@@ -160,7 +160,7 @@ def recorded_night(tmp_path_factory: pytest.TempPathFactory) -> Night:
             server.server_close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def kept_night(
     recorded_night: Night, root: Path, tool: Tool, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
@@ -179,12 +179,15 @@ def ask(kept_night: Path, each_age: Tool, tmp_path_factory: pytest.TempPathFacto
     """Ask a Prometheus of either age that holds the night."""
     folder = tmp_path_factory.mktemp("prometheus")
     shutil.copytree(kept_night, folder / "data")
+    known: dict[tuple[Any, ...], list[Json]] = {}  # the night is over: an answer does not change
     with prometheus(each_age("prometheus"), folder, "{}", *REMEMBERING) as url:
 
         def query(kind: str, **parameters: str | float) -> list[Json]:
-            answer = fetch(f"{url}/api/v1/{kind}", "POST", data=parameters).json()
-            assert answer["status"] == "success", f"{answer.get('error')} in {parameters}"
-            result: list[Json] = answer["data"]["result"]
-            return result
+            asked = (kind, *sorted(parameters.items()))
+            if asked not in known:
+                answer = fetch(f"{url}/api/v1/{kind}", "POST", data=parameters).json()
+                assert answer["status"] == "success", f"{answer.get('error')} in {parameters}"
+                known[asked] = answer["data"]["result"]
+            return known[asked]
 
         yield query
