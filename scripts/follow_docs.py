@@ -2,12 +2,12 @@
 
     make follow
 
-Needs root on Debian 12, with debootstrap. The bare system is kept in the cache for the next time; each document is
-followed in a fresh copy of it, with this machine's package sources, certificates and settings of pip. A block is
-typed by an ordinary user, or by root where the sentence before it says "as root"; in a terminal that was just opened
-where that says "in a new terminal" or a section begins. A server runs until its section ends. Prints a line for each
-block of commands, why it was passed over where it was, and at the end how many of both; the exit status is 1 when one
-failed.
+Needs root on Debian 12, with debootstrap, and the exporter's usual port. The bare system is kept in the cache for the
+next time; each document is followed in a fresh copy of it, with this machine's package sources, certificates and
+settings of pip. A block is typed by an ordinary user, or by root where the sentence before it says "as root"; in a
+terminal that was just opened where that says "in a new terminal" or a section begins. A server runs until its section
+ends. Prints a line for each block of commands, why it was passed over where it was, and at the end how many of both;
+the exit status is 1 when one failed.
 """
 
 import argparse
@@ -424,6 +424,8 @@ def unable() -> str:
         return "needs root on Debian 12: a bare Debian 12 is made with this machine's package sources"
     if not shutil.which("debootstrap"):
         return "needs debootstrap: apt-get install debootstrap"
+    if answers("/-/healthy"):
+        return f"needs the address of the documents for itself, and something answers on {SITE}"
     return ""
 
 

@@ -82,6 +82,17 @@ def test_who_is_not_root_is_told_in_a_line(monkeypatch: pytest.MonkeyPatch) -> N
         follow_docs.main()
 
 
+def test_an_address_that_is_taken_is_told_before_anything_is_begun(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    debian = {"ID": "debian", "VERSION_ID": "12"}
+    monkeypatch.setattr("platform.freedesktop_os_release", lambda: debian)
+    monkeypatch.setattr("shutil.which", lambda name: f"/usr/sbin/{name}")
+    monkeypatch.setattr(follow_docs, "answers", lambda path: "healthy" if path == "/-/healthy" else "")
+    monkeypatch.setattr(sys, "argv", ["follow_docs.py"])
+    with pytest.raises(SystemExit, match=r"^follow_docs: needs the address .* http://127\.0\.0\.1:10710$"):
+        follow_docs.main()
+
+
 def test_another_document_is_refused(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
