@@ -234,8 +234,9 @@ def _series(
     balances: dict[tuple[str, str], list[tuple[float, float]]],
     target: dict[str, str],
 ) -> Iterator[tuple[dict[str, str], list[tuple[float, float]]]]:
+    minutes = [moments[0] + 60 * number for number in range(WEEK // 60 + 1)]
     yield {"__name__": "up", **target}, [(moment, 1.0) for moment in moments]
-    yield {"__name__": "scrape_duration_seconds", **target}, _taking(0.02, moments)
+    yield {"__name__": "scrape_duration_seconds", **target}, _taking(0.02, minutes)
     for family in text_string_to_metric_families(page):
         for sample in family.samples:
             labels = {"__name__": sample.name, **sample.labels, **target}
@@ -244,13 +245,13 @@ def _series(
                 apart = sample.value - balances[names][-1][1]
                 yield labels, [(at, left + apart) for at, left in balances[names]]
             elif sample.name == "prepaid_account_last_success_timestamp_seconds":
-                yield labels, [(at, at) for at in moments]
+                yield labels, [(at, at) for at in minutes]
             elif sample.name == "prepaid_account_up":
                 yield labels, [(at, 1.0) for at in moments]
             elif sample.name == "prepaid_account_collect_duration_seconds":
                 yield labels, _taking(sample.value, moments)
             elif sample.name in _PER_SECOND:
-                yield labels, [(at, (at - moments[0]) * _PER_SECOND[sample.name]) for at in moments]
+                yield labels, [(at, (at - moments[0]) * _PER_SECOND[sample.name]) for at in minutes]
             elif family.type == "gauge" and sample.name not in _OF_FAILURES:
                 yield labels, [(at, sample.value) for at in moments]
 

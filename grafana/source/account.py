@@ -56,8 +56,8 @@ def _now() -> Iterator[stat.Panel]:
     runway = Text(
         "Runway",
         "How long each balance lasts at its pace, its credit limit included. There is none without spend, in the "
-        "first hour of readings, and for wallets that are paid afterwards.",
-        "Not spending",
+        "first hour of readings, after long without any, and for wallets that are paid afterwards.",
+        "No runway known",
     )
     lasts = queries.runway()
     yield panels.wallet_numbers(runway, "s", 6, lasts)
@@ -169,7 +169,7 @@ def _beside() -> table.Panel:
         "Beside the balance",
         "What else the provider says of each wallet now: the balance in its credits, what one of them is worth, and "
         "how far the balance may go below zero. An empty cell is a thing that it does not say.",
-        "This provider says nothing but the balance.",
+        "Nothing is said now but the balance.",
     )
     names = queries.by_wallet(
         queries.of_wallet("prepaid_wallet_info"), "wallet_name", "wallet_type", "customer"
@@ -196,7 +196,7 @@ def _recharge() -> table.Panel:
     text = Text(
         "Recharge, plan and expiry",
         "How each wallet is refilled, and when its plan renews or its credit expires.",
-        "This provider says nothing of recharges, plans or expiry.",
+        "Nothing is said now of recharges, plans or expiry.",
     )
     on_off = {"mappings": [m.to_json() for m in panels.values({1: ("On", "green"), 0: ("Off", "text")})]}
     columns: list[tables.Column] = [

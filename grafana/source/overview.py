@@ -102,7 +102,7 @@ def _act(width: int, height: int) -> table.Panel:
         ),
         Value("", "page", first(page)),
         Label("Provider", "provider", _wide(130)),
-        Value("Read", "age", first(queries.read_at()), "dateTimeFromNow", _wide(132)),
+        Value("Read", "age", first(queries.read_at()), "dateTimeFromNow", _wide(140)),
         *tables.behind("cluster", "namespace", "job", "account", "wallet", "currency"),
     ]
     return tables.rows(text, width, height, columns, "due")

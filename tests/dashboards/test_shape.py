@@ -358,3 +358,12 @@ def test_a_phone_shows_who_and_when_without_a_swipe(dashboards: dict[str, Json],
             settings[column].get("custom.width", settings[column]["custom.minWidth"]) for column in columns
         ]
         assert sum(widths) <= PHONE, title
+
+
+def test_what_is_empty_while_an_account_fails_is_not_said_of_its_provider(
+    dashboards: dict[str, Json], panels: Panels
+) -> None:
+    for panel in panels(dashboards["prepaid-account"]):
+        if panel["type"] in ("stat", "table"):  # of now, not of a range
+            words = panel["fieldConfig"]["defaults"]["noValue"]
+            assert not re.search("provider|not spending", words, re.IGNORECASE), words
