@@ -159,7 +159,7 @@ def test_two_servers_share_the_accounts_and_each_account_is_asked_once_per_round
     configuration = adapted(run, root, "sharded.yml", world.address)
     other = configuration.replace("regex: '0'", "regex: '1'")
     assert other != configuration
-    rounds = 5
+    rounds = 3
 
     with contextlib.ExitStack() as stack:
         servers = [
