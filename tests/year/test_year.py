@@ -13,6 +13,8 @@ from tests.year.verdict import Verdict, inhibitions, judge
 from tests.year.wallets import DAY
 from tests.year.world import Year
 
+pytestmark = pytest.mark.slow
+
 SEED, DAYS = 1, 70
 ACCOUNTS = (
     "steady",
