@@ -180,11 +180,12 @@ class _Wallet:
             ideal=off & (low | (sure < span)),
             apart=6 * HOUR,
         )
-        expected = np.empty(self.length)
+        rate = np.empty(self.length)
         begins = [begin for begin, _ in self.life.known] + [self.length]
-        for begin, end, (_, rate) in zip(begins, begins[1:], self.life.known, strict=False):
-            total = np.concatenate((np.zeros(DAY), np.cumsum(rate)))
-            expected[begin:end] = (total[DAY:] - total[:-DAY])[begin:end]
+        for begin, end, (_, known) in zip(begins, begins[1:], self.life.known, strict=False):
+            rate[begin:end] = known[begin:end]
+        total = np.concatenate((np.zeros(DAY), np.cumsum(rate)))
+        expected = total[DAY:] - total[:-DAY]
         small = self.on & self.there & (recharge.amount < 0.8 * expected)
         fair = self.on & (recharge.amount < 1.1 * np.maximum(_spent(self.life, DAY), expected))
         fair = widened(fair, 0, 90)
@@ -212,7 +213,8 @@ class _Wallet:
         # At night five times as much may be less than an hour of the day: a day is left for it.
         due &= self.there & (wallet.usage.shape in ("flat", "awake"))
         jump &= self.there & (wallet.usage.shape in ("flat", "awake")) & dear
-        yield self._duty("PrepaidSpendUnusual", due, 45, 30, fair=fair, apart=12 * HOUR)
+        # An hour is known after an hour of readings.
+        yield self._duty("PrepaidSpendUnusual", due, 75, 30, fair=fair, apart=12 * HOUR)
         if jump.any():
             yield self._duty("PrepaidSpendUnusual", jump, DAY, HOUR, fair=fair, apart=3 * DAY)
 
