@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, 
 
 from exporter.model import Level
 from exporter.schema.durations import Duration
-from exporter.schema.fields import LabelText, Link, Strict, Unit, Url, host_url, label
+from exporter.schema.fields import LabelText, Link, Strict, Unit, Url, host_url, label, printable
 
 _LONGEST = 86400.0
 
@@ -39,11 +39,9 @@ def _representable(value: Decimal) -> Decimal:
 def _param(value: Any) -> Any:
     if not isinstance(value, str | int | Decimal | None):
         raise ValueError("must be text, a number, true or false")  # noqa: TRY004 - as above
-    if isinstance(value, str) and not value.isprintable():
-        raise ValueError("holds a line break or another control character")
     if value in (".", ".."):
         raise ValueError("must not be . or .., which would change the path of a request")
-    return value
+    return printable(value) if isinstance(value, str) else value
 
 
 def _proxy(value: str) -> str:

@@ -42,7 +42,7 @@ class Check:
         """Return the document of a good answer; `names` are known in all paths, beside `"$"`.
 
         Raise `Failure` for any other: by a code that the definition lists, else by the HTTP status, else by the
-        rules of success. What the body of an unsuccessful status is does not matter.
+        rules of success. The body of an unsuccessful status may have any format.
         """
         try:
             found = documents.parse(body, content_type, self.answer, self._lists)

@@ -17,7 +17,7 @@ from exporter.providers.definition import (
     accepts,
 )
 from exporter.providers.variables import BUILT_IN
-from exporter.schema.fields import Scalar, header_name, is_cleartext
+from exporter.schema.fields import NO_TEMPLATE, Scalar, header_name, is_cleartext
 from exporter.schema.paths import begins, ends_in_name, mentions
 from exporter.schema.problems import Location
 
@@ -154,7 +154,7 @@ def _template(definition: Definition, where: Location, text: str) -> Found:
             "holds what looks like a key, and would be shown; declare a credential, and write ${name} for it",
         )
     if not template.is_valid():
-        yield where, "is not a template: write ${name} for a variable and $$ for a dollar sign"
+        yield where, NO_TEMPLATE
     for name in template.get_identifiers():
         if where[0] in ("login", "first") and name in _known(definition, "request") - declared:
             yield where, f"uses {name!r}, which is known only after this request"

@@ -34,9 +34,12 @@ from exporter.schema.fields import (
     short,
     such_as,
 )
+from exporter.schema.problems import Location
 from exporter.schema.validation import did_you_mean
 
-Location = tuple[str | int, ...]
+Format = Literal["json", "text", "xml"]
+"""How an answer is written."""
+
 Category = Literal[
     "ai",
     "billing",
@@ -388,7 +391,7 @@ class Login(Call):
     lifetime: Expression | None = Field(
         default=None, description="where the answer says for how many seconds they are good"
     )
-    answer: Literal["json", "text", "xml"] | None = Field(
+    answer: Format | None = Field(
         default=None, description="format of its answer, where it is not that of the others"
     )
     success: Rules = Field(default=[], description="as that of the file, for its answer alone")
@@ -454,7 +457,7 @@ class Definition(Strict):
         default=None,
         description="where the key goes, see below; may be left out where the request has it, as in `/${api_key}/info`",
     )
-    answer: Literal["json", "text", "xml"] = Field(
+    answer: Format = Field(
         default="json",
         description="format of the answer: `json`, `text` (the document is `{text: ...}`), or `xml` (the root by its "
         'name, attributes as `"@name"`, text beside them as `"#text"`, repeated elements as a list)',
@@ -503,7 +506,3 @@ class Definition(Strict):
         if self.first:
             yield "first", self.first
         yield "request", self.request
-
-    def accepts(self, status: int) -> bool:
-        """Return whether an HTTP status is one of success."""
-        return accepts(self.success, status)

@@ -9,7 +9,6 @@ from pydantic import AfterValidator, BeforeValidator, Field, field_validator, mo
 from exporter.model import Level
 from exporter.schema.currencies import is_currency, minor_digits
 from exporter.schema.fields import (
-    UNIT,
     AmountPaths,
     Expression,
     LabelText,
@@ -22,8 +21,10 @@ from exporter.schema.fields import (
     Unit,
     short,
     such_as,
+    unit,
 )
 from exporter.schema.paths import ends_in_name
+from exporter.schema.problems import Location
 
 _GROUPINGS = ",.' _\N{RIGHT SINGLE QUOTATION MARK}\N{NO-BREAK SPACE}\N{NARROW NO-BREAK SPACE}\N{THIN SPACE}"
 _MOST_DIGITS = 6
@@ -220,9 +221,7 @@ class Currency(Text):
     @field_validator("literal")
     @classmethod
     def _unit(cls, value: str | None) -> str | None:
-        if value is not None and not UNIT.fullmatch(value.upper()):
-            raise ValueError("must be a currency or unit, such as EUR or CREDITS: A-Z, 0-9 and _, at most 32")
-        return value and value.upper()
+        return value and unit(value.upper())
 
     @model_validator(mode="after")
     def _read(self) -> Self:
@@ -388,7 +387,7 @@ class WalletMapping(Strict):
             return ("balance",)
         return tuple(name for name in ("settled_balance", "quota_used") if getattr(self, name))
 
-    def paths(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    def paths(self) -> Iterator[tuple[Location, str]]:
         """Yield the paths that are read from an item or the document, with where they stand in the mapping."""
         for name in ("items", "items_by_key"):
             if name in self.model_fields_set and getattr(self, name):

@@ -30,6 +30,8 @@ _ODD_ESCAPE = re.compile(
 )
 """Escapes of what needs none, or that change where a path leads."""
 
+NO_TEMPLATE = "is not a template: write ${name} for a variable and $$ for a dollar sign"
+
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _OWN_HEADERS = frozenset({"host", "connection", "content-length", "transfer-encoding"})
@@ -65,11 +67,12 @@ class Strict(BaseModel):
 
 def _template(value: str) -> str:
     if not Template(value).is_valid():
-        raise ValueError("is not a template: write ${name} for a variable and $$ for a dollar sign")
+        raise ValueError(NO_TEMPLATE)
     return value
 
 
-def _printable(value: str) -> str:
+def printable(value: str) -> str:
+    """Accept a text on one line; raise ValueError for control characters."""
     if not value.isprintable():
         raise ValueError("holds a line break or another control character")
     return value
@@ -123,7 +126,8 @@ def _name(value: str) -> str:
     return value
 
 
-def _unit(value: str) -> str:
+def unit(value: str) -> str:
+    """Accept a currency or unit in capitals; raise ValueError for any other text."""
     if not UNIT.fullmatch(value):
         raise ValueError("must be a currency or unit, such as EUR or CREDITS: A-Z, 0-9 and _, at most 32")
     return value
@@ -199,8 +203,8 @@ def _link(value: str) -> str:
 TemplateText = Annotated[str, AfterValidator(_template)]
 PathText = Annotated[TemplateText, AfterValidator(_path)]
 HeaderName = Annotated[str, AfterValidator(header_name)]
-HeaderText = Annotated[TemplateText, AfterValidator(_printable)]
-Printable = Annotated[str, AfterValidator(_printable)]
+HeaderText = Annotated[TemplateText, AfterValidator(printable)]
+Printable = Annotated[str, AfterValidator(printable)]
 LabelText = Annotated[str, AfterValidator(label)]
 Expression = Annotated[str, AfterValidator(expression)]
 NumberPattern = Annotated[str, AfterValidator(number_pattern)]
@@ -210,7 +214,7 @@ _LISTED = BeforeValidator(_as_list, json_schema_input_type=str | list[str])
 Paths = Annotated[list[Expression], _LISTED, Field(min_length=1)]
 AmountPaths = Annotated[list[AmountExpression], _LISTED, Field(min_length=1)]
 Name = Annotated[str, AfterValidator(_name)]
-Unit = Annotated[str, AfterValidator(_unit)]
+Unit = Annotated[str, AfterValidator(unit)]
 Url = Annotated[str, AfterValidator(secure_url)]
 Link = Annotated[str, AfterValidator(_link)]
 Scalar = Annotated[bool | int | str, BeforeValidator(_scalar)]

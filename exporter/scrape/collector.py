@@ -140,7 +140,7 @@ class Collector:
         first, given = self._first(collection, secrets)
         (document, *further), spelt = self._pages(collection, secrets, given, first)
         wallets, notes = self._extractor.wallets(
-            document, self.account.currency, (*spelt, *spellings), answers, None, first, further
+            document, self.account.currency, (*spelt, *spellings), answers, first=first, further=further
         )
         return wallets, (*notes, *self._unmatched(wallets))
 

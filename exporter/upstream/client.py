@@ -24,7 +24,6 @@ from exporter.upstream.trust import NOBODY, tls_context, trusted
 OFTEN_CLOSED_AFTER = 4.0
 """Seconds without a request after which servers begin to close connections that are kept."""
 
-
 _SHARE_OF_DOUBT = 1 / 3
 """How much of a timeout a connection that was kept has to show that the other machine is still there."""
 

@@ -12,6 +12,7 @@ from exporter.model import Failure, Reason
 
 _PIECE = 16 * 1024
 """Bytes that are read at once: as many as a record of TLS has at most."""
+
 _MAX_PIECES = 64
 """Most pieces of TLS's own messages (tickets, new keys) in a row; they could come for ever."""
 

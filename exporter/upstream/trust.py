@@ -49,7 +49,7 @@ def _place(name: str, path: str) -> tuple[str, str, object]:
 
 
 NOBODY = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-"""The settings of a way without TLS: they trust nobody."""
+"""The settings of a route without TLS: they trust nobody."""
 
 
 @lru_cache(maxsize=64)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from urllib.parse import SplitResult, urlsplit
 
-_PORTS = {"https": 443, "http": 80}
+from exporter.upstream.proxies import PORTS, bracketed
 
 
 @dataclass(frozen=True)
@@ -29,14 +29,14 @@ class Unsigned:
     @property
     def port(self) -> int:
         """Return the port, which the scheme of the URL says where the URL does not."""
-        return self.parts.port or _PORTS[self.parts.scheme]
+        return self.parts.port or PORTS[self.parts.scheme]
 
     @property
     def host(self) -> str:
         """Return the host as the header Host has it: with its port where this is not the usual one."""
         parts = self.parts
-        name = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname or ""
-        return name if self.port == _PORTS[parts.scheme] else f"{name}:{self.port}"
+        name = bracketed(parts.hostname or "")
+        return name if self.port == PORTS[parts.scheme] else f"{name}:{self.port}"
 
     @property
     def path(self) -> str:
