@@ -71,7 +71,7 @@ def bug(event: str, error: BaseException) -> None:
 
 
 def logger() -> Any:
-    """Return what writes lines, once `configure` was called."""
+    """Return what writes lines, each in the way that is configured when it is written."""
     import structlog  # noqa: PLC0415 - most commands write no line, and it loads slowly
 
     if _later:

@@ -5,6 +5,7 @@ As the Monitoring Plugins Development Guidelines have it, https://www.monitoring
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from exporter.cli.options import UNKNOWN
 from exporter.cli.report import Row
 from exporter.model import Level
 from exporter.scrape.states import URGENT
@@ -34,7 +35,7 @@ def output(rows: Sequence[Row], status: int) -> str:
 def unknown(message: str) -> str:
     """Return what the plugin prints where nobody could be asked."""
     first, *more = message.splitlines()
-    return "\n".join([_line(3, _plain(first)), *map(_plain, more)])
+    return "\n".join([_line(UNKNOWN, _plain(first)), *map(_plain, more)])
 
 
 def _line(status: int, text: str) -> str:

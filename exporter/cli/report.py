@@ -11,6 +11,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from exporter.cli.options import UNKNOWN
 from exporter.cli.terminal import columns
 from exporter.model import Level, Wallet
 from exporter.scrape import Reading
@@ -21,7 +22,7 @@ from exporter.scrape.thresholds import effective_thresholds, exhausted
 if TYPE_CHECKING:
     from rich.table import Table
 
-FINE, WARNING, CRITICAL, UNKNOWN = 0, 1, 2, 3
+FINE, WARNING, CRITICAL = 0, 1, 2
 
 _CSV = (
     *("account", "provider", "wallet", "currency", "balance", "state"),

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-import structlog
 
 from exporter import __version__, log
 from exporter.cli.options import (
@@ -21,7 +20,7 @@ from exporter.cli.options import (
 )
 from exporter.files import raise_file_limit
 from exporter.web import process
-from exporter.web.application import PATHS, Options
+from exporter.web.application import Application, Options
 from exporter.web.listeners import Address, address, inherited, listening
 from exporter.web.runtime import Runtime
 from exporter.web.web_config import WebConfig
@@ -87,9 +86,10 @@ def command(  # noqa: PLR0913 - one argument a flag
     process.hold_signals()
     raise_file_limit()
     log.configure(log_level, log_format)
-    if not _PATH.fullmatch(web_telemetry_path) or web_telemetry_path in PATHS:
+    taken = Application.ROUTES
+    if not _PATH.fullmatch(web_telemetry_path) or web_telemetry_path in taken:
         raise click.BadParameter(
-            f"{web_telemetry_path!r} must be a plain path such as /metrics, and none of {', '.join(PATHS)}",
+            f"{web_telemetry_path!r} must be a plain path such as /metrics, and none of {', '.join(taken)}",
             param_hint="--web.telemetry-path",
         )
     options = Options(
@@ -108,4 +108,4 @@ def command(  # noqa: PLR0913 - one argument a flag
 
 
 def _log_ready(url: str) -> None:
-    structlog.get_logger().info("listening", url=url, version=__version__)
+    log.logger().info("listening", url=url, version=__version__)

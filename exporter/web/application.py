@@ -5,10 +5,9 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from threading import Lock
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
-import structlog
 from werkzeug.exceptions import BadRequest, Forbidden, HTTPException, NotFound
 from werkzeug.http import parse_options_header
 from werkzeug.routing import Map, Rule
@@ -23,11 +22,6 @@ from exporter.web import pages
 from exporter.web.packing import Packer
 from exporter.web.runtime import Runtime
 from exporter.web.trace import trace
-
-_log = structlog.get_logger()
-
-PATHS = ("/", "/probe", "/sd", "/config", "/api/v1/accounts", "/-/healthy", "/-/ready", "/-/reload")
-"""The paths that are taken, whatever the telemetry path is."""
 
 TIMEOUT_HEADER = "X-Prometheus-Scrape-Timeout-Seconds"
 _LONGEST = 3600.0
@@ -62,17 +56,7 @@ class Application:
         self._packer = Packer()
         # Pages of many accounts are made one after the other: each is large while it is made.
         self._building = Lock()
-        routes: Mapping[str, tuple[Callable[[Request], Response], tuple[str, ...]]] = {
-            options.telemetry_path: (self._metrics, ("GET",)),
-            "/probe": (self._probe, ("GET",)),
-            "/sd": (self._service_discovery, ("GET",)),
-            "/": (self._status, ("GET",)),
-            "/config": (self._config, ("GET",)),
-            "/api/v1/accounts": (self._accounts, ("GET",)),
-            "/-/healthy": (self._alive, ("GET",)),
-            "/-/ready": (self._alive, ("GET",)),
-            "/-/reload": (self._reload, ("POST", "PUT")),
-        }
+        routes = {options.telemetry_path: (Application._metrics, ("GET",)), **self.ROUTES}
         self._routes = Map(
             [Rule(path, endpoint=endpoint, methods=methods) for path, (endpoint, methods) in routes.items()],
             merge_slashes=False,
@@ -84,7 +68,7 @@ class Application:
         request = Request(environ)
         try:
             endpoint, _ = self._routes.bind_to_environ(environ).match()
-            response: Response = endpoint(request)
+            response: Response = endpoint(self, request)
         except HTTPException as error:
             response = _plain(f"{error.description}\n", error.code or 500)
             allowed = dict(error.get_headers()).get("Allow")
@@ -219,6 +203,18 @@ class Application:
         except ConfigurationError as error:
             raise BadRequest(f"the configuration was not reloaded, the old one stays:\n{error}") from None
         return _plain("reloaded\n")
+
+    ROUTES: ClassVar[Mapping[str, tuple[Callable[["Application", Request], Response], tuple[str, ...]]]] = {
+        "/": (_status, ("GET",)),
+        "/probe": (_probe, ("GET",)),
+        "/sd": (_service_discovery, ("GET",)),
+        "/config": (_config, ("GET",)),
+        "/api/v1/accounts": (_accounts, ("GET",)),
+        "/-/healthy": (_alive, ("GET",)),
+        "/-/ready": (_alive, ("GET",)),
+        "/-/reload": (_reload, ("POST", "PUT")),
+    }
+    """The paths that are taken, whatever the telemetry path is, with their methods of HTTP."""
 
 
 def _foreign(request: Request) -> bool:

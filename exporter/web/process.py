@@ -5,8 +5,6 @@ import socket
 from collections.abc import Callable, Sequence
 from threading import Thread, main_thread
 
-import structlog
-
 from exporter import log
 from exporter.schema.problems import ConfigurationError
 from exporter.web.application import Application, Options
@@ -17,7 +15,7 @@ from exporter.web.web_config import WebConfig
 
 _SIGNALS = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
 
-_log = structlog.get_logger()
+_log = log.logger()
 
 
 def hold_signals() -> None:

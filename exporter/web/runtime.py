@@ -6,14 +6,12 @@ from itertools import islice
 from pathlib import Path
 from threading import Lock
 
-import structlog
-
 from exporter import log
 from exporter.config import Config, load
 from exporter.schema.problems import MAX_TOLD, ConfigurationError, Problem, together
 from exporter.scrape import Scraper
 
-_log = structlog.get_logger()
+_log = log.logger()
 
 
 class Runtime:

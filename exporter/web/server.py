@@ -24,7 +24,6 @@ from threading import Barrier, Event
 from typing import Any
 
 import h11
-import structlog
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
@@ -65,7 +64,7 @@ _serving: ContextVar["_Connection"] = ContextVar("_serving")
 _Receive = Callable[[], Awaitable[Mapping[str, Any]]]
 _Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
-_log = structlog.get_logger()
+_log = log.logger()
 
 
 class Server:

@@ -12,7 +12,6 @@ from pathlib import Path
 from threading import Lock
 from typing import Annotated, Any, Literal
 
-import structlog
 from pydantic import BeforeValidator, Field
 from werkzeug.wrappers import Response
 
@@ -29,7 +28,7 @@ from exporter.web.rate_limit import RateLimit, RateLimitSettings
 OPEN_PATHS = ("/-/healthy", "/-/ready")
 """Answered without a user and whatever the rate: a kubelet has none, and they tell nothing."""
 
-_log = structlog.get_logger()
+_log = log.logger()
 
 
 def _empty_if_none(value: Any) -> Any:
