@@ -131,14 +131,14 @@ def call(command: str, environment: Mapping[str, str]) -> Call:
 def _words(command: str, environment: Mapping[str, str]) -> list[str]:
     """Return what follows `curl`, up to the pipe or redirection that may end it."""
     if '^"' in command:
-        raise CurlError('is written for the shell of Windows; copy it "as cURL (bash)"')
+        raise CurlError('curl\'s command line is written for the shell of Windows; copy it "as cURL (bash)"')
     try:
         words = shlex.split(_ESCAPED.sub(_unescaped, _LINE_BREAK.sub(" ", command)))
     except ValueError:
-        raise CurlError("is not a command line: a quotation mark is not closed") from None
+        raise CurlError("the command line cannot be read: a quotation mark is not closed") from None
     words = words[words[:1] == ["$"] :]
     if words[:1] != ["curl"]:
-        raise CurlError("must begin with curl")
+        raise CurlError("the command line must begin with curl")
     end = next((index for index, word in enumerate(words) if word in _ENDS), len(words))
     return [
         _VARIABLE.sub(lambda name: environment.get(name[1] or name[2], name[0]), word)

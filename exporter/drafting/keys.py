@@ -3,7 +3,7 @@
 import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NoReturn
 
 from exporter.drafting.curl import Call, CurlError, Pairs, basic
 from exporter.providers.consistency import RESERVED
@@ -83,7 +83,7 @@ def plan(call: Call, named: Collection[str] = ()) -> Plan:
     return made
 
 
-def _no_key() -> Plan:
+def _no_key() -> NoReturn:
     raise CurlError(
         "no key was found on curl's command line; --key NAME names the header or field that is the key"
     )
@@ -153,7 +153,9 @@ def _pairs(made: Plan, pairs: Pairs, kind: str) -> dict[str, str]:
     rest: dict[str, str] = {}
     for name, value in pairs:
         if name in rest:
-            raise CurlError(f"names {name} twice in the {kind}; a definition names each once")
+            raise CurlError(
+                f"curl's command line has {name} twice in the {kind}; a definition names each once"
+            )
         if made.is_secret(name, value) and not made.auth:
             short = "token" if "token" in name.lower() else "api_key"
             begin, key = _scheme(value) if kind == "header" and name.lower() != "cookie" else ("", value)

@@ -59,8 +59,8 @@ def test_the_usual_flags_are_read(command: str, method: str, parts: dict[str, An
 @pytest.mark.parametrize(
     ("command", "message"),
     [
-        ("wget https://x.example.com", "must begin with curl"),
-        ("curl 'https://x.example.com", "is not a command line: a quotation mark is not closed"),
+        ("wget https://x.example.com", "the command line must begin with curl"),
+        ("curl 'https://x.example.com", "the command line cannot be read: a quotation mark is not closed"),
         ("curl -H 'X-Key: CANARY'", "curl's command line has no URL"),
         ("curl https://x.example.com https://y.example.com/CANARY", "curl's command line has several URLs"),
         ("curl ftp://CANARY.example.com", "curl's URL must begin with https:// and name a host"),
@@ -74,7 +74,10 @@ def test_the_usual_flags_are_read(command: str, method: str, parts: dict[str, An
         ("curl -F a=@CANARY https://x.example.com", "curl's body is in a file; write the body itself"),
         ("curl -b CANARY https://x.example.com", "curl's -b names a file; write the cookies themselves"),
         ("curl --json '{CANARY' https://x.example.com", "curl's body is not JSON"),
-        ('curl ^"https://x.example.com^"', 'is written for the shell of Windows; copy it "as cURL (bash)"'),
+        (
+            'curl ^"https://x.example.com^"',
+            'curl\'s command line is written for the shell of Windows; copy it "as cURL (bash)"',
+        ),
         (
             "curl https://x.example.com -H",
             "curl's command line is not understood: argument -H/--header: expected one argument",
