@@ -1,11 +1,11 @@
 """What `providers` prints: the list of what can be asked, and one provider with what an account of it needs."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from exporter.cli.terminal import columns
 from exporter.providers import Provider
-from exporter.providers.definition import Definition
+from exporter.providers.definition import Category, Definition
 from exporter.schema.durations import text as duration_text
 
 if TYPE_CHECKING:
@@ -14,15 +14,23 @@ if TYPE_CHECKING:
 _FOR_PEOPLE = ("category", "name", "title", "needs", "how sure")
 HEAD = ("category", "name", "title", "needs", "currency", "how sure", "looked up", "source", "exports")
 
+_ALSO: Mapping[str, str] = {"ai": "llm tokens", "proxy": "proxies"}
+"""Other words for a category, as people search for it."""
+
 
 def ordered(providers: Iterable[Provider]) -> list[Provider]:
     """Return providers by category, then by name; those of no category are last."""
     return sorted(providers, key=lambda one: (one.definition.category or "~", one.name))
 
 
+def categories() -> tuple[str, ...]:
+    """Return all categories, in their order."""
+    return get_args(Category)
+
+
 def found(text: str, providers: Iterable[Provider]) -> list[Provider]:
     """Return the providers whose name, title, category, other names or currency hold every word of `text`."""
-    words = text.casefold().split()
+    words = _plain(text).split()
     return [one for one in providers if all(word in _searched(one) for word in words)]
 
 
@@ -32,10 +40,16 @@ def _searched(provider: Provider) -> str:
         provider.name,
         definition.title,
         definition.category or "",
+        _ALSO.get(definition.category or "", ""),
         *definition.aliases,
         currency(provider),
     ]
-    return "\n".join(texts).casefold()
+    return _plain("\n".join(texts))
+
+
+def _plain(text: str) -> str:
+    """Return a text as it is searched: `e-mail` is `email`, and capitals are as good as small letters."""
+    return text.casefold().replace("-", "")
 
 
 def cells(provider: Provider) -> Iterator[str]:
@@ -122,12 +136,19 @@ def _facts(provider: Provider) -> Iterator[str]:
         *(("source", link) for link in definition.sources),
         ("looked up", definition.looked_up),
         ("base_url", definition.base_url),
+        ("request", f"{definition.request.method} {' or '.join(_paths(definition))}"),
         ("login_base_url", definition.login and definition.login.base_url),
         ("exports", ", ".join(exports(definition))),
         ("currency", currency(provider)),
         ("min_interval", definition.min_interval and f"{duration_text(definition.min_interval)} recommended"),
     ]
     yield from (f"  {name:<14} {text}" for name, text in facts if text)
+
+
+def _paths(definition: Definition) -> Iterator[str]:
+    """Yield what is added to the base URL, parameters and keys as `${name}`."""
+    yield definition.request.path
+    yield from (f"{path} with {param}" for param, path in definition.request.path_with.items())
 
 
 def _aligned(descriptions: Mapping[str, str]) -> list[str]:

@@ -44,6 +44,7 @@ def _list(search: str | None) -> None:
     if search is not None and not (listed := catalogue.found(search, listed)):
         _fail(
             f"no built-in provider has {search!r} in its name, title, category, other names or currency; "
+            f"the categories are {', '.join(catalogue.categories())}; "
             "`prepaid-exporter definition new` begins a definition of your own"
         )
     if not sys.stdout.isatty():
@@ -63,7 +64,7 @@ def _known(name: str, config_file: Path) -> Provider:
     own: dict[str, Path] = config.own_definitions(config_file) if config_file.exists() else {}
     if name not in own:
         where = f", nor in the provider_files of {config_file}" if own else ""
-        near = _called(name) or did_you_mean(name, {*providers.names(), *own})
+        near = _called(name) or did_you_mean(name, {*providers.names(), *own}, providers.ALIKE)
         _fail(f"no provider {name!r} is built in{where}{near}")
     return providers.own(own[name])
 

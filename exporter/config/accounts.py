@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from exporter import providers
-from exporter.config.checks import AccountCheck, credential_keys
+from exporter.config.checks import AccountCheck, credential_keys, home
 from exporter.config.indentation import forgotten
 from exporter.config.placeholders import PLACEHOLDER, advice, placeholders
 from exporter.config.secret import Secret
@@ -84,8 +84,8 @@ class Account:
 class Config:
     """The running configuration.
 
-    `missing` says by account which of its secrets could not be read when the configuration was loaded, `doubts` which
-    of them look like a mistake.
+    `missing` says by account which of its secrets could not be read when the configuration was loaded, `doubts` what
+    of an account looks like a mistake and may be right all the same.
     """
 
     file: str
@@ -205,7 +205,7 @@ class _Loader:
             where: Location = ("provider_files", index)
             files = _matches(self.path.parent, pattern)
             if files is None:
-                self._complain(where, f"no file matches {pattern!r}")
+                self._complain(where, f"no file matches {pattern!r}{home(pattern)}")
             for file in files or ():
                 if read.setdefault(file.stem, file) is file:
                     self._load_definition(file, where)
@@ -275,7 +275,7 @@ class _Loader:
             if key not in known and (
                 str(raw.get("provider")) not in self.unusable or did_you_mean(key, known)
             ):
-                self.problems.append(unknown_key(self.source, (*where, key), known))
+                self.problems.append(self._unknown(key, where, known, provider))
         plain = {key: value for key, value in raw.items() if key in AccountSettings.model_fields}
         settings, problems = validate(AccountSettings, plain, self.source, where)
         self.problems += problems
@@ -296,6 +296,14 @@ class _Loader:
         account = _complete(settings, provider, secrets, params, defaults, self.path.parent)
         return replace(account, runway=runway)
 
+    def _unknown(
+        self, key: str, where: Location, known: Collection[str], provider: Provider | None
+    ) -> Problem:
+        if provider and key in provider.definition.params:
+            told = f"is a parameter of this provider; write params: {{{key}: ...}}"
+            return self.source.problem((*where, key), told, at_key=True)
+        return unknown_key(self.source, (*where, key), known)
+
     def _provider(self, name: Any, where: Location) -> Provider | None:
         if not isinstance(name, str) or name in self.unusable:
             return None
@@ -310,7 +318,8 @@ class _Loader:
         if known := providers.alias(name):
             return f'; did you mean "{known}"?'
         return (
-            did_you_mean(name, {*providers.names(), *self.own}) or "; `prepaid-exporter providers` lists them"
+            did_you_mean(name, {*providers.names(), *self.own}, providers.ALIKE)
+            or "; `prepaid-exporter providers` lists them"
         )
 
 

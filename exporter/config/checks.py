@@ -93,7 +93,8 @@ class AccountCheck:
         try:
             doubt = secret.doubt()
         except ValueError as error:
-            self.missing.append(self._problem(key, advice if secret.nameless else str(error)))
+            told = advice if secret.nameless else str(error)
+            self.missing.append(self._problem(key, told + home(value) if FORMS[form] == "file" else told))
         else:
             self._doubt(key, doubt)
         return secret
@@ -149,11 +150,18 @@ class AccountCheck:
         )
 
     def base_url(self, definition: Definition, raw: Mapping[str, Any]) -> None:
-        """Demand a base URL where every installation of the provider has its own."""
+        """Demand a base URL where every installation of the provider has its own; doubt one that is the endpoint's."""
         if definition.needs_base_url and raw.get("base_url") is None:
             self._complain(
                 (),
                 f"{definition.title} has no host that is right for all; add yours, as base_url: https://...",
+            )
+        url = str(raw.get("base_url") or "").rstrip("/")
+        request = definition.request
+        paths = {path.rstrip("/") for path in (request.path, *request.path_with.values())} - {""}
+        for path in sorted(path for path in paths if "$" not in path and url.endswith(path)):
+            self._doubt(
+                "base_url", f"ends with {path}, which every request has after it anyway; leave it out"
             )
 
     def currency(self, definition: Definition, raw: Mapping[str, Any]) -> None:
@@ -234,7 +242,12 @@ class AccountCheck:
             except ssl.SSLError:
                 self._complain("ca_file", f"the file {path} does not hold PEM certificates")
             except OSError as error:
-                self._complain("ca_file", f"the file {path} cannot be read: {error.strerror}")
+                self._complain("ca_file", f"the file {path} cannot be read: {error.strerror}{home(ca_file)}")
+
+
+def home(name: str) -> str:
+    """Return what to add to the problem of a file that is not there, where its name begins as in a shell."""
+    return "; ~ is not replaced here, write the whole path" if name.startswith("~") else ""
 
 
 def _looks_like_a_file(folder: Path, value: str) -> bool:

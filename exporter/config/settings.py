@@ -9,7 +9,18 @@ from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, 
 
 from exporter.model import Level
 from exporter.schema.durations import Duration
-from exporter.schema.fields import LabelText, Link, Strict, Unit, Url, host_url, label, printable
+from exporter.schema.fields import (
+    LabelText,
+    Link,
+    Strict,
+    Unit,
+    Url,
+    host_url,
+    label,
+    list_such_as,
+    printable,
+    such_as,
+)
 
 _LONGEST = 86400.0
 
@@ -27,6 +38,26 @@ def _positive(value: float) -> float:
 def _number(value: Any) -> Any:
     if isinstance(value, bool):
         raise ValueError("must be a number")  # noqa: TRY004 - the schema library wants ValueError
+    return value
+
+
+def _levels(value: Any) -> Any:
+    """Refuse `{critical: 1,000}`, which YAML reads as a level and a key of its own without a value."""
+    if isinstance(value, dict) and any(
+        amount is None and str(key)[:1].isdigit() for key, amount in value.items()
+    ):
+        raise ValueError(
+            "has a comma in a number, which begins the next key; write 1000 for 1,000 and 12.5 for 12,5"
+        )
+    return value
+
+
+def _by_wallet(value: Any) -> Any:
+    """Refuse levels in the place of wallets."""
+    if isinstance(value, dict) and any(
+        key in list(Level) and not isinstance(inner, dict) for key, inner in value.items()
+    ):
+        raise ValueError("needs a wallet or currency around the levels, such as {EUR: {critical: 25}}")
     return value
 
 
@@ -58,13 +89,17 @@ def _proxy(value: str) -> str:
 
 AccountName = Annotated[str, StringConstraints(max_length=128), AfterValidator(label)]
 Amount = Annotated[Decimal, BeforeValidator(_number), AfterValidator(_representable)]
-ThresholdsSetting = dict[Level, Amount]
+ThresholdsSetting = Annotated[
+    dict[Level, Amount], BeforeValidator(_levels), such_as("warning: 100, critical: 25")
+]
 Currency = Annotated[Unit, BeforeValidator(_upper)]
 Timeout = Annotated[Duration, AfterValidator(_positive)]
 Boolean = Annotated[bool, Field(strict=True)]
 FileName = Annotated[str, StringConstraints(min_length=1)]
 Proxy = Annotated[str, AfterValidator(_proxy)]
-RunwaySetting = dict[Literal["warning", "critical"], Duration]
+RunwaySetting = Annotated[
+    dict[Literal["warning", "critical"], Duration], such_as("warning: 3d, critical: 1d")
+]
 Param = Annotated[
     Any, AfterValidator(_param), WithJsonSchema({"type": ["string", "number", "boolean", "null"]})
 ]
@@ -103,17 +138,19 @@ class AccountSettings(Strict):
 
     name: AccountName = Field(description="name of the account: label `account` of its series")
     provider: str = Field(description="built-in provider, or the name of a file of `provider_files`")
-    params: dict[str, Param] = Field(default={}, description="values that the provider's definition declares")
+    params: Annotated[dict[str, Param], such_as("NAME: ...")] = Field(
+        default={}, description="values that the provider's definition declares"
+    )
     currency: Currency | None = Field(
         default=None, description="currency of the wallet, where the provider's answer does not say which"
     )
     thresholds: ThresholdsSetting = Field(
         default={}, description="low-balance thresholds of every wallet, by level: info, warning, critical"
     )
-    wallet_thresholds: dict[LabelText, ThresholdsSetting] = Field(
-        default={}, description="thresholds of one wallet id or one currency, in place of `thresholds`"
-    )
-    ignore_wallets: list[LabelText] = Field(
+    wallet_thresholds: Annotated[
+        dict[LabelText, ThresholdsSetting], BeforeValidator(_by_wallet), such_as("EUR: {critical: 25}")
+    ] = Field(default={}, description="thresholds of one wallet id or one currency, in place of `thresholds`")
+    ignore_wallets: Annotated[list[LabelText], list_such_as("USD")] = Field(
         default=[], description="wallet ids and currencies that are left out: no samples, no state"
     )
     runway: RunwaySetting = Field(default={}, description="by level, in place of `defaults.runway`")
@@ -140,7 +177,7 @@ class FileSettings(Strict):
     """The operator's file."""
 
     defaults: DefaultSettings = Field(default=DefaultSettings(), description="what holds for every account")
-    provider_files: list[str] = Field(
+    provider_files: Annotated[list[str], list_such_as("providers/*.yml")] = Field(
         default=[], description="own definitions; patterns relative to this file"
     )
     accounts: list[AccountSettings] = Field(description="the accounts to ask; names must differ")

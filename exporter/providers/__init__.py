@@ -10,6 +10,9 @@ from exporter.schema.problems import ConfigurationError, Problem
 from exporter.schema.validation import validate, written
 from exporter.schema.yaml_document import read
 
+ALIKE = 0.8
+"""How close a name must be to be taken for a misspelt provider: `claude` is no slip for `cloudflare`."""
+
 _FOLDER = Path(__file__).parent
 
 

@@ -159,14 +159,25 @@ _TEXTS: list[dict[str, Any]] = [{"type": "string"}, {"type": "array", "items": {
 
 
 def such_as(example: str) -> BeforeValidator:
-    """Show what a mapping looks like to who wrote a bare text in its place; the text may be a secret."""
+    """Show what a mapping looks like to who wrote something else in its place, which may be a secret."""
 
     def mapping(value: Any) -> Any:
-        if isinstance(value, str):
+        if isinstance(value, str | int | Decimal | list):
             raise ValueError(f"must be a mapping of keys to values, such as {{{example}}}")  # noqa: TRY004 - as above
         return value
 
     return BeforeValidator(mapping)
+
+
+def list_such_as(example: str) -> BeforeValidator:
+    """Show what a list looks like to who wrote its only entry alone."""
+
+    def entries(value: Any) -> Any:
+        if isinstance(value, str):
+            raise ValueError(f"must be a list, such as [{example}]")  # noqa: TRY004 - as above
+        return value
+
+    return BeforeValidator(entries)
 
 
 def _as_list(value: Any) -> Any:

@@ -47,10 +47,13 @@ _FILLED: Mapping[str, str] = {
 }
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Return `; did you mean "..."?` where a known word is close, else an empty text."""
+def did_you_mean(word: str, known: Iterable[str], alike: float = 0.6) -> str:
+    """Return `; did you mean "..."?` where a known word is close, else an empty text.
+
+    `alike` says how close, up to 1: names of many companies need more than a few keys do.
+    """
     spelt = {name.lower(): name for name in known}
-    close = difflib.get_close_matches(word.lower(), list(spelt), n=1, cutoff=0.6)
+    close = difflib.get_close_matches(word.lower(), list(spelt), n=1, cutoff=alike)
     return f'; did you mean "{spelt[close[0]]}"?' if close else ""
 
 

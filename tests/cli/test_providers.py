@@ -42,6 +42,9 @@ def test_every_provider_is_listed_with_all_that_the_catalogue_says_of_it(invoke:
         ("gateway360", "smspubli"),
         ("mall credits", "apimall"),
         ("billing", "flexprice"),
+        ("e-mail data", "hunter"),
+        ("LLM tokens", "deepseek"),
+        ("proxies", "oxylabs"),
         ("unobtainium", None),
     ],
 )
@@ -50,6 +53,7 @@ def test_a_search_looks_at_names_categories_and_currencies(invoke: Any, text: st
     if name is None:
         assert (result.status, result.out) == (1, "")
         assert result.err.startswith("no built-in provider has 'unobtainium' in its name")
+        assert "the categories are ai, billing, captcha, " in result.err
         assert "`prepaid-exporter definition new`" in result.err
     else:
         assert name in listed(result.out)
@@ -66,10 +70,24 @@ def test_another_name_leads_to_the_provider(invoke: Any, alias: str, tmp_path: A
 
 
 @pytest.mark.parametrize(
+    ("name", "request_line"),
+    [
+        ("apimall", "GET /account/balances"),
+        ("smspubli", "POST /account/get-balance or /subaccount/get-balance with user_name"),
+        ("twilio", "GET /Accounts/${account_sid}/Balance.json"),
+    ],
+)
+def test_one_is_shown_with_what_comes_after_its_base_url(invoke: Any, name: str, request_line: str) -> None:
+    assert f"\n  request        {request_line}\n" in invoke("providers", name).out
+
+
+@pytest.mark.parametrize(
     ("name", "near"),
     [
         ("Akamai Cloud", '; did you mean "linode"?'),
         ("zuora", ""),
+        ("openai", ""),
+        ("plvio", '; did you mean "plivo"?'),
         ("smspuli", '; did you mean "smspubli"?'),
         ("kimi ai", '; did you mean "moonshot"?'),
         ("sms", '; did you mean "smsc"?'),

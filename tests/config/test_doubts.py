@@ -77,3 +77,18 @@ def test_a_mistake_is_named_wherever_the_key_is(
 def test_a_usual_key_is_in_no_doubt(value: str, loaded: Loaded) -> None:
     config = loaded(f"accounts:\n  - {{name: a, provider: apimall, api_key: {json.dumps(value)}}}\n")
     assert config.doubts == {}
+
+
+@pytest.mark.parametrize(
+    ("url", "doubted"),
+    [
+        ("https://gateway.example.com/account/balances", True),
+        ("https://gateway.example.com/account/balances/", True),
+        ("https://gateway.example.com/account", False),
+        ("https://gateway.example.com/api/v1", False),
+    ],
+)
+def test_a_base_url_that_is_the_endpoint_is_doubted(url: str, doubted: bool, loaded: Loaded) -> None:
+    config = loaded(f"accounts:\n  - {{name: a, provider: apimall, api_key: k, base_url: {url}}}\n")
+    told = "ends with /account/balances, which every request has after it anyway; leave it out"
+    assert [one.message for one in config.doubts.get("a", ())] == ([told] if doubted else [])
