@@ -90,8 +90,12 @@ def main(speed: float, exporter_port: int, prometheus_port: int, alertmanager_po
         clock.go(speed)
         _watch(folder, server)
         click.echo(f"  {exporter:<32} the exporter's status page, on simulated providers")
-        click.echo(f"  {server:<32} Prometheus, with a week of history; for Grafana a data source")
-        click.echo(f"  {manager:<32} Alertmanager; its messages are printed here")
+        click.echo(
+            f"  {server:<32} Prometheus, with a week of history: look at Alerts; for Grafana a data source"
+        )
+        click.echo(
+            f"  {manager:<32} Alertmanager; its messages are printed here (Debian's has no page of its own)"
+        )
         click.echo("Import grafana/dashboards into a Grafana to look at it.")
         click.echo("A wallet is empty, and a key is refused: a page comes in two minutes, a ticket in six.")
         click.echo("Stop with Ctrl-C.")
