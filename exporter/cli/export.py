@@ -9,7 +9,15 @@ import click
 import exporter
 from exporter.cli.options import option, printing
 
-_PARTS = ("grafana/rules", "grafana/dashboards", "grafana/alertmanager", "grafana/prometheus", "systemd")
+_PARTS = (
+    "grafana/rules",
+    "grafana/dashboards",
+    "grafana/provisioning/dashboards",
+    "grafana/provisioning/datasources",
+    "grafana/alertmanager",
+    "grafana/prometheus",
+    "systemd",
+)
 
 
 @click.command("export")

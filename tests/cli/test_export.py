@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+import exporter
+
 
 def test_everything_is_written_and_written_again(run: Any, tmp_path: Path) -> None:
     first = run("export", "out")
@@ -10,6 +12,11 @@ def test_everything_is_written_and_written_again(run: Any, tmp_path: Path) -> No
     written = sorted(str(file.relative_to(tmp_path)) for file in tmp_path.rglob("*") if file.is_file())
     assert sorted(first.out.splitlines()) == written
     assert "out/grafana/rules/alerts.yml" in written
+    # Every folder that the installation page names has all its files.
+    root = Path(exporter.__file__).parent.parent
+    beside = (root / "grafana/provisioning", root / "grafana/dashboards", root / "systemd")
+    wanted = {f"out/{file.relative_to(root)}" for folder in beside for file in folder.rglob("[!.]*.*")}
+    assert wanted <= set(written)
     assert run("export", "out") == first
 
 

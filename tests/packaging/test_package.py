@@ -61,7 +61,14 @@ def test_the_wheel_has_the_whole_program_and_nothing_else(root: Path, wheel: Pat
     assert "exporter/py.typed" in files
     shipped = {name for name in names if name.startswith("exporter/shipped/")}
     assert {name for name in names if ".dist-info/" not in name} - shipped == files
-    beside = {file.name for file in (*root.glob("grafana/*/*.yml"), *root.glob("systemd/*"))}
+    beside = {
+        file.name
+        for file in (
+            *root.glob("grafana/*/*.yml"),
+            *root.glob("systemd/*"),
+            *root.glob("grafana/provisioning/*/*"),
+        )
+    }
     assert {Path(name).name for name in shipped} >= beside
     assert any(name.endswith(".dist-info/licenses/LICENSE") for name in names)
 
