@@ -7,7 +7,6 @@ import signal
 import socket
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -18,7 +17,7 @@ from hypothesis import HealthCheck, settings
 from scripts import go_tools
 from tests import packages
 from tests.packages import ROOT
-from tests.programs import PATIENCE, unmeasured, until
+from tests.programs import unmeasured, until
 
 # What a desk may say to the program there is not meant for the one under test.
 for name in [name for name in os.environ if name.startswith("PREPAID_EXPORTER_")]:
@@ -185,24 +184,18 @@ def each_age(
 def listening_port() -> Callable[[int], int]:
     """Find the port of IPv4 that a process takes, for one that was left to choose and does not say."""
 
-    def find(process: int) -> int:
-        end = time.monotonic() + PATIENCE
-        while time.monotonic() < end:
-            own = set()
-            for link in Path(f"/proc/{process}/fd").iterdir():
-                with suppress(FileNotFoundError):  # closed meanwhile
-                    own.add(link.readlink().name)
-            table = Path(f"/proc/{process}/net/tcp")
-            if not table.exists():
-                pytest.fail(f"process {process} has ended")
-            for line in table.read_text().splitlines()[1:]:
-                columns = line.split()
-                if columns[3] == "0A" and f"socket:[{columns[9]}]" in own:
-                    return int(columns[1].rpartition(":")[2], 16)
-            time.sleep(0.05)
-        return pytest.fail(f"process {process} does not listen")
+    def port(process: int) -> int:
+        own = set()
+        for link in Path(f"/proc/{process}/fd").iterdir():
+            with suppress(FileNotFoundError):  # closed meanwhile
+                own.add(link.readlink().name)
+        for line in Path(f"/proc/{process}/net/tcp").read_text().splitlines()[1:]:
+            columns = line.split()
+            if columns[3] == "0A" and f"socket:[{columns[9]}]" in own:
+                return int(columns[1].rpartition(":")[2], 16)
+        return 0
 
-    return find
+    return lambda process: until(lambda: port(process), f"port of the process {process}", pause=0.05)
 
 
 @pytest.fixture
@@ -214,10 +207,6 @@ def closed_port() -> Iterator[int]:
 
 
 @pytest.fixture(scope="session")
-def eventually() -> Callable[[Callable[[], bool]], None]:
+def eventually() -> Callable[..., object]:
     """Try until something is true, and fail when it does not become so."""
-
-    def wait(true: Callable[[], bool]) -> None:
-        until(true)
-
-    return wait
+    return until

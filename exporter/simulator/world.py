@@ -52,7 +52,7 @@ class Wallet:
 
     @property
     def booked(self) -> Decimal:
-        """The balance before pending usage and unpaid invoices are taken off."""
+        """Return the balance before pending usage and unpaid invoices are taken off."""
         return self.balance + (self.pending or ZERO) + self.unpaid
 
     def pass_minute(self, minute: int, chance: float) -> None:
@@ -142,7 +142,7 @@ class WalletHandle:
 
     @property
     def balance(self) -> Decimal:
-        """What can be spent now, in the wallet's currency; setting it leaves pending usage as it is."""
+        """Return what can be spent now, in the wallet's currency; setting it leaves pending usage as it is."""
         with self._world.present():
             return self._wallet.balance
 
@@ -158,7 +158,7 @@ class WalletHandle:
 
     @property
     def burn_per_hour(self) -> Decimal:
-        """What is spent in an average simulated hour; it matters only when the speed is above 0."""
+        """Return what is spent in an average simulated hour; it matters only when the speed is above 0."""
         with self._world.present():
             return self._wallet.burn_per_hour
 
@@ -169,7 +169,7 @@ class WalletHandle:
 
     @property
     def recharge(self) -> Recharge | None:
-        """The provider's own recharge rule as its answers show it; None where it has none."""
+        """Return the provider's own recharge rule as its answers show it; None where it has none."""
         with self._world.present():
             return self._wallet.recharge
 

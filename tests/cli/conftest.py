@@ -7,7 +7,6 @@ import re
 import select
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
@@ -21,9 +20,7 @@ from click.testing import CliRunner
 
 from exporter.cli import main
 from exporter.simulator import Simulator
-from tests.programs import MEASURED, PATIENCE
-
-PROGRAM = Path(sys.executable).with_name("prepaid-exporter")
+from tests.programs import EXPORTER, MEASURED, PATIENCE
 
 
 @dataclass(frozen=True)
@@ -55,7 +52,7 @@ def run(tmp_path: Path) -> Run:
 
     def finished(*arguments: object, env: Mapping[str, str] | None = None) -> Result:
         done = subprocess.run(
-            [PROGRAM, *map(str, arguments)],
+            [EXPORTER, *map(str, arguments)],
             cwd=tmp_path,
             env=environment(env),
             capture_output=True,
@@ -177,7 +174,7 @@ def begin(tmp_path: Path) -> Iterator[Begin]:
         def started(*arguments: object, env: Mapping[str, str] | None = None) -> Running:
             process = stack.enter_context(
                 subprocess.Popen(
-                    [PROGRAM, *map(str, arguments)],
+                    [EXPORTER, *map(str, arguments)],
                     cwd=tmp_path,
                     env=environment(env) | MEASURED,
                     stdout=subprocess.PIPE,
@@ -204,7 +201,7 @@ def on_a_terminal(tmp_path: Path) -> Callable[..., tuple[int, str]]:
             stack.callback(os.close, parent)
             process = stack.enter_context(
                 subprocess.Popen(
-                    [PROGRAM, *arguments], cwd=tmp_path, env=env, stdin=child, stdout=child, stderr=child
+                    [EXPORTER, *arguments], cwd=tmp_path, env=env, stdin=child, stdout=child, stderr=child
                 )
             )
             stack.callback(process.kill)

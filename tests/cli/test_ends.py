@@ -15,14 +15,13 @@ from exporter.files import raise_file_limit
 from exporter.schema.problems import ConfigurationError
 from exporter.web import runtime
 from exporter.web.runtime import Runtime
-from tests.programs import PATIENCE
+from tests.programs import EXPORTER, PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 pytestmark = pytest.mark.slow
 
-PROGRAM = Path(sys.executable).with_name("prepaid-exporter")
 BROKEN = """\
 import os, signal, sys, threading
 import exporter.{module}
@@ -166,7 +165,7 @@ def test_output_that_cannot_be_written_is_told_in_one_line(
     arguments: list[str], status: int, where: str, cause: str, tmp_path: Path, clean: Mapping[str, str]
 ) -> None:
     done = subprocess.run(
-        ["sh", "-c", f'"$0" "$@" {where}', PROGRAM, *arguments],
+        ["sh", "-c", f'"$0" "$@" {where}', EXPORTER, *arguments],
         cwd=tmp_path,
         env=clean,
         capture_output=True,
@@ -181,7 +180,7 @@ def test_output_that_cannot_be_written_is_told_in_one_line(
 def test_errors_that_cannot_be_written_change_no_status(tmp_path: Path, clean: Mapping[str, str]) -> None:
     for where in ("2>&-", "2>/dev/full"):
         done = subprocess.run(
-            ["sh", "-c", f'"$0" check mall {where}', PROGRAM],
+            ["sh", "-c", f'"$0" check mall {where}', EXPORTER],
             cwd=tmp_path,
             env=clean,
             capture_output=True,

@@ -8,17 +8,16 @@ import socket
 import subprocess
 import sys
 from contextlib import ExitStack
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.programs import PATIENCE
+from tests.programs import EXPORTER, PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
 
-PROGRAM = str(Path(sys.executable).with_name("prepaid-exporter"))
 ONE = "accounts: [{name: a, provider: apimall, api_key: k}]"
 LISTENING = r"msg=listening url=(\S+)"
 
@@ -97,7 +96,7 @@ def activated(tmp_path: Path, clean: Mapping[str, str]) -> Iterator[Callable[...
 
         def started(one: socket.socket, other: socket.socket) -> subprocess.Popen[str]:
             files = (one.fileno(), other.fileno())
-            command = [sys.executable, "-c", HANDED_OVER, *map(str, files), PROGRAM]
+            command = [sys.executable, "-c", HANDED_OVER, *map(str, files), str(EXPORTER)]
             process = stack.enter_context(
                 subprocess.Popen(
                     [*command, "serve", "--web.systemd-socket"],

@@ -5,7 +5,6 @@ import io
 import json
 import re
 import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,9 +12,8 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.programs import PATIENCE
+from tests.programs import EXPORTER, PATIENCE
 
-PROGRAM = Path(sys.executable).with_name("prepaid-exporter")
 FINE = ["outreach", "sms", "sms-branch", "acme", "mall"]
 
 
@@ -308,7 +306,7 @@ def test_markup_in_a_name_is_only_text(invoke: Any, prepaid: Path, simulator: An
 
 def test_a_reader_that_goes_away_is_no_traceback(prepaid: Path, clean: Mapping[str, str]) -> None:
     done = subprocess.run(
-        ["bash", "-c", f"set -o pipefail; {PROGRAM} check --output json | head -c1"],
+        ["bash", "-c", f"set -o pipefail; {EXPORTER} check --output json | head -c1"],
         cwd=prepaid.parent,
         env=clean,
         capture_output=True,
@@ -447,7 +445,7 @@ def test_a_configuration_without_an_account_says_that_nothing_is_asked(
 
 
 def test_a_shell_s_substitution_is_refused_with_what_to_do(tmp_path: Path) -> None:
-    command = f"{PROGRAM} validate --config.file <(echo 'accounts: []')"
+    command = f"{EXPORTER} validate --config.file <(echo 'accounts: []')"
     done = subprocess.run(["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "it is a pipe or a device; it must be a regular file" in done.stderr

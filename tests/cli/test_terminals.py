@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from tests.programs import EXPORTER
+
 pytestmark = pytest.mark.slow
 
 ACCOUNT = "Grüße €"
@@ -32,8 +34,7 @@ def named(prepaid: Path) -> Path:
 
 
 def printed(folder: Path, env: Mapping[str, str], *arguments: str) -> tuple[int, bytes, bytes]:
-    program = Path(sys.executable).with_name("prepaid-exporter")
-    done = subprocess.run([program, *arguments], cwd=folder, env=env, capture_output=True, check=False)
+    done = subprocess.run([EXPORTER, *arguments], cwd=folder, env=env, capture_output=True, check=False)
     assert b"Traceback" not in done.stderr
     return done.returncode, done.stdout, done.stderr
 

@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ import pytest
 
 from exporter.schema.problems import ConfigurationError
 from exporter.schema.yaml_document import read
-from tests.programs import PATIENCE
+from tests.programs import EXPORTER, PATIENCE
 
 FOLDER = Path(__file__).parent
 GOOD = sorted((FOLDER / "good").glob("*.yml"))
@@ -64,9 +63,8 @@ def validator(kept: dict[str, Any]) -> jsonschema.Draft202012Validator:
 
 
 def test_the_kept_schema_is_the_one_that_the_program_prints(root: Path) -> None:
-    program = Path(sys.executable).with_name("prepaid-exporter")
     printed = subprocess.run(
-        [program, "validate", "--schema"], capture_output=True, text=True, check=True, timeout=PATIENCE
+        [EXPORTER, "validate", "--schema"], capture_output=True, text=True, check=True, timeout=PATIENCE
     ).stdout
     assert (root / "docs" / "prepaid.schema.json").read_text(encoding="utf-8") == printed, "run `make docs`"
 

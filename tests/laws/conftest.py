@@ -33,6 +33,7 @@ from exporter.scrape.collector import Collector
 from exporter.upstream.answer import Answer as Received
 from exporter.upstream.client import Client, Sender
 from exporter.upstream.request import Prepared
+from tests.desk import AUTHORITIES
 from tests.exchanges import VARIABLES, Parts, Seen, came, declared
 
 UNHURRIED = {"timeout": "5m"}
@@ -360,7 +361,7 @@ def _as_recorded() -> Iterator[None]:
     """Make what requests are like depend on no day and no desk, as long as a file of laws is looked at."""
     with pytest.MonkeyPatch.context() as patched:
         # No law is about authorities, which each collection would look at.
-        for name in ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE"):
+        for name in AUTHORITIES:
             patched.delenv(name, raising=False)
         # A request is known by its dates too, and the recorded ones are of one day.
         patched.setattr("exporter.upstream.request.built_in", lambda: VARIABLES)

@@ -1,13 +1,12 @@
 """The program as its command line, for the tests of what is shipped around it."""
 
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.programs import PATIENCE
+from tests.programs import EXPORTER, PATIENCE
 
 
 @pytest.fixture
@@ -15,7 +14,7 @@ def program(root: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Run the program of the checkout with the given arguments."""
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        command: list[str | Path] = [Path(sys.executable).parent / "prepaid-exporter", *arguments]
+        command: list[str | Path] = [EXPORTER, *arguments]
         return subprocess.run(
             command, cwd=root, capture_output=True, text=True, check=False, timeout=PATIENCE
         )

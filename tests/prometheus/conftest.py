@@ -148,11 +148,6 @@ def server(
 
 
 @pytest.fixture
-def eventually() -> Callable[[Callable[[], bool], str], object]:
-    return until
-
-
-@pytest.fixture
 def agree() -> Callable[[Callable[[], object], object], None]:
     return agreed
 
