@@ -80,12 +80,12 @@ class Block:
 
     @property
     def typed(self) -> bool:
-        """Whether it holds commands for a shell."""
+        """Return whether it holds commands for a shell."""
         return self.language in {"sh", "console"}
 
     @property
     def user(self) -> str:
-        """Who types it."""
+        """Return who types it."""
         return "root" if re.search(r"\bas root\b", self.before, re.IGNORECASE) else USER
 
     def passed_over(self) -> str:
@@ -273,7 +273,7 @@ def checkout(target: Path) -> None:
 
 @contextmanager
 def newcomer(simulator: Simulator) -> Iterator[Path]:
-    """Give the root folder of a fresh system with a user and a checkout of theirs."""
+    """Yield the root folder of a fresh system with a user and a checkout of theirs."""
     with tempfile.TemporaryDirectory() as folder:
         system = Path(folder, "root")
         run("cp", "--archive", bare(), system)
