@@ -176,7 +176,7 @@ def _beside() -> table.Panel:
     )
     lost = queries.of_wallet("prepaid_wallet_field_missing")
     missing = f"sum by ({queries.WALLET}) ({queries.by_wallet(lost, 'field')})"
-    yes_no = {"mappings": [m.to_json() for m in panels.values({1: ("Yes", "orange"), 0: ("No", "text")})]}
+    yes_no = {"mappings": tables.words({1: ("Yes", "orange"), 0: ("No", "text")})}
     columns: list[tables.Column] = [
         *_LABELS,
         tables.Label("Name", "wallet_name"),
@@ -198,7 +198,7 @@ def _recharge() -> table.Panel:
         "How each wallet is refilled, and when its plan renews or its credit expires.",
         "Nothing is said now of recharges, plans or expiry.",
     )
-    on_off = {"mappings": [m.to_json() for m in panels.values({1: ("On", "green"), 0: ("Off", "text")})]}
+    on_off = {"mappings": tables.words({1: ("On", "green"), 0: ("Off", "text")})}
     columns: list[tables.Column] = [
         *_LABELS,
         _value("Auto-recharge", "enabled", "prepaid_auto_recharge_enabled", on_off),

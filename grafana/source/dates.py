@@ -37,8 +37,7 @@ _COLOURED = {
             },
         }
     ],
-    "color": {"mode": "fixed", "fixedColor": "text"},
-    "custom.cellOptions": {"type": "color-text"},
+    **tables.COLOURED,
 }
 
 

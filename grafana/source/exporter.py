@@ -64,7 +64,7 @@ def _exporters() -> table.Panel:
     answers = f"1 - {_by_instance('instance:prepaid_exporter:down')}"
     columns: list[tables.Column] = [
         tables.Label("Instance", "instance", {"custom.minWidth": 140}),
-        Value("Answers", "answers", answers, settings=yes_no | _COLOURED),
+        Value("Answers", "answers", answers, settings=yes_no | tables.COLOURED),
         *tables.PLACE_LABELS,
         tables.Label("Version", "version"),
         Value("", "build", _by_instance("prepaid_exporter_build_info", "version")),
@@ -73,7 +73,7 @@ def _exporters() -> table.Panel:
             "Last reload worked",
             "reload",
             _by_instance("prepaid_exporter_config_last_reload_successful"),
-            settings=yes_no | _COLOURED,
+            settings=yes_no | tables.COLOURED,
         ),
         Value(
             "Configuration from",
@@ -83,12 +83,6 @@ def _exporters() -> table.Panel:
         ),
     ]
     return tables.rows(text, panels.FULL, 6, columns, "Answers", "instance")
-
-
-_COLOURED = {
-    "color": {"mode": "fixed", "fixedColor": "text"},
-    "custom.cellOptions": {"type": "color-text"},
-}
 
 
 def _scrapes() -> timeseries.Panel:

@@ -113,8 +113,7 @@ _SIGNED = {
     "mappings": [
         {"type": "range", "options": {"from": 0.5, "to": None, "result": {"color": "orange"}}},
     ],
-    "color": {"mode": "fixed", "fixedColor": "text"},
-    "custom.cellOptions": {"type": "color-text"},
+    **tables.COLOURED,
     "decimals": 0,
 }
 

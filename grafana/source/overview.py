@@ -110,8 +110,7 @@ def _act(width: int, height: int) -> table.Panel:
 
 _EMPTY_AT = {
     "mappings": tables.words({0: ("Empty", "red")}),
-    "color": {"mode": "fixed", "fixedColor": "text"},
-    "custom.cellOptions": {"type": "color-text"},
+    **tables.COLOURED,
     "custom.width": 134,
 }
 

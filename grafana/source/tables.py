@@ -72,11 +72,13 @@ WALLET_LABELS = (
     Label("Currency", "currency", {"custom.width": 104}),
 )
 
-LEVEL_CELL = {
-    "mappings": words({lv.number: (lv.title, lv.colour) for lv in LEVELS}),
+COLOURED = {
     "color": {"mode": "fixed", "fixedColor": "text"},
     "custom.cellOptions": {"type": "color-text"},
 }
+"""A cell whose text has the colour that it is mapped to, the usual one where it is not."""
+
+LEVEL_CELL = {"mappings": words({lv.number: (lv.title, lv.colour) for lv in LEVELS}), **COLOURED}
 
 
 def rows(text: Text, width: int, height: int, columns: Sequence[Column], *worst: str) -> table.Panel:
