@@ -41,7 +41,10 @@ _BESIDE: tuple[tuple[str, list[dict[str, str]]], ...] = (
     (r".*:(ignored|vanished|lost|down|postpaid)|account:prepaid_account_failure:.*", []),
     (r"wallet:prepaid_(wallet_status|alert_state|balance_cached|credit_limit|expiry|quota).*", []),
     (r"account:prepaid_account_up:(said|said30m|known)", [{"instance": "exporter"}]),
-    (r"account:.*runway_threshold.*|wallet:prepaid_runway:share|wallet:prepaid_balance_threshold:last", _LEVELS),
+    (
+        r"account:.*runway_threshold.*|wallet:prepaid_runway:share|wallet:prepaid_balance_threshold:last",
+        _LEVELS,
+    ),
     (r"wallet:prepaid_wallet:(given|read|read30m)", _FIELDS),
     (
         r"wallet:prepaid_alert:condition",
@@ -121,15 +124,15 @@ def looked_back(groups: list[dict[str, Any]]) -> Iterator[tuple[str, float, floa
     """Return which series the rules read, and how many seconds ago these windows begin and end."""
 
     def walk(node: Any, begin: float, end: float) -> Iterator[tuple[str, float, float]]:
-        if isinstance(node, (promql_parser.VectorSelector, promql_parser.MatrixSelector)):
-            selector = node if isinstance(node, promql_parser.VectorSelector) else node.vector_selector
-            width = 0.0 if selector is node else node.range.total_seconds()
-            ago = selector.offset.total_seconds() if selector.offset else 0.0
-            yield selector.name or "", begin + width + ago, end + ago
+        if isinstance(node, promql_parser.MatrixSelector):
+            yield from walk(node.vector_selector, begin + node.range.total_seconds(), end)
             return
-        if isinstance(node, promql_parser.SubqueryExpr):
-            ago = node.offset.total_seconds() if node.offset else 0.0
-            begin, end = begin + node.range.total_seconds() + ago, end + ago
+        if isinstance(node, promql_parser.SubqueryExpr) and node.range:
+            begin += node.range.total_seconds()
+        ago = getattr(node, "offset", None)
+        begin, end = (each + (ago.total_seconds() if ago else 0) for each in (begin, end))
+        if isinstance(node, promql_parser.VectorSelector):
+            yield node.name or "", begin, end
         inner = [getattr(node, name, None) for name in ("expr", "lhs", "rhs")]
         for child in [*inner, *getattr(node, "args", [])]:
             if child is not None:
@@ -145,7 +148,9 @@ Moments = list[int]
 
 def past(count: int, groups: list[dict[str, Any]], now: float) -> Iterator[tuple[Labels, Moments]]:
     """Return each series that the rules read of the past, with its times."""
-    every = {rule["record"]: _seconds(group) for group in groups for rule in group["rules"] if "record" in rule}
+    every = {
+        rule["record"]: _seconds(group) for group in groups for rule in group["rules"] if "record" in rule
+    }
     wanted: dict[str, set[int]] = {}
     for name, begin, end in looked_back(groups):
         if step := every.get(name, 0 if name.startswith("ALERTS") else _MINUTE):
@@ -156,7 +161,9 @@ def past(count: int, groups: list[dict[str, Any]], now: float) -> Iterator[tuple
     for name in sorted(wanted.keys() & every.keys()):
         step = every[name]
         moments = [step * number for number in sorted(wanted[name])]
-        more = next((labels for pattern, labels in _BESIDE if re.fullmatch(pattern, name)), [{}])
+        more: list[dict[str, str]] = next(
+            (labels for pattern, labels in _BESIDE if re.fullmatch(pattern, name)), [{}]
+        )
         places = wallets(count) if name.startswith("wallet:") else accounts(count)
         if name.startswith("instance:"):
             places = iter([{"job": "prepaid", "instance": "exporter"}])
@@ -196,6 +203,7 @@ class Exporter(BaseHTTPRequestHandler):
     begun = time.time()
 
     def do_GET(self) -> None:
+        """Answer with the page."""
         body = page(self.accounts, (time.time() - self.begun) / 600).encode()
         self.send_response(200)
         self.send_header("Content-Type", "text/plain; version=0.0.4")
@@ -213,7 +221,9 @@ def told_of(url: str, name: str) -> dict[str, float]:
     return {labels: float(value) for labels, value in found}
 
 
-def measure(program: str, count: int, minutes: int, groups: list[dict[str, Any]], say: Callable[[str], None]) -> float:
+def measure(
+    program: str, count: int, minutes: int, groups: list[dict[str, Any]], say: Callable[[str], None]
+) -> float:
     """Run one Prometheus; say what its rules take, and return the seconds a minute."""
     minutely = {group["name"] for group in groups if _seconds(group) == _MINUTE}
     with tempfile.TemporaryDirectory() as name, ThreadingHTTPServer(("127.0.0.1", 0), Exporter) as server:
@@ -249,13 +259,21 @@ def measure(program: str, count: int, minutes: int, groups: list[dict[str, Any]]
             until(often(minutes), "evaluation of every group", pause=5)
             spent = told_of(url, "process_cpu_seconds_total")[""] - before
             took = told_of(url, "prometheus_rule_group_last_duration_seconds")
-            lasted = sum(value for labels, value in took.items() if any(f";{each}\"" in labels for each in minutely))
+            lasted = sum(
+                value for labels, value in took.items() if any(f';{each}"' in labels for each in minutely)
+            )
             processor = spent / (time.monotonic() - begun) * _MINUTE
             version = re.search(r'\bversion="([^"]*)', next(iter(told_of(url, "prometheus_build_info"))))
-            say(f"Prometheus {version[1] if version else ''}, {count} accounts, {told:,} samples of the past:")
+            say(
+                f"Prometheus {version[1] if version else ''}, {count} accounts, {told:,} samples of the past:"
+            )
             say(f"  {lasted:.2f} s for all groups; the program takes {processor:.2f} s of processor a minute")
             said = fetch(f"{url}/api/v1/rules").json()["data"]["groups"]
-            rules = [(rule["evaluationTime"], rule["name"], rule["labels"]) for each in said for rule in each["rules"]]
+            rules = [
+                (rule["evaluationTime"], rule["name"], rule["labels"])
+                for each in said
+                for rule in each["rules"]
+            ]
             for seconds, record, labels in sorted(rules, key=lambda rule: -rule[0])[:15]:
                 say(f"  {seconds:.3f} s {record} {labels.get('alert', '')}")
             failed = [rule["lastError"] for each in said for rule in each["rules"] if rule.get("lastError")]
@@ -273,11 +291,17 @@ def main() -> int:
     parser.add_argument("--prometheus", help="only this program")
     options = parser.parse_args()
     Exporter.accounts = options.accounts
-    groups = [each for path in sorted(_RULES.glob("*.yml")) for each in yaml.safe_load(path.read_text())["groups"]]
+    groups = [
+        each for path in sorted(_RULES.glob("*.yml")) for each in yaml.safe_load(path.read_text())["groups"]
+    ]
     today = go_tools.kept("prometheus") / "prometheus"
-    found = [options.prometheus] if options.prometheus else [shutil.which("prometheus"), today.exists() and str(today)]
+    found = (
+        [options.prometheus]
+        if options.prometheus
+        else [shutil.which("prometheus"), today.exists() and str(today)]
+    )
     taken = [
-        measure(program, options.accounts, options.minutes, groups, lambda text: print(text, flush=True))  # noqa: T201
+        measure(program, options.accounts, options.minutes, groups, lambda text: print(text, flush=True))
         for program in found
         if program
     ]
