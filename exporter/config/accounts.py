@@ -153,6 +153,7 @@ class _Loader:
         self.problems: list[Problem] = []
         self.own: dict[str, Provider] = {}
         self.unusable: set[str] = set()
+        self.matchless: list[str] = []
         self.missing: dict[int, list[Problem]] = {}
         self.doubts: dict[int, list[Problem]] = {}
 
@@ -206,6 +207,8 @@ class _Loader:
             files = _matches(self.path.parent, pattern)
             if files is None:
                 self._complain(where, f"no file matches {pattern!r}{home(pattern)}")
+            elif not files:
+                self.matchless.append(repr(pattern))
             for file in files or ():
                 if read.setdefault(file.stem, file) is file:
                     self._load_definition(file, where)
@@ -317,10 +320,11 @@ class _Loader:
     def _meant(self, name: str) -> str:
         if known := providers.alias(name):
             return f'; did you mean "{known}"?'
-        return (
-            did_you_mean(name, {*providers.names(), *self.own}, providers.ALIKE)
-            or "; `prepaid-exporter providers` lists them"
-        )
+        if near := did_you_mean(name, {*providers.names(), *self.own}, providers.ALIKE):
+            return near
+        if self.matchless:
+            return f"; no file matches {' or '.join(self.matchless)} of provider_files"
+        return "; `prepaid-exporter providers` lists them"
 
 
 def _matches(folder: Path, pattern: str) -> list[Path] | None:

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from exporter.schema.signs import called, lines_of, unseen
 
+_NO_COLON = "could not find expected ':'"
 _KEY_WITHOUT_SPACE = re.compile(r"\s*(- +)?[A-Za-z_]\w*:[^\s/]")
 _KEY_WITH_VALUE = re.compile(r"\s*(- +)?[^\s#][^#]*?:\s+[^\s#|>&]")
 
@@ -36,7 +37,11 @@ def explained(complaint: Complaint, text: str) -> Mistake:
             return Mistake(number, column, odd(sign))
     words = _tab(complaint, line) or _indentation(complaint, lines) or _colon(complaint, lines)
     words = words or _quotes(complaint, line) or _literally(complaint)
-    return Mistake(complaint.line + 1, complaint.column + 1, f"is not valid YAML: {words}")
+    line_number, column_number = complaint.line, complaint.column
+    if complaint.begin is not None and complaint.problem.startswith(_NO_COLON):
+        # The library notices only at the next line that the key has none.
+        line_number, column_number = complaint.begin
+    return Mistake(line_number + 1, column_number + 1, f"is not valid YAML: {words}")
 
 
 def odd(sign: str) -> str:
@@ -70,7 +75,7 @@ def _indentation(complaint: Complaint, lines: list[str]) -> str:
 
 
 def _colon(complaint: Complaint, lines: list[str]) -> str:
-    if complaint.problem.startswith("could not find expected ':'"):
+    if complaint.problem.startswith(_NO_COLON):
         return "a key needs a colon and a space after it"
     if not complaint.problem.startswith("mapping values are not allowed"):
         return ""
