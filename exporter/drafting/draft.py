@@ -1,7 +1,7 @@
 """A definition, written from a call and its answer: what was found, and what is left to a person."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -70,17 +70,8 @@ def draft(name: str, plan: Plan, body: bytes, content_type: str = "", *, asked: 
     """
     secrets = [*plan.secrets.values()]
     kind, document = _document(body, content_type)
-    found = candidates(document, secrets, text=kind == "text")
-    if not found:
-        raise DraftError(
-            "the answer has no number that could be a balance; is it the answer to this request?"
-        )
-    if found[0].score <= 0 and isinstance(document, dict) and "access_token" in document:
-        raise DraftError(
-            "the answer gives a token and no balance: give the call that asks with the token; "
-            "docs/providers.md says under `login` how a definition fetches one"
-        )
-    chosen, others = found[0], [one for one in found[1:] if one.score > _NO_AMOUNT]
+    chosen, *less_likely = _numbers(document, kind, secrets)
+    others = [one for one in less_likely if one.score > _NO_AMOUNT]
     unit = currency(document, chosen) if kind != "text" else None
     rule = success(document)
     plan = _accepting(plan, kind, asked=asked)
@@ -116,6 +107,21 @@ def draft(name: str, plan: Plan, body: bytes, content_type: str = "", *, asked: 
             "another Accept, name it on curl's command line"
         )
     return Draft(provider, text, fixture, tuple(told))
+
+
+def _numbers(document: Any, kind: str, secrets: Collection[str]) -> list[Candidate]:
+    """Return the numbers of an answer, the likeliest balance first; raise `DraftError` where none can be one."""
+    found = candidates(document, secrets, text=kind == "text")
+    if not found:
+        raise DraftError(
+            "the answer has no number that could be a balance; is it the answer to this request?"
+        )
+    if found[0].score <= 0 and isinstance(document, dict) and "access_token" in document:
+        raise DraftError(
+            "the answer gives a token and no balance: give the call that asks with the token; "
+            "docs/providers.md says under `login` how a definition fetches one"
+        )
+    return found
 
 
 def _accepting(plan: Plan, kind: str, *, asked: bool) -> Plan:

@@ -202,7 +202,10 @@ class _Optional:
         self.lost: set[str] = set()
 
     def read(self, name: str, field: "_Field") -> Any:
-        """Return the value of a field; None, and a note where it is there but cannot be read."""
+        """Return the value of a field; None, and a note where it is there but cannot be read.
+
+        Raise `Failure` (malformed) where the definition requires it, or (timeout).
+        """
         reading = self._reading
         if getattr(field.spec, "required", False):
             return reading.required(name, field)
@@ -387,7 +390,10 @@ class _Mapping:
         self._breakdown = {kind: _field(spec) for kind, spec in mapping.credit_breakdown.items()}
 
     def items(self, pages: Sequence[Any], interpreter: Interpreter) -> Iterator["_Item"]:
-        """Yield what each wallet is read from: lists run over all pages, an object is that of the first."""
+        """Yield what each wallet is read from: lists run over all pages, an object is that of the first.
+
+        Raise `Failure` (malformed) for anything that holds no wallets, or (timeout).
+        """
         items = self._found(interpreter)
         further = pages[1:]
         summed = further if self._mapping.sums else ()

@@ -35,7 +35,7 @@ def parsed(expression: str) -> promql.Expr:
 
 
 def walked(node: promql.Expr) -> Iterator[promql.Expr]:
-    """Return a parsed expression and all that is in it."""
+    """Yield a parsed expression and all that is in it."""
     yield node
     inner = [getattr(node, name, None) for name in ("expr", "lhs", "rhs", "param", "vector_selector")]
     for child in [*inner, *getattr(node, "args", [])]:
@@ -112,7 +112,7 @@ def _given(series: str) -> Json:
 
 
 def _gives(node: promql.Expr, able: list[Json], span: int) -> bool:
-    """Tell whether an expression can give anything, of these rules and in the first `span` seconds."""
+    """Return whether an expression can give anything, of these rules and in the first `span` seconds."""
     if isinstance(node, promql.VectorSelector):
         return not _before(node, span) and any(_finds(node, rule) for rule in able)
     if isinstance(node, promql.SubqueryExpr) and _before(node, span):
@@ -127,12 +127,12 @@ def _gives(node: promql.Expr, able: list[Json], span: int) -> bool:
 
 
 def _before(node: promql.VectorSelector | promql.SubqueryExpr, span: int) -> bool:
-    """Tell whether what is read is always before the first sample."""
+    """Return whether what is read is always before the first sample."""
     return not node.at and (node.offset or timedelta()) > timedelta(seconds=span)
 
 
 def _finds(selector: promql.VectorSelector, rule: Json) -> bool:
-    """Tell whether a selector may find what a rule gives: by its name, and by the labels that the rule sets."""
+    """Return whether a selector may find what a rule gives: by its name, and by the labels that the rule sets."""
     names, own = {rule.get("record")}, dict(rule.get("labels", {}))
     if "alert" in rule:
         names = {"ALERTS", "ALERTS_FOR_STATE"}
@@ -151,7 +151,7 @@ def _finds(selector: promql.VectorSelector, rule: Json) -> bool:
 
 
 def _seen(world: Json, able: list[Json]) -> set[int]:
-    """Tell which rules, by their id(), what a unit test asks for is made of."""
+    """Return which rules, by their id(), what a unit test asks for is made of."""
     names = {case["alertname"] for case in world.get("alert_rule_test", [])}
     told = {case["alertname"] for case in world.get("alert_rule_test", []) if case.get("exp_alerts")}
     waiting = [one for case in world.get("promql_expr_test", []) for one in selectors(case["expr"])]
@@ -178,7 +178,7 @@ def _seen(world: Json, able: list[Json]) -> set[int]:
 
 
 def _named(rule: Json, texts: str) -> bool:
-    """Tell whether a template may look up what a rule records."""
+    """Return whether a template may look up what a rule records."""
     name = rule.get("record", "ALERTS")
     return name in texts or any(
         re.fullmatch(pattern, name) for pattern in re.findall(r'__name__=~\\*"([^"\\]+)', texts)

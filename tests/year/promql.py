@@ -321,7 +321,7 @@ def _last_readers(rules: Sequence[Mapping[str, Any]]) -> dict[str, int]:
 
 
 def _fired(rule: Mapping[str, Any], result: Vector) -> Iterable[Alert]:
-    """Tell when an alert fired: where its expression was true for as long as `for` says."""
+    """Yield when an alert fired: where its expression was true for as long as `for` says."""
     hold = minutes(parser.parse_duration(rule["for"])) if "for" in rule else 0
     if "keep_firing_for" in rule:
         raise NotUnderstoodError(f"{rule['alert']}: keep_firing_for")

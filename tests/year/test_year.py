@@ -1,6 +1,5 @@
 """Weeks of the simulated year: what the shipped rules tell of them, and that what they do not is counted."""
 
-from collections import Counter
 from collections.abc import Mapping
 from functools import cache
 from typing import Any
@@ -93,16 +92,16 @@ def changed(alert: str, expression: str) -> list[dict[str, Any]]:
 @pytest.mark.parametrize(
     ("expression", "counted"),
     [
-        ("wallet:prepaid_balance:last < -1e9", Counter(missed=1)),
-        ("wallet:prepaid_balance:last > 0", Counter(false=1)),
+        ("wallet:prepaid_balance:last < -1e9", "missed"),
+        ("wallet:prepaid_balance:last > 0", "false"),
         (
             "wallet:prepaid_balance:last < 0.8 * max without (level)"
             ' (wallet:prepaid_balance_threshold:last{level="critical"})',
-            Counter(late=1),
+            "late",
         ),
     ],
 )
-def test_a_rule_that_is_wrong_is_found_out(expression: str, counted: Counter[str]) -> None:
+def test_a_rule_that_is_wrong_is_found_out(expression: str, counted: str) -> None:
     verdict = alone("steady", changed("PrepaidBalanceBelowCritical", expression))
     count = verdict.counts["PrepaidBalanceBelowCritical"]
-    assert {name for name in ("missed", "late", "false") if count[name]} == set(counted), verdict.cases
+    assert {name for name in ("missed", "late", "false") if count[name]} == {counted}, verdict.cases

@@ -239,7 +239,7 @@ class _Wallet:
 
 
 def of_account(seen: Seen) -> Iterator[Duty]:
-    """Tell the duties of an account and its wallets."""
+    """Yield the duties of an account and its wallets."""
     account, minutes = seen.account, np.arange(len(seen.up))
     for life in seen.lives:
         yield from _Wallet(seen, life).duties()
@@ -271,7 +271,7 @@ def of_account(seen: Seen) -> Iterator[Duty]:
 
 
 def of_exporter(seen: Seen) -> Iterator[Duty]:
-    """Tell the duties that are the same for all accounts."""
+    """Yield the duties that are the same for all accounts."""
     for alert, due, least in (
         ("PrepaidExporterDown", seen.target & ~seen.answers, 6),
         ("PrepaidExporterAbsent", ~seen.target, 11),

@@ -332,7 +332,7 @@ Series = tuple[str, dict[str, str], Array]
 
 
 def scraped(seen: Seen) -> Iterator[Series]:
-    """Tell what Prometheus scrapes of an exporter with this one account."""
+    """Yield what Prometheus scrapes of an exporter with this one account."""
     account, length = seen.account, len(seen.up)
     instance = "prepaid-exporter:10710"
     exporter = {"job": "prepaid-exporter", "instance": instance}
