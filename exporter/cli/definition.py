@@ -35,14 +35,18 @@ def command() -> None:
 
 @command.command("new")
 @click.argument("name")
-@option("--curl", required=True, help="Command line of curl that asks for the balance; - reads it.")
+@option(
+    "--curl",
+    required=True,
+    help="Command line of curl that asks for the balance; - reads it from standard input.",
+)
 @option("--answer", type=FILE, help="File with the answer of the provider, as curl printed it.")
 @option("--ask", is_flag=True, help="Ask the provider once, now, in place of --answer.")
 @option(
     "--key",
     multiple=True,
     metavar="NAME",
-    help="Header or field of curl's that is a key, where it is not found by itself.",
+    help="Header or field that is a key, where none is found by itself; may be given several times.",
 )
 @option("--folder", type=click.Path(path_type=Path), default=".", help="Where the definition goes.")
 @option(

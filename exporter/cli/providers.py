@@ -21,7 +21,7 @@ _MOST_MEANT = 3
 @option(
     "--search",
     metavar="TEXT",
-    help="List those alone whose name, title, category, other names or currency hold each of these words.",
+    help="List only the providers whose name, title, category, other names or currency hold each of these words.",
 )
 def command(name: str | None, config_file: Path, search: str | None) -> None:
     """List the built-in providers, or show one with the fields that it needs.

@@ -115,12 +115,13 @@ class DefaultSettings(Strict):
     )
     min_interval: Duration | None = Field(
         default=None,
-        description="an answer younger than this is used again, and a failing account waits; `0s`: neither; "
-        "without it what the provider's definition recommends, else 30s",
+        description="an answer younger than this is used again, and a failing account waits; "
+        "`0s` turns both off; without it what the provider's definition recommends, else 30s",
     )
     runway: RunwaySetting = Field(
         default={},
-        description="how long the money must last, by level: `warning`, else three days, and `critical`, else one",
+        description="how long the money must last, by level: `warning`, three days unless it is given, and "
+        "`critical`, one day",
     )
     proxy_url: Proxy | None = Field(
         default=None, description="HTTP proxy; without it HTTPS_PROXY, HTTP_PROXY and NO_PROXY count"

@@ -43,7 +43,7 @@ class Pager:
             last = Decimal(last)
         whole = isinstance(last, int | Decimal) and not isinstance(last, bool) and last == int(last)
         if not whole or last < 0:
-            raise self._malformed("the number of the last page is none", last)
+            raise self._malformed("the last page's number cannot be used", last)
         if last - self._from >= MAX_PAGES:
             raise Failure(Reason.TOO_LARGE, f"the answer has over {MAX_PAGES} pages")
         number = self._from + len(documents)

@@ -103,10 +103,14 @@ ABSENT = (
             {"more": 1, "next": "b"},
             "the page does not say whether there is a next one: a number at more",
         ),
-        (NUMBER, {"meta": {}}, "the number of the last page is none: nothing at meta.last"),
-        (NUMBER, {"meta": {"last": True}}, "the number of the last page is none: true or false at meta.last"),
-        (NUMBER, {"meta": {"last": -1}}, "the number of the last page is none: a number at meta.last"),
-        (NUMBER, {"meta": {"last": "many"}}, "the number of the last page is none: a text at meta.last"),
+        (NUMBER, {"meta": {}}, "the last page's number cannot be used: nothing at meta.last"),
+        (
+            NUMBER,
+            {"meta": {"last": True}},
+            "the last page's number cannot be used: true or false at meta.last",
+        ),
+        (NUMBER, {"meta": {"last": -1}}, "the last page's number cannot be used: a number at meta.last"),
+        (NUMBER, {"meta": {"last": "many"}}, "the last page's number cannot be used: a text at meta.last"),
     ],
 )
 def test_a_page_that_does_not_say_it_clearly_is_malformed(pages: Pager, page: Any, detail: str) -> None:
