@@ -4,7 +4,7 @@ import json
 import re
 import shlex
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Any
 import jsonschema
 import promql_parser
 import pytest
+import structlog
 import yaml
 from click.testing import CliRunner, Result
 
@@ -33,6 +34,13 @@ FLAG = re.compile(r"(?<![\w-])--[a-z][\w.-]*")
 
 def program(*arguments: str | Path, **environment: str) -> Result:
     return CliRunner(env=environment).invoke(main, list(map(str, arguments)), prog_name="prepaid-exporter")
+
+
+@pytest.fixture(autouse=True)
+def _log_as_before() -> Iterator[None]:
+    """Undo what a command says about the log of its process, which is the one of the tests."""
+    yield
+    structlog.reset_defaults()
 
 
 @cache

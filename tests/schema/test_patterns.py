@@ -1,6 +1,9 @@
 """A pattern finds its part of a text, or gives up after a moment: no text can hold the process up."""
 
+from typing import Any
+
 import pytest
+import regex
 
 from exporter.schema.patterns import TooSlowError, find, number_pattern, text_pattern
 
@@ -30,6 +33,19 @@ def test_a_pattern_describes_the_whole_text(pattern: str, text: str, found: str 
 def test_a_pattern_that_would_take_years_is_given_up(pattern: str, text: str) -> None:
     with pytest.raises(TooSlowError):
         find(number_pattern(pattern), text)
+
+
+def test_a_machine_that_is_busy_makes_no_pattern_slow(monkeypatch: pytest.MonkeyPatch) -> None:
+    library = regex.fullmatch
+    interrupted = iter([True, True, False])
+
+    def fullmatch(*arguments: Any, **options: Any) -> Any:
+        if next(interrupted):
+            raise TimeoutError
+        return library(*arguments, **options)
+
+    monkeypatch.setattr("regex.fullmatch", fullmatch)
+    assert find(r"EUR ([0-9]+)", "EUR 12") == "12"
 
 
 @pytest.mark.parametrize(
