@@ -10,8 +10,8 @@ from exporter.schema.problems import ConfigurationError, Problem
 from exporter.schema.validation import validate, written
 from exporter.schema.yaml_document import read
 
-ALIKE = 0.8
-"""How close a name must be to be taken for a misspelt provider: `claude` is no slip for `cloudflare`."""
+ALIKE = 0.75
+"""How close a name must be to be taken for a slip: `acne` is one for `acme`, `claude` is none for `cloudflare`."""
 
 _FOLDER = Path(__file__).parent
 

@@ -25,6 +25,7 @@ ONLY_THE_PROGRAM = {
     "own-definition",
     "own-definition-named-twice",
     "own-definition-unreadable",
+    "pattern-without-a-file",
     "runway-in-the-wrong-order",
     "secret-as-a-variable",
     "secret-file-empty",
