@@ -75,6 +75,7 @@ def main() -> None:
         if asked.cases:
             print("\n".join(case for verdict in verdicts for case in verdict.cases))
         rows.append(row(one))
+        print(rows[-1], flush=True)
     print("\n".join(rows))
     if asked.write:
         write("\n".join(rows))
