@@ -15,12 +15,14 @@ from typing import Any, NamedTuple
 import numpy as np
 import promql_parser as parser
 
-from tests.year.windows import OVER_TIME, Array, Mask, Window, runs, shifted
+from tests.year.windows import OVER_TIME, Array, Mask, Window, last_over_time, runs, shifted
 
 Labels = tuple[tuple[str, str], ...]
 """Sorted pairs, the name of a metric among them as `__name__`."""
 Vector = dict[Labels, Array]
 NAME = "__name__"
+LOOKBACK = 5
+"""For how many minutes a sample counts, where no marker ends it."""
 
 _ARITHMETIC: dict[str, Callable[[Any, Any], Any]] = {
     "+": operator.add,
@@ -127,7 +129,7 @@ class Year:
         self.seconds: Array = start + 60.0 * np.arange(length, dtype=np.float64)
         self._first = start // 60
         self._series: dict[str, Vector] = defaultdict(dict)
-        self._sparse: set[str] = set()
+        self._every: dict[str, int] = {}
 
     def put(self, name: str, others: Mapping[str, str], values: Array) -> None:
         """Take a series as it was scraped."""
@@ -151,6 +153,8 @@ class Year:
             except NotUnderstoodError as error:
                 raise NotUnderstoodError(f"{rule.get('record') or rule['alert']}: {error}") from None
             if every > 1:
+                if "alert" in rule:
+                    raise NotUnderstoodError(f"{rule['alert']}: not every minute")
                 at = (np.arange(self.length) + self._first) % every == 0
                 result = {key: np.where(at, values, np.nan) for key, values in result.items()}
             if "record" in rule:
@@ -164,8 +168,7 @@ class Year:
 
     def _record(self, rule: Mapping[str, Any], result: Vector, every: int) -> None:
         name, own = rule["record"], rule.get("labels") or {}
-        if every > 1:
-            self._sparse.add(name)
+        self._every[name] = every
         for key, values in result.items():
             _add(self._series[name], labels(name, {**dict(key), **own}), values)
 
@@ -196,10 +199,12 @@ class Year:
         return found
 
     def _selected(self, node: Any) -> Vector:
-        if node.name in self._sparse:
-            raise NotUnderstoodError(f"{node.name} now, which is not recorded every minute")
-        back = _back(node.offset)
-        return {key: shifted(values, back) for key, values in self._matching(node).items()}
+        found, back = self._matching(node), _back(node.offset)
+        if (
+            every := min(self._every.get(node.name, 1), LOOKBACK) - 1
+        ):  # a sample stands until the next, or so long
+            found = {key: last_over_time(values, (-every, 0)) for key, values in found.items()}
+        return {key: shifted(values, back) for key, values in found.items()}
 
     def _ranged(self, node: Any) -> tuple[Vector, Window]:
         if type(node).__name__ == "MatrixSelector":
