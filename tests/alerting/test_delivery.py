@@ -101,6 +101,9 @@ def test_the_test_page_arrives_as_a_page_does(desk: Desk, ready_line: str) -> No
     [attachment] = page["attachments"]
     assert attachment["title"] == "PAGE: test (test), 20.00 EUR left, enough for 3h 20m"
     assert attachment["text"].startswith("This is a test.\nLeft: 20.00 EUR in wallet main\n")
+    assert not re.search(r": *$", attachment["text"], re.MULTILINE), (
+        "a link that is not there is not announced"
+    )
     until(partial(desk.received.at, "/program"), "JSON")
     [told] = desk.received.at("/program")
     [alert] = told["alerts"]
