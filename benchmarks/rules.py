@@ -260,14 +260,19 @@ def measure(
             spent = told_of(url, "process_cpu_seconds_total")[""] - before
             took = told_of(url, "prometheus_rule_group_last_duration_seconds")
             lasted = sum(
-                value for labels, value in took.items() if any(f';{each}"' in labels for each in minutely)
+                value * _MINUTE / _seconds(group)
+                for group in groups
+                for labels, value in took.items()
+                if f';{group["name"]}"' in labels
             )
             processor = spent / (time.monotonic() - begun) * _MINUTE
             version = re.search(r'\bversion="([^"]*)', next(iter(told_of(url, "prometheus_build_info"))))
             say(
                 f"Prometheus {version[1] if version else ''}, {count} accounts, {told:,} samples of the past:"
             )
-            say(f"  {lasted:.2f} s for all groups; the program takes {processor:.2f} s of processor a minute")
+            say(
+                f"  {lasted:.2f} s a minute for all groups; the program takes {processor:.2f} s of processor a minute"
+            )
             said = fetch(f"{url}/api/v1/rules").json()["data"]["groups"]
             rules = [
                 (rule["evaluationTime"], rule["name"], rule["labels"])
