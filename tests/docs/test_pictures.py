@@ -3,6 +3,7 @@
 import shutil
 import struct
 import subprocess
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -58,10 +59,17 @@ def grafana() -> Iterator[Grafana]:
     server.server_close()
 
 
-def pictures(root: Path, folder: Path, grafana: str) -> subprocess.CompletedProcess[str]:
+@pytest.fixture
+def temporary() -> Iterator[Path]:
+    """Make a folder whose name is short: chromium's socket is in it, whose name has a limit."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder)
+
+
+def pictures(root: Path, folder: Path, temporary: Path, grafana: str) -> subprocess.CompletedProcess[str]:
     (folder / "docs").mkdir()
     shutil.copy(root / "scripts" / "pictures", folder)
-    environment = {**outside(), "NO_PROXY": "*", "TMPDIR": str(folder), "HOME": str(folder)}
+    environment = {**outside(), "NO_PROXY": "*", "TMPDIR": str(temporary), "HOME": str(folder)}
     command = [str(folder / "pictures"), grafana]
     return subprocess.run(
         command, cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=PATIENCE
@@ -69,10 +77,10 @@ def pictures(root: Path, folder: Path, grafana: str) -> subprocess.CompletedProc
 
 
 def test_each_dashboard_is_drawn_whole_once_its_data_is_there(
-    root: Path, tmp_path: Path, grafana: Grafana, tool: Callable[[str], str]
+    root: Path, tmp_path: Path, temporary: Path, grafana: Grafana, tool: Callable[[str], str]
 ) -> None:
     tool("chromium")
-    done = pictures(root, tmp_path, grafana.url)
+    done = pictures(root, tmp_path, temporary, grafana.url)
     assert (done.returncode, done.stdout) == (0, "".join(f"docs/dashboard-{name}.png\n" for name in NAMES))
     for name in NAMES:
         header = (tmp_path / "docs" / f"dashboard-{name}.png").read_bytes()[:24]
@@ -84,15 +92,15 @@ def test_each_dashboard_is_drawn_whole_once_its_data_is_there(
         [page] = [urlsplit(path) for path in grafana.asked if path.startswith(f"/d/prepaid-{name}?")]
         asked = parse_qs(page.query, keep_blank_values=True)
         assert (asked["kiosk"], asked["theme"], asked["refresh"]) == ([""], ["light"], [""])
-    assert sorted(path.name for path in tmp_path.iterdir() if path.name.startswith("tmp")) == []
+    assert [path.name for path in temporary.iterdir() if path.name.startswith("tmp")] == []
 
 
 def test_no_picture_is_drawn_of_a_grafana_that_does_not_show_the_dashboard(
-    root: Path, tmp_path: Path, grafana: Grafana, tool: Callable[[str], str]
+    root: Path, tmp_path: Path, temporary: Path, grafana: Grafana, tool: Callable[[str], str]
 ) -> None:
     tool("chromium")
     grafana.hidden = "prepaid-overview"
-    done = pictures(root, tmp_path, grafana.url)
+    done = pictures(root, tmp_path, temporary, grafana.url)
     assert done.returncode == 1
     assert "let anonymous users look" in done.stderr
     assert not list((tmp_path / "docs").iterdir())
