@@ -57,6 +57,9 @@ TODAY = {
     "vmalert": ("victoriametrics", "vmalert"),
 }
 
+BESIDE = {"alerting", "dashboards", "docs", "helm", "packaging", "prometheus", "year"}
+"""Folders of tests that mirror no room of the program: they run what surrounds it, and reach little of its code."""
+
 SLOW = {"tool", "today", "installed", "built", "run", "begin", "on_a_terminal"}
 """Fixtures that run a companion program or the command itself, or need the package index."""
 
@@ -74,8 +77,8 @@ def pytest_runtest_setup() -> None:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
-    """Leave tests that are marked so out of the coverage."""
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """Leave tests that are marked so, and what is prepared for them first, out of the coverage."""
     if not item.get_closest_marker("unmeasured"):
         return (yield)
     kept, in_threads = sys.gettrace(), threading.gettrace()
@@ -97,6 +100,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
     for item in items:
         if SLOW.intersection(getattr(item, "fixturenames", ())):
             item.add_marker("slow")
+        if BESIDE.intersection(item.path.relative_to(ROOT / "tests").parts):
+            item.add_marker("unmeasured")
     yield  # chosen by their marks, and shuffled
     long, slow = ({item.path for item in items if item.get_closest_marker(mark)} for mark in ("long", "slow"))
     items.sort(key=lambda item: (item.path not in long, item.path not in slow))
