@@ -275,7 +275,7 @@ def measure(
             )
             said = fetch(f"{url}/api/v1/rules").json()["data"]["groups"]
             rules = [
-                (rule["evaluationTime"], rule["name"], rule["labels"])
+                (rule["evaluationTime"], rule["name"], rule.get("labels", {}))
                 for each in said
                 for rule in each["rules"]
             ]

@@ -113,6 +113,14 @@ def test_every_alert_is_shown_to_fire_to_wait_to_stay_silent_and_to_resolve(name
     )
 
 
+def test_the_runway_to_a_threshold_is_computed_as_that_to_the_end() -> None:
+    to_end = RECORDED["wallet:prepaid_runway_seconds:until"]["expr"]
+    expected = to_end.replace("prepaid_balance:above", "prepaid_balance:above_threshold").replace(
+        "(to)", "(level)"
+    )
+    assert RECORDED["wallet:prepaid_runway_seconds:threshold"]["expr"] == expected
+
+
 @pytest.mark.parametrize("name", RECORDED)
 def test_every_recorded_series_is_shown_with_its_value_and_shown_missing(name: str) -> None:
     cases = [

@@ -39,6 +39,7 @@ def labels_of(root: Path) -> Mapping[str, set[str]]:
         "prepaid_balance_threshold:last": {"level"},
         "prepaid_balance:threshold_ratio": {"level"},
         "prepaid_runway_seconds:threshold": {"level"},
+        "prepaid_balance:above_threshold": {"level"},
         "prepaid_wallet_status:last": {"prepaid_wallet_status"},
         "prepaid_alert_state:last": {"prepaid_alert_state"},
         "prepaid_alert:condition": {"alert", "level"},
