@@ -185,7 +185,8 @@ def tell(url: str, series: Iterator[tuple[Labels, Moments]]) -> int:
         name = labels["__name__"]
         if name not in values:
             value = next(value for pattern, value in _VALUES if re.fullmatch(pattern, name))
-            changing = bool(re.match(r"wallet:prepaid_(balance|spend|runway)", name))
+            # A balance that jumped would be spend that somebody is told of.
+            changing = bool(re.match(r"wallet:prepaid_(spend|runway)", name))
             values[name] = [round(value * (1 + changing * draw.random() / 10), 2) for _ in moments]
         batch.append((labels, list(zip(moments, values[name], strict=True))))
         size += len(moments)
@@ -274,6 +275,8 @@ def measure(
                 f"  {lasted:.2f} s a minute for all groups; the program takes {processor:.2f} s of processor a minute"
             )
             said = fetch(f"{url}/api/v1/rules").json()["data"]["groups"]
+            alerts = sum(len(rule.get("alerts", [])) for each in said for rule in each["rules"])
+            say(f"  {alerts} alerts, the texts of which are part of the cost")
             rules = [
                 (rule["evaluationTime"], rule["name"], rule.get("labels", {}))
                 for each in said
