@@ -84,7 +84,7 @@ soak: $(VENV)/development
 
 # With ARGUMENTS=--write its figures go to docs/reliability.md.
 year: $(VENV)/development
-	$(BIN)/python -m benchmarks.year $(ARGUMENTS)
+	$(BIN)/python benchmarks/year.py $(ARGUMENTS)
 
 follow: $(VENV)/development
 	$(BIN)/python scripts/follow_docs.py

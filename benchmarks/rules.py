@@ -2,7 +2,7 @@
 
 Without the past nothing is measured: most of the work is reading the windows of a day, a week and a month. So a server
 is first told samples for all that any rule looks back at, then it scrapes a page and evaluates the rules for some
-minutes. Exit status 1 when the minutely rules take more than the target.
+minutes. Exit status 1 when Prometheus takes more of a processor than the target.
 """
 
 import argparse
@@ -24,8 +24,8 @@ import yaml
 from scripts import go_tools
 from scripts.past import REMEMBERING, remember
 from tests.programs import fetch, prometheus, until
+from tests.year.figures import RULES, load
 
-_RULES = Path(__file__).resolve().parent.parent / "grafana" / "rules"
 _TARGET = 2.0
 _MINUTE = 60
 _LOOKBACK = 5 * _MINUTE
@@ -222,15 +222,13 @@ def told_of(url: str, name: str) -> dict[str, float]:
     return {labels: float(value) for labels, value in found}
 
 
-def measure(
-    program: str, count: int, minutes: int, groups: list[dict[str, Any]], say: Callable[[str], None]
-) -> float:
-    """Run one Prometheus; say what its rules take, and return the seconds a minute."""
+def measure(program: str, count: int, minutes: int, groups: list[dict[str, Any]]) -> float:
+    """Run one Prometheus; print what its rules take, and return the seconds of a processor a minute."""
     minutely = {group["name"] for group in groups if _seconds(group) == _MINUTE}
     with tempfile.TemporaryDirectory() as name, ThreadingHTTPServer(("127.0.0.1", 0), Exporter) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         folder = Path(name)
-        shutil.copytree(_RULES, folder / "rules")
+        shutil.copytree(RULES[0].parent, folder / "rules")
         target = {"targets": [f"127.0.0.1:{server.server_port}"], "labels": {"instance": "exporter"}}
         job = {"job_name": "prepaid", "scrape_timeout": "30s", "static_configs": [target]}
         settings = {"global": {"scrape_interval": "1m", "evaluation_interval": "1m"}}
@@ -259,36 +257,39 @@ def measure(
             before, begun = told_of(url, "process_cpu_seconds_total")[""], time.monotonic()
             until(often(minutes), "evaluation of every group", pause=5)
             spent = told_of(url, "process_cpu_seconds_total")[""] - before
-            took = told_of(url, "prometheus_rule_group_last_duration_seconds")
-            lasted = sum(
-                value * _MINUTE / _seconds(group)
-                for group in groups
-                for labels, value in took.items()
-                if f';{group["name"]}"' in labels
-            )
             processor = spent / (time.monotonic() - begun) * _MINUTE
-            version = re.search(r'\bversion="([^"]*)', next(iter(told_of(url, "prometheus_build_info"))))
-            say(
-                f"Prometheus {version[1] if version else ''}, {count} accounts, {told:,} samples of the past:"
-            )
-            say(
-                f"  {lasted:.2f} s a minute for all groups; the program takes {processor:.2f} s of processor a minute"
-            )
-            said = fetch(f"{url}/api/v1/rules").json()["data"]["groups"]
-            alerts = sum(len(rule.get("alerts", [])) for each in said for rule in each["rules"])
-            say(f"  {alerts} alerts, the texts of which are part of the cost")
-            rules = [
-                (rule["evaluationTime"], rule["name"], rule.get("labels", {}))
-                for each in said
-                for rule in each["rules"]
-            ]
-            for seconds, record, labels in sorted(rules, key=lambda rule: -rule[0])[:15]:
-                say(f"  {seconds:.3f} s {record} {labels.get('alert', '')}")
-            failed = [rule["lastError"] for each in said for rule in each["rules"] if rule.get("lastError")]
-            if failed:
-                raise SystemExit(f"rules fail: {failed[:3]}")
+            report(url, count, told, processor, groups)
         server.shutdown()
     return processor
+
+
+def report(url: str, count: int, told: int, processor: float, groups: list[dict[str, Any]]) -> None:
+    """Print what a server tells of its rules, the dearest ones among them; `processor` is what the program takes."""
+    took = told_of(url, "prometheus_rule_group_last_duration_seconds")
+    lasted = sum(
+        value * _MINUTE / _seconds(group)
+        for group in groups
+        for labels, value in took.items()
+        if f';{group["name"]}"' in labels
+    )
+    version = re.search(r'\bversion="([^"]*)', next(iter(told_of(url, "prometheus_build_info"))))
+    print(f"Prometheus {version[1] if version else ''}, {count} accounts, {told:,} samples of the past:")
+    print(
+        f"  {lasted:.2f} s a minute for all groups; the program takes {processor:.2f} s of processor a minute"
+    )
+    said = fetch(f"{url}/api/v1/rules").json()["data"]["groups"]
+    alerts = sum(len(rule.get("alerts", [])) for each in said for rule in each["rules"])
+    print(f"  {alerts} alerts, the texts of which are part of the cost")
+    rules = [
+        (rule["evaluationTime"], rule["name"], rule.get("labels", {}))
+        for each in said
+        for rule in each["rules"]
+    ]
+    for seconds, record, labels in sorted(rules, key=lambda rule: -rule[0])[:15]:
+        print(f"  {seconds:.3f} s {record} {labels.get('alert', '')}")
+    failed = [rule["lastError"] for each in said for rule in each["rules"] if rule.get("lastError")]
+    if failed:
+        raise SystemExit(f"rules fail: {failed[:3]}")
 
 
 def main() -> int:
@@ -299,20 +300,14 @@ def main() -> int:
     parser.add_argument("--prometheus", help="only this program")
     options = parser.parse_args()
     Exporter.accounts = options.accounts
-    groups = [
-        each for path in sorted(_RULES.glob("*.yml")) for each in yaml.safe_load(path.read_text())["groups"]
-    ]
+    groups = load(RULES)
     today = go_tools.kept("prometheus") / "prometheus"
     found = (
         [options.prometheus]
         if options.prometheus
         else [shutil.which("prometheus"), today.exists() and str(today)]
     )
-    taken = [
-        measure(program, options.accounts, options.minutes, groups, lambda text: print(text, flush=True))
-        for program in found
-        if program
-    ]
+    taken = [measure(program, options.accounts, options.minutes, groups) for program in found if program]
     return 0 if taken and max(taken) <= _TARGET else 1
 
 

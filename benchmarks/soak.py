@@ -30,11 +30,11 @@ from statistics import median
 from typing import NamedTuple
 
 import yaml
+from measured import record
 from peers import Page, Program
 
 from exporter.simulator import MODES, PROVIDERS, Simulator
 
-DOCUMENT = Path(__file__).resolve().parent.parent / "docs/reliability.md"
 EVERY = 25
 CLIENTS = 12
 STARTS_IN = 60.0
@@ -292,10 +292,7 @@ def main() -> int:
     text, level = report(chosen.scrapes)
     sys.stdout.write(text)
     if chosen.write:
-        page = DOCUMENT.read_text(encoding="utf-8")
-        marks = r"(<!-- BEGIN MEASURED soak -->\n).*(<!-- END MEASURED soak -->)"
-        block = re.sub(marks, lambda found: f"{found[1]}{text}{found[2]}", page, flags=re.DOTALL)
-        DOCUMENT.write_text(block, encoding="utf-8")
+        record("soak", text)
     return 0 if level else 1
 
 

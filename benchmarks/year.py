@@ -1,6 +1,6 @@
 """Run years of many wallets through the shipped rules, and say what was told and what should have been.
 
-    python -m benchmarks.year [--seeds 1 2 3] [--days 365] [--only ACCOUNT ...] [--cases] [--write]
+    python benchmarks/year.py [--seeds 1 2 3] [--days 365] [--only ACCOUNT ...] [--cases] [--write]
 
 Each seed is another year. `--cases` lists what was not good; `--write` puts the figures into docs/reliability.md.
 """
@@ -9,13 +9,13 @@ import argparse
 import os
 import time
 from collections.abc import Iterable
-from pathlib import Path
+
+from measured import record
 
 from tests.year.figures import Figures, figures, run
 from tests.year.wallets import DAY
 from tests.year.world import Year
 
-DOCUMENT = Path(__file__).resolve().parent.parent / "docs/reliability.md"
 COLUMNS = ("told", "missed", "late", "covered", "unreadable", "firings", "false", "needless", "repeated")
 HEAD = """\
 | year (seed) | times that somebody had to be told | missed | late | false (an account and year) | \
@@ -48,13 +48,6 @@ def row(one: Figures) -> str:
     return "| " + " | ".join(map(str, cells)) + " |"
 
 
-def write(text: str) -> None:
-    """Put figures into the document."""
-    begin, end = "<!-- BEGIN MEASURED year -->\n", "<!-- END MEASURED year -->"
-    before, rest = DOCUMENT.read_text().split(begin)
-    DOCUMENT.write_text(f"{before}{begin}{text}\n{end}{rest.split(end)[1]}")
-
-
 def main() -> None:
     """Run the years that are asked for."""
     parser = argparse.ArgumentParser(
@@ -85,7 +78,7 @@ def main() -> None:
         print(rows[-1], flush=True)
     print("\n".join(rows))
     if asked.write:
-        write("\n".join(rows))
+        record("year", "\n".join([*rows, ""]))
 
 
 if __name__ == "__main__":
