@@ -7,14 +7,14 @@ not certain the rule stays, and no rule is changed. WHOLE_RULES=1 leaves nothing
 
 import os
 import re
-from collections.abc import Iterator
 from datetime import timedelta
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import promql_parser as promql
 import yaml
+
+from tests.expressions import parsed, selectors
 
 Json = dict[str, Any]
 
@@ -26,27 +26,6 @@ def seconds(duration: str) -> int:
     """Read a duration of a unit test."""
     units = {"d": 86400, "h": 3600, "m": 60, "s": 1}
     return sum(int(number) * units[unit] for number, unit in re.findall(r"(\d+)([dhms])", duration))
-
-
-@cache
-def parsed(expression: str) -> promql.Expr:
-    """Parse an expression, once."""
-    return promql.parse(expression)
-
-
-def walked(node: promql.Expr) -> Iterator[promql.Expr]:
-    """Yield a parsed expression and all that is in it."""
-    yield node
-    inner = [getattr(node, name, None) for name in ("expr", "lhs", "rhs", "param", "vector_selector")]
-    for child in [*inner, *getattr(node, "args", [])]:
-        if child is not None and child is not node:
-            yield from walked(child)
-
-
-@cache
-def selectors(expression: str) -> list[promql.VectorSelector]:
-    """List what an expression reads."""
-    return [node for node in walked(parsed(expression)) if isinstance(node, promql.VectorSelector)]
 
 
 def asked(world: Json) -> list[Json]:

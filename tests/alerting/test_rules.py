@@ -14,7 +14,8 @@ import yaml
 from exporter.metrics.families import FAMILIES
 from exporter.providers.mapping import WalletMapping
 from tests.alerting import slices
-from tests.alerting.slices import seconds, selectors
+from tests.alerting.slices import seconds
+from tests.expressions import selectors
 
 HERE = Path(__file__).resolve().parent
 RULES = HERE.parents[1] / "grafana" / "rules"

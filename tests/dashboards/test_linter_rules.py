@@ -19,6 +19,8 @@ import pytest
 import yaml
 from grafana_foundation_sdk.models import units
 
+from tests.expressions import inside
+
 UNITS = {value for value in vars(units).values() if isinstance(value, str)}
 SOURCE = {"type": "prometheus", "uid": "${datasource}"}
 VARIABLES = {"cluster", "namespace", "job", "instance", "provider", "account", "currency"}
@@ -48,12 +50,10 @@ def expressions(dashboard: Json) -> list[tuple[str, str]]:
 
 @cache
 def nodes(expr: str) -> list[promql.Expr]:
-    found: list[promql.Expr] = []
     filled = expr.replace("$__rate_interval", f"{RATE_INTERVAL.total_seconds():.0f}s").replace(
         "$__interval", "5m"
     )
-    promql.walk(promql.parse(filled), pre_visit=lambda node: found.append(node))  # noqa: PLW0108 - None goes on
-    return found
+    return inside(filled)
 
 
 def parsed(dashboard: Json) -> Iterator[tuple[str, list[promql.Expr]]]:

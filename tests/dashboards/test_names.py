@@ -2,16 +2,15 @@
 
 import re
 from collections.abc import Callable, Mapping
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-import promql_parser as promql
 import pytest
 import yaml
 from prometheus_client import ProcessCollector
 
 from exporter.metrics.families import FAMILIES
+from tests.expressions import selectors
 
 Json = dict[str, Any]
 Targets = Callable[[Json], list[tuple[str, Json, Json]]]
@@ -56,23 +55,12 @@ def made(expr: str) -> set[str]:
     return {label for label in ("who", "what", "reason", "page", "short") if f'"{label}"' in expr}
 
 
-@cache
-def tree(expr: str) -> list[promql.Expr]:
-    found: list[promql.Expr] = []
-    promql.walk(promql.parse(expr), pre_visit=lambda node: found.append(node))  # noqa: PLW0108 - None goes on
-    return found
-
-
-def selectors(expr: str) -> list[tuple[str, promql.VectorSelector]]:
-    """Return the selectors of an expression with the name of the series that each reads."""
-    return [(node.name or "", node) for node in tree(expr) if isinstance(node, promql.VectorSelector)]
-
-
 def test_every_series_and_matcher_is_known(
     dashboard: Json, targets: Targets, expand: Expand, labels_of: Mapping[str, set[str]]
 ) -> None:
     for name, _, target in targets(dashboard):
-        for series, selector in selectors(expand(target["expr"])):
+        for selector in selectors(expand(target["expr"])):
+            series = selector.name or ""
             assert series in labels_of, f"{name}: nothing gives {series}"
             matched = {matcher.name for matcher in selector.matchers.matchers}
             assert matched <= labels_of[series], f"{name}: {series} has not all of {matched}"
@@ -83,7 +71,9 @@ def test_every_label_that_is_grouped_or_joined_by_is_known(
 ) -> None:
     for name, _, target in targets(dashboard):
         expr = expand(target["expr"])
-        known = {label for series, _ in selectors(expr) for label in labels_of[series]} | made(expr)
+        known = {label for selector in selectors(expr) for label in labels_of[selector.name or ""]} | made(
+            expr
+        )
         clauses = re.findall(r"\b(?:by|on|ignoring|without|group_left|group_right) \(([^)]*)\)", expr)
         named = {label for clause in clauses for label in clause.replace(" ", "").split(",") if label}
         assert named <= known, f"{name}: {named - known}"
@@ -94,7 +84,9 @@ def test_every_label_of_a_legend_is_known(
 ) -> None:
     for name, _, target in targets(dashboard):
         expr = expand(target["expr"])
-        known = {label for series, _ in selectors(expr) for label in labels_of[series]} | made(expr)
+        known = {label for selector in selectors(expr) for label in labels_of[selector.name or ""]} | made(
+            expr
+        )
         shown = set(re.findall(r"\{\{(\w+)\}\}", target.get("legendFormat", "")))
         assert shown <= known, f"{name}: {shown - known}"
 
@@ -105,9 +97,9 @@ def test_every_variable_lists_a_label_of_a_known_family(
     for variable in (v for v in dashboard["templating"]["list"] if v["type"] == "query"):
         match = re.fullmatch(r"label_values\((.+), (\w+)\)", variable["query"])
         assert match
-        [(series, selector)] = selectors(expand(match[1]))
+        [selector] = selectors(expand(match[1]))
         matched = {matcher.name: matcher.value for matcher in selector.matchers.matchers}
-        families = [series] if series else matched.pop("__name__").split("|")
+        families = [selector.name] if selector.name else matched.pop("__name__").split("|")
         assert all(matched.keys() | {match[2]} <= labels_of[family] for family in families)
 
 
@@ -123,10 +115,10 @@ def test_every_family_of_accounts_and_wallets_is_shown_somewhere(
     dashboards: dict[str, Json], targets: Targets, expand: Expand
 ) -> None:
     shown = {
-        series
+        selector.name or ""
         for dashboard in dashboards.values()
         for _, _, target in targets(dashboard)
-        for series, _ in selectors(expand(target["expr"]))
+        for selector in selectors(expand(target["expr"]))
     }
     # Shown as the rules hold them: a failing account keeps its last threshold.
     held = {series.split(":")[1] for series in shown if series.endswith(":last")}

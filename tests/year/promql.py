@@ -9,12 +9,12 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
-from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
 import promql_parser as parser
 
+from tests.expressions import parsed, selectors
 from tests.year.windows import OVER_TIME, Array, Mask, Window, last_over_time, runs, shifted
 
 Labels = tuple[tuple[str, str], ...]
@@ -103,11 +103,6 @@ def _matcher(matcher: parser.Matcher) -> Callable[[str], bool]:
     return lambda given: bool(pattern.fullmatch(given)) == (kind == "Re")
 
 
-@cache
-def _parsed(expression: str) -> parser.Expr:
-    return parser.parse(expression)
-
-
 def _add(into: Vector, key: Labels, values: Array) -> None:
     """Put values into a vector, where they are not all missing; those of the same labels must be at other times."""
     there = ~np.isnan(values)
@@ -149,7 +144,7 @@ class Year:
         alerts: list[Alert] = []
         for number, (rule, every) in enumerate(rules):
             try:
-                result = self.vector(_parsed(rule["expr"]))
+                result = self.vector(parsed(rule["expr"]))
             except NotUnderstoodError as error:
                 raise NotUnderstoodError(f"{rule.get('record') or rule['alert']}: {error}") from None
             if every > 1:
@@ -304,19 +299,12 @@ def _every(group: Mapping[str, Any]) -> int:
     return int(text[:-1])
 
 
-def _names(node: Any) -> set[str]:
-    """Return the names of all that an expression reads."""
-    inner = [getattr(node, name, None) for name in ("expr", "lhs", "rhs", "vector_selector")]
-    read = {node.name} if type(node).__name__ == "VectorSelector" else set()
-    return read.union(*(_names(child) for child in (*inner, *getattr(node, "args", [])) if child is not None))
-
-
 def _last_readers(rules: Sequence[Mapping[str, Any]]) -> dict[str, int]:
     """Return which rule is the last to read a name, by their number; refuse one that reads what comes after it."""
     last: dict[str, int] = {}
     recorded = {rule["record"]: number for number, rule in enumerate(rules) if "record" in rule}
     for number, rule in enumerate(rules):
-        for name in _names(_parsed(rule["expr"])):
+        for name in {selector.name or "" for selector in selectors(rule["expr"])}:
             if recorded.get(name, -1) >= number or name.startswith("ALERTS"):
                 raise NotUnderstoodError(
                     f"{rule.get('record') or rule['alert']} reads {name}, which comes later"
