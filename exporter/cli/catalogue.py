@@ -68,8 +68,8 @@ def cells(provider: Provider) -> Iterator[str]:
 
 def exports(definition: Definition) -> Iterator[str]:
     """Yield what the wallets of a provider have, in the words of the families without their prefix."""
-    shown = {name for wallet in definition.wallets for name in wallet.shown()}
-    yield from (name for name in type(definition.wallets[0]).model_fields if name in shown)
+    exported = {name for wallet in definition.wallets for name in wallet.exported()}
+    yield from (name for name in type(definition.wallets[0]).model_fields if name in exported)
 
 
 def needs(definition: Definition) -> Iterator[str]:

@@ -1,22 +1,16 @@
-"""What in an answer may be the balance, and what goes with it: its currency, its list, what says that all is well."""
+"""What in an answer may be the balance."""
 
-import json
 import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
+from exporter.drafting.steps import Steps, expression, words
 from exporter.extract.echoes import contains_secret
-from exporter.schema.currencies import is_currency
-from exporter.schema.fields import NUMBER, UNIT
+from exporter.schema.fields import NUMBER
 from exporter.schema.patterns import MAX_TEXT, TooSlowError, find, number_pattern
 
-Steps = tuple[str | None, ...]
-"""The way to a value: names of fields, None for each element of a list."""
-
-_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+|[^\W\d_]+")
 _BALANCE = {
     **dict.fromkeys(("balance", "saldo", "balances", "guthaben", "solde"), 10),
     **dict.fromkeys(("available", "remaining", "remained", "remain", "spendable"), 8),
@@ -58,10 +52,6 @@ _UNITS = {
     "minutes": "MINUTES",
 }
 _CENTS = frozenset({"cent", "cents", "pence", "kopecks", "paise", "centavos"})
-_FURTHER = frozenset(
-    {"next", "next page", "next cursor", "next token", "next page token", "next url", "has more", "has next"}
-)
-_ID = ("id", "uuid", "wallet_id", "walletId", "account_id", "name", "type", "@id", "@name")
 _GROUPED = re.compile(r"[-+]?\d{1,3}(?:,\d{3})+(?:\.\d+)?")
 _COMMA = re.compile(r"[-+]?\d+,\d+")
 _POINTS = re.compile(r"[-+]?\d{1,3}(?:\.\d{3})+,\d+")
@@ -69,8 +59,6 @@ _NUMBER_IN_TEXT = re.compile(r"(?<![\w.,])[-+]?\d(?:[\d.,]*\d)?(?![\d])")
 _BEFORE = re.compile(r"(?:[^\W\d_]+)?[^\w]*\Z")
 _AFTER = re.compile(r"[^\w]*(?:[^\W\d_]+)?")
 _SPECIAL = re.compile(r"([.^$*+?{}\[\]\\|()])")
-_STATES = frozenset({"success", "ok", "succeeded", "status", "result", "state"})
-_GOOD_WORDS = frozenset({"ok", "success", "successful", "succeeded", "true"})
 _SENTENCE = 40
 _LONG_NUMBER = re.compile(r"\d{4}|.@")
 
@@ -108,17 +96,6 @@ class Candidate:
         return expression(self.steps[last:])
 
 
-def expression(steps: Steps) -> str:
-    """Write the way to a value as JMESPath."""
-    text = ""
-    for step in steps:
-        if step is None:
-            text += "[]"
-        else:
-            text += ("." if text else "") + (step if _PLAIN.fullmatch(step) else json.dumps(step))
-    return text or "@"
-
-
 def candidates(document: Any, secrets: Collection[str], *, text: bool) -> list[Candidate]:
     """List the numbers of an answer that a definition can read, the likeliest balance first."""
     found = _in_text(document["text"]) if text else _numbers(document, ())
@@ -154,7 +131,7 @@ def _numbers(node: Any, steps: Steps) -> Iterator[Candidate]:
 
 def _counts_cents(names: list[str], value: Decimal) -> bool:
     """Return whether a whole number is called cents; 12.50 of them is an amount that is only called so."""
-    return bool(names) and not _CENTS.isdisjoint(_words(names[-1])) and value == value.to_integral_value()
+    return bool(names) and not _CENTS.isdisjoint(words(names[-1])) and value == value.to_integral_value()
 
 
 def _read(node: Any) -> Candidate | None:
@@ -194,9 +171,9 @@ def _in_text(text: str) -> Iterator[Candidate]:
             continue
         before, after = text[: match.start()], text[match.end() :]
         near_before, near_after = (_BEFORE.search(before) or [""])[0], (_AFTER.match(after) or [""])[0]
-        names = _WORD.findall(near_before) or _WORD.findall(near_after)
+        names = words(near_before) or words(near_after)
         score = _score(names, True) + 1  # noqa: FBT003 - it is written as a text
-        unit = _unit(_WORD.findall(near_after)) or _unit(_WORD.findall(near_before))
+        unit = _unit(words(near_after)) or _unit(words(near_before))
         if before or after:
             digits = "(-?[0-9" + "".join(sorted({sign for sign in match[0] if sign in ".,"} | {"."})) + "]+)"
             pattern = (
@@ -225,122 +202,25 @@ def _finds(pattern: str, text: str, wanted: str) -> bool:
         return False
 
 
-def _words(name: str) -> list[str]:
-    return [word.lower() for word in _WORD.findall(name)]
-
-
 def _score(names: list[str], text: bool) -> float:  # noqa: FBT001 - how it is written
     """Return how likely a number with these names around it is a balance: its own name counts most."""
     score = 0.5 if text else 0.0
     for distance, name in enumerate(reversed(names)):
-        words = _words(name)
-        best = max((_BALANCE.get(word, 0) for word in words), default=0)
-        more = 2 if best == _BALANCE["balance"] and _SPENDABLE & set(words) else 0
-        score += (best + more + sum(_SOMETHING_ELSE.get(word, 0) for word in words)) / (1 + 2 * distance)
+        said = words(name)
+        best = max((_BALANCE.get(word, 0) for word in said), default=0)
+        more = 2 if best == _BALANCE["balance"] and _SPENDABLE & set(said) else 0
+        score += (best + more + sum(_SOMETHING_ELSE.get(word, 0) for word in said)) / (1 + 2 * distance)
     # A plain `balance` comes before what has more to say of itself.
-    return score - max(len(_words(names[-1])) - 1, 0) if names else score
+    return score - max(len(words(names[-1])) - 1, 0) if names else score
 
 
 def _unit(names: list[str]) -> str:
     """Return the unit that the name of a number says, such as `balance_usd` or `sms_left`; empty without one."""
     for name in reversed(names[-2:]):
-        for word in _words(name):
+        for word in words(name):
             if word.upper() in ("USD", "EUR", "GBP"):
                 return word.upper()
-        for word in _words(name):
+        for word in words(name):
             if word in _UNITS:
                 return _UNITS[word]
     return ""
-
-
-def currency(document: Any, chosen: Candidate) -> str | None:
-    """Return the path of the currency that stands nearest to a number; None where none does."""
-    nodes = list(_nodes(document, chosen.steps[:-1]))
-    last = len(chosen.steps) - 1 - chosen.steps[::-1].index(None) if None in chosen.steps else -1
-    for depth in range(len(nodes) - 1, -1, -1):
-        node, steps = nodes[depth], chosen.steps[:depth]
-        name = _currency_in(node) if isinstance(node, dict) else None
-        if name is None:
-            continue
-        if depth > last:
-            return expression((*steps[last + 1 :], name))
-        if None not in steps:
-            return f'"$".{expression((*steps, name))}'
-    return None
-
-
-def _currency_in(node: dict[str, Any]) -> str | None:
-    texts = {name: value for name, value in node.items() if isinstance(value, str)}
-    named = [name for name, value in texts.items() if _names_currency(name, value)]
-    return next(iter([*named, *(name for name, value in texts.items() if is_currency(value))]), None)
-
-
-def _names_currency(name: str, value: Any) -> bool:
-    named = {"currency", "unit", "curr", "ccy"} & set(_words(name))
-    return bool(named) and isinstance(value, str) and bool(UNIT.fullmatch(value.strip().upper()))
-
-
-def units(node: Any) -> Iterator[str]:
-    """Yield the currencies and units that a document names."""
-    for name, value in (
-        node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
-    ):
-        if _names_currency(str(name), value):
-            yield value
-        yield from units(value)
-
-
-def _nodes(document: Any, steps: Steps) -> Iterator[Any]:
-    """Yield what stands on a way, from the document on; of a list the first object."""
-    node = document
-    yield node
-    for step in steps:
-        node = next((one for one in node if isinstance(one, dict)), None) if step is None else node[step]
-        yield node
-
-
-def identity(document: Any, chosen: Candidate) -> str | None:
-    """Return the field that tells the wallets of a list apart; None where none does."""
-    if None not in chosen.steps:
-        return None
-    last = len(chosen.steps) - 1 - chosen.steps[::-1].index(None)
-    *_, listed = _nodes(document, chosen.steps[:last])
-    items = [one for one in listed if isinstance(one, dict)]
-    names = dict.fromkeys(
-        [*_ID, *(name for name in items[0] if _words(name)[-1:] in (["id"], ["name"], ["type"]))]
-    )
-    for name in names:
-        values = [one.get(name) for one in items]
-        if all(isinstance(value, str | int) for value in values) and len(set(map(str, values))) == len(items):
-            return expression((name,))
-    return None
-
-
-def success(document: Any, root: Steps = ()) -> dict[str, Any] | None:
-    """Return the rule of success that an answer shows, at its begin or in its one object; None where it shows none."""
-    if not isinstance(document, dict):
-        return None
-    for name, value in document.items():
-        path = expression((*root, name))
-        if name.lower().removeprefix("@") in _STATES and _is_good(value):
-            return {"path": path, "equals": [value]}
-        if name.lower() in ("error", "errors", "error_message", "errormessage") and value is None:
-            return {"path": path, "absent": True}
-        if name in ("code", "errorId", "errorCode", "error_code", "ret", "errno") and value in (0, "0"):
-            return {"path": path, "equals": [value]}
-    (name, *more) = document or ("",)
-    return success(document[name], (*root, name)) if name and not more else None
-
-
-def further(document: Any) -> str | None:
-    """Return the name of what says that there are further pages; None where nothing does."""
-    if not isinstance(document, dict):
-        return None
-    for name, value in document.items():
-        if " ".join(_words(name)) in _FURTHER and value not in (None, "", False):
-            return str(name)
-    return next(filter(None, map(further, document.values())), None)
-
-
-def _is_good(value: Any) -> bool:
-    return value is True or (isinstance(value, str) and value.lower() in _GOOD_WORDS)

@@ -8,20 +8,13 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from exporter import providers
-from exporter.drafting.candidates import (
-    Candidate,
-    candidates,
-    currency,
-    expression,
-    further,
-    identity,
-    success,
-    units,
-)
+from exporter.drafting.candidates import Candidate, candidates
+from exporter.drafting.companions import currency, further, identity, success, units
 from exporter.drafting.fixture import written
 from exporter.drafting.flow import flow
 from exporter.drafting.keys import Plan
 from exporter.drafting.redaction import Redaction, as_json
+from exporter.drafting.steps import expression
 from exporter.extract.documents import parse
 from exporter.extract.echoes import contains_secret
 from exporter.model import Failure

@@ -7,7 +7,7 @@ from typing import Any
 from exporter.extract import documents
 from exporter.extract.expressions import Expression, Interpreter
 from exporter.extract.values import same
-from exporter.extract.words import kind, shown
+from exporter.extract.words import kind, path_text
 from exporter.model import Failure, Reason
 from exporter.providers.definition import Errors, Success, accepts
 from exporter.schema.fields import Scalar
@@ -104,17 +104,17 @@ class _Success:
         try:
             value = self._path.search(document, interpreter)
         except ValueError:
-            raise Failure(Reason.MALFORMED, f"{shown(self._path)} does not fit the answer") from None
+            raise Failure(Reason.MALFORMED, f"{path_text(self._path)} does not fit the answer") from None
         if self._fails(value):
             raise self._error()
         if rule.equals and not _among(value, rule.equals):
             if rule.errors or kind(value) not in map(kind, rule.equals):
-                found = f"{kind(value)} at {shown(self._path)}"
+                found = f"{kind(value)} at {path_text(self._path)}"
                 raise Failure(Reason.MALFORMED, f"the answer does not say whether it succeeded: {found}")
             raise self._error()
 
     def _error(self) -> Failure:
-        told = f"a success status with an error in the body, at {shown(self._path)}"
+        told = f"a success status with an error in the body, at {path_text(self._path)}"
         return Failure(Reason.API_ERROR, told)
 
     def _fails(self, value: Any) -> bool:

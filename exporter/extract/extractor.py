@@ -20,7 +20,7 @@ from exporter.extract.first import FirstReader
 from exporter.extract.login import LoginReader
 from exporter.extract.paging import Pager
 from exporter.extract.values import READERS, UNLIMITED, Amount, Context, amount, product, signed, total
-from exporter.extract.words import kind, shown
+from exporter.extract.words import kind, path_text
 from exporter.model import Credit, Failure, FieldAnswers, Level, Reason, Wallet
 from exporter.providers import Provider
 from exporter.providers.definition import Definition
@@ -115,8 +115,8 @@ class _UnreadableError(Exception):
     def _within(self, path: Expression) -> str:
         """Return where a value was looked for; `items` is the list that an amount is added up from."""
         if self.items is None or path.text.startswith('"$'):
-            return shown(path)
-        return f"{shown(self.items)}[]" + (f".{shown(path)}" if path.text != "@" else "")
+            return path_text(path)
+        return f"{path_text(self.items)}[]" + (f".{path_text(path)}" if path.text != "@" else "")
 
 
 class _MissingError(_UnreadableError):
@@ -158,7 +158,7 @@ class _Reading:
         except ValueError as error:
             raise _UnreadableError(str(error), kind(found), paths) from None
         except TooSlowError:
-            detail = f"the pattern of {self.where} takes too long over a text at {shown(paths[0])}"
+            detail = f"the pattern of {self.where} takes too long over a text at {path_text(paths[0])}"
             raise Failure(Reason.TIMEOUT, detail) from None
         finally:
             # The time for one text is limited, but an answer may have any number of texts.
@@ -406,7 +406,7 @@ class _Mapping:
                 yield _Item(item, f"wallets[{number}]", {}, [(item, page) for page in summed])
         elif not isinstance(items, dict):
             told = "are not an object" if keyed else "are neither an object nor a list"
-            raise Failure(Reason.MALFORMED, f"wallets {told}: {kind(items)} at {shown(self._items)}")
+            raise Failure(Reason.MALFORMED, f"wallets {told}: {kind(items)} at {path_text(self._items)}")
         elif keyed:
             for named in (items, *self._on(further, dict, "wallets are not an object", interpreter)):
                 for key, item in named.items():
@@ -419,7 +419,7 @@ class _Mapping:
         try:
             return self._items.search(interpreter.names["$"], interpreter)
         except ValueError:
-            raise Failure(Reason.MALFORMED, f"{shown(self._items)} does not fit the answer") from None
+            raise Failure(Reason.MALFORMED, f"{path_text(self._items)} does not fit the answer") from None
 
     def _on(
         self, documents: Sequence[Any], wanted: type, problem: str, interpreter: Interpreter
@@ -429,7 +429,7 @@ class _Mapping:
             with interpreter.known({"$": document}):
                 found = self._found(interpreter)
             if not isinstance(found, wanted):
-                told = f"{problem} on page {number}: {kind(found)} at {shown(self._items)}"
+                told = f"{problem} on page {number}: {kind(found)} at {path_text(self._items)}"
                 raise Failure(Reason.MALFORMED, told)
             yield found
 

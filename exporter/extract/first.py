@@ -7,7 +7,7 @@ from typing import Any
 
 from exporter.extract.checks import Check
 from exporter.extract.expressions import Expression, Interpreter
-from exporter.extract.words import kind, shown
+from exporter.extract.words import kind, path_text
 from exporter.model import Failure, Reason
 from exporter.providers.definition import Definition, First
 
@@ -43,12 +43,14 @@ class FirstReader:
         try:
             value = path.search(document, interpreter)
         except ValueError:
-            raise Failure(Reason.MALFORMED, f"{where}: {shown(path)} does not fit the answer") from None
+            raise Failure(Reason.MALFORMED, f"{where}: {path_text(path)} does not fit the answer") from None
         try:
             text = plain(value)
         except ValueError as error:
             problem = "is missing" if value is None else error
-            raise Failure(Reason.MALFORMED, f"{where} {problem}: {kind(value)} at {shown(path)}") from None
+            raise Failure(
+                Reason.MALFORMED, f"{where} {problem}: {kind(value)} at {path_text(path)}"
+            ) from None
         if text in (".", ".."):
             raise Failure(Reason.MALFORMED, f"{where} would change the path of the request")
         return text

@@ -7,7 +7,7 @@ from typing import Any
 
 from exporter.extract.checks import Check
 from exporter.extract.expressions import Expression, Interpreter
-from exporter.extract.words import kind, shown
+from exporter.extract.words import kind, path_text
 from exporter.model import Failure, Reason
 from exporter.providers.definition import Definition, Login
 from exporter.schema.fields import NUMBER
@@ -60,7 +60,7 @@ class LoginReader(Check):
         for name, paths in self._paths.items():
             values = (_found(name, path, document, interpreter) for path in paths)
             value = next((one for one in values if one is not None), None)
-            found[name] = _token(name, value, f"{kind(value)} at {' or '.join(map(shown, paths))}")
+            found[name] = _token(name, value, f"{kind(value)} at {' or '.join(map(path_text, paths))}")
         for name, header in self._headers.items():
             value = headers.get(header)
             found[name] = _token(name, value, f"{kind(value)} in the header {header}")
@@ -83,7 +83,7 @@ def _found(name: str, path: Expression, document: Any, interpreter: Interpreter)
     try:
         return path.search(document, interpreter)
     except ValueError:
-        raise Failure(Reason.MALFORMED, f"gives.{name}: {shown(path)} does not fit the answer") from None
+        raise Failure(Reason.MALFORMED, f"gives.{name}: {path_text(path)} does not fit the answer") from None
 
 
 def _token(name: str, value: Any, found: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 from exporter.extract.absence import Nothing
 from exporter.extract.expressions import Expression, Interpreter
 from exporter.extract.first import plain
-from exporter.extract.words import kind, shown
+from exporter.extract.words import kind, path_text
 from exporter.model import Failure, Reason
 from exporter.providers.definition import Pages
 
@@ -55,7 +55,7 @@ class Pager:
             said = _found(self._more, page)
             more = _SAID.get(said) if isinstance(said, bool | str) else None
             if more is None:
-                told = f"{kind(said)} at {shown(self._more)}"
+                told = f"{kind(said)} at {path_text(self._more)}"
                 raise Failure(Reason.MALFORMED, f"the page does not say whether there is a next one: {told}")
             if not more:
                 return None
@@ -79,12 +79,12 @@ class Pager:
             )
             raise Failure(
                 Reason.MALFORMED,
-                f"the token of the next page is missing: nothing at {shown(self._where)}; {advice}",
+                f"the token of the next page is missing: nothing at {path_text(self._where)}; {advice}",
             )
         return token is None or token == ""
 
     def _malformed(self, problem: str, found: Any) -> Failure:
-        return Failure(Reason.MALFORMED, f"{problem}: {kind(found)} at {shown(self._where)}")
+        return Failure(Reason.MALFORMED, f"{problem}: {kind(found)} at {path_text(self._where)}")
 
 
 def _interpreter(page: Any) -> Interpreter:
@@ -95,4 +95,4 @@ def _found(path: Expression, page: Any) -> Any:
     try:
         return path.search(page, _interpreter(page))
     except ValueError:
-        raise Failure(Reason.MALFORMED, f"{shown(path)} does not fit the answer") from None
+        raise Failure(Reason.MALFORMED, f"{path_text(path)} does not fit the answer") from None

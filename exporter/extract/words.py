@@ -8,7 +8,7 @@ from exporter.extract.expressions import Expression
 _LONGEST_SHOWN = 60
 
 
-def shown(path: Expression) -> str:
+def path_text(path: Expression) -> str:
     """Return an expression for a message: on one line, and its beginning where it is long."""
     text = " ".join(path.text.split())
     return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"

@@ -401,7 +401,7 @@ class WalletMapping(Strict):
                 elif isinstance(field, Strict):
                     yield from ((where, path) for path in getattr(field, "path", None) or ())
 
-    def shown(self) -> Iterator[str]:
+    def exported(self) -> Iterator[str]:
         """Yield the fields of which a wallet has a sample of its own, by the names that they have here."""
         for name in type(self).model_fields:
             value = getattr(self, name)
