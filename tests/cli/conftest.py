@@ -13,6 +13,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread
+from typing import Any
 
 import pytest
 import structlog
@@ -20,6 +21,7 @@ from click.testing import CliRunner
 
 from exporter.cli import main
 from exporter.simulator import Simulator
+from tests.cli.forker import Forked, Forker
 from tests.programs import EXPORTER, MEASURED, PATIENCE
 
 
@@ -46,22 +48,28 @@ def clean() -> Mapping[str, str]:
     return environment()
 
 
-@pytest.fixture
-def run(tmp_path: Path) -> Run:
-    """Run the command to its end, in an empty folder; a traceback is never an answer."""
+@pytest.fixture(scope="session")
+def forker() -> Iterator[Forker]:
+    """Load the program once, for all processes of it that are not about how it is loaded."""
+    with Forker() as running:
+        yield running
 
-    def finished(*arguments: object, env: Mapping[str, str] | None = None) -> Result:
-        done = subprocess.run(
-            [EXPORTER, *map(str, arguments)],
-            cwd=tmp_path,
-            env=environment(env),
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE,
-            check=False,
-        )
-        assert "Traceback" not in done.stdout + done.stderr
-        return Result(done.returncode, done.stdout, done.stderr)
+
+@pytest.fixture
+def run(tmp_path: Path, forker: Forker) -> Run:
+    """Run the command to its end, in a process and an empty folder; a traceback is never an answer.
+
+    `out` and `err` are files to write to, or None for what is closed; `code` is run in place of the command.
+    """
+
+    def finished(*arguments: object, env: Mapping[str, str] | None = None, **options: Any) -> Result:
+        with forker.begin(arguments, tmp_path, environment(env), **options) as process:
+            running = Running(process)
+            status = process.wait(PATIENCE)
+            running.read_on()
+        result = Result(status, "".join(running.out), "".join(running.err))
+        assert "Traceback" not in result.out + result.err
+        return result
 
     return finished
 
@@ -91,13 +99,14 @@ def invoke(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
 class Running:
     """A command that goes on; what it writes is collected."""
 
-    def __init__(self, process: subprocess.Popen[str]) -> None:
+    def __init__(self, process: subprocess.Popen[str] | Forked) -> None:
         self.process = process
         self.out: list[str] = []
         self.err: list[str] = []
         self._readers = [
             Thread(target=lines.extend, args=[stream], daemon=True)
             for stream, lines in ((process.stdout, self.out), (process.stderr, self.err))
+            if stream
         ]
         for reader in self._readers:
             reader.start()
@@ -113,14 +122,14 @@ class Running:
         while not over:
             over = time.monotonic() > end or self.process.poll() is not None
             if over:
-                self._read_on()
+                self.read_on()
             found = [match for line in [*self.out, *self.err] if (match := re.search(pattern, line))]
             if len(found) >= count:
                 return found
             time.sleep(0.02)
         raise AssertionError(f"no line matches {pattern!r}: {self.out} {self.err}")
 
-    def _read_on(self) -> None:
+    def read_on(self) -> None:
         """Let what an ended command wrote be read to its end."""
         if self.process.poll() is not None:
             for reader in self._readers:
@@ -130,7 +139,7 @@ class Running:
         """Kill the command, and read to the end: nobody may be reading when the files are closed."""
         self.process.kill()
         self.process.wait(PATIENCE)
-        self._read_on()
+        self.read_on()
 
     @property
     def port(self) -> int:
@@ -159,7 +168,7 @@ class Running:
     @property
     def written(self) -> str:
         """Return all that was written, once the command has ended."""
-        self._read_on()
+        self.read_on()
         return "".join([*self.out, *self.err])
 
 
@@ -167,13 +176,19 @@ Begin = Callable[..., Running]
 
 
 @pytest.fixture
-def begin(tmp_path: Path) -> Iterator[Begin]:
-    """Start the command and let it run; what still runs at the end of the test is killed."""
+def begin(tmp_path: Path, forker: Forker) -> Iterator[Begin]:
+    """Start the command and let it run; what still runs at the end of the test is killed.
+
+    `afresh` is for what the coverage needs, or what depends on how a process is started: it costs ten times as much.
+    """
     with ExitStack() as stack:
 
-        def started(*arguments: object, env: Mapping[str, str] | None = None) -> Running:
-            process = stack.enter_context(
-                subprocess.Popen(
+        def started(
+            *arguments: object, env: Mapping[str, str] | None = None, afresh: bool = False
+        ) -> Running:
+            process: subprocess.Popen[str] | Forked
+            if afresh:
+                process = subprocess.Popen(
                     [EXPORTER, *map(str, arguments)],
                     cwd=tmp_path,
                     env=environment(env) | MEASURED,
@@ -181,8 +196,10 @@ def begin(tmp_path: Path) -> Iterator[Begin]:
                     stderr=subprocess.PIPE,
                     text=True,
                 )
-            )
+            else:
+                process = forker.begin(arguments, tmp_path, environment(env))
             running = Running(process)
+            stack.enter_context(process)
             stack.callback(running.stop)
             return running
 
@@ -190,8 +207,8 @@ def begin(tmp_path: Path) -> Iterator[Begin]:
 
 
 @pytest.fixture
-def on_a_terminal(tmp_path: Path) -> Callable[..., tuple[int, str]]:
-    """Run the command with a terminal as all its files, and return the exit status and all that appeared on it."""
+def on_a_terminal(tmp_path: Path, forker: Forker) -> Callable[..., tuple[int, str]]:
+    """Run the command with a terminal for what it prints, and return the exit status and all that appeared on it."""
 
     def finished(*arguments: str, columns: int = 120) -> tuple[int, str]:
         parent, child = pty.openpty()
@@ -199,12 +216,8 @@ def on_a_terminal(tmp_path: Path) -> Callable[..., tuple[int, str]]:
         seen = b""
         with ExitStack() as stack:
             stack.callback(os.close, parent)
-            process = stack.enter_context(
-                subprocess.Popen(
-                    [EXPORTER, *arguments], cwd=tmp_path, env=env, stdin=child, stdout=child, stderr=child
-                )
-            )
-            stack.callback(process.kill)
+            name = os.ttyname(child)
+            process = stack.enter_context(forker.begin(arguments, tmp_path, env, out=name, err=name))
             os.close(child)
             ready = select.poll()
             ready.register(parent)

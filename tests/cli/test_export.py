@@ -6,8 +6,8 @@ from typing import Any
 import exporter
 
 
-def test_everything_is_written_and_written_again(run: Any, tmp_path: Path) -> None:
-    first = run("export", "out")
+def test_everything_is_written_and_written_again(invoke: Any, tmp_path: Path) -> None:
+    first = invoke("export", "out")
     assert (first.status, first.err) == (0, "")
     written = sorted(str(file.relative_to(tmp_path)) for file in tmp_path.rglob("*") if file.is_file())
     assert sorted(first.out.splitlines()) == written
@@ -17,27 +17,27 @@ def test_everything_is_written_and_written_again(run: Any, tmp_path: Path) -> No
     beside = (root / "grafana/provisioning", root / "grafana/dashboards", root / "systemd")
     wanted = {f"out/{file.relative_to(root)}" for folder in beside for file in folder.rglob("[!.]*.*")}
     assert wanted <= set(written)
-    assert run("export", "out") == first
+    assert invoke("export", "out") == first
 
 
-def test_what_somebody_changed_is_kept_unless_it_is_forced(run: Any, tmp_path: Path) -> None:
-    run("export", "out")
+def test_what_somebody_changed_is_kept_unless_it_is_forced(invoke: Any, tmp_path: Path) -> None:
+    invoke("export", "out")
     alerts = tmp_path / "out/grafana/rules/alerts.yml"
     before = alerts.read_text()
     alerts.write_text("mine")
     (tmp_path / "out/systemd/prepaid-exporter.service").unlink()
-    result = run("export", "out")
+    result = invoke("export", "out")
     assert (result.status, result.out) == (1, "")
     assert result.err.startswith("out/grafana/rules/alerts.yml: exists and differs\nnothing is written")
     assert alerts.read_text() == "mine"
     assert not (tmp_path / "out/systemd/prepaid-exporter.service").exists()
-    assert run("export", "out", "--force").status == 0
+    assert invoke("export", "out", "--force").status == 0
     assert alerts.read_text() == before
 
 
-def test_a_place_that_cannot_be_written_is_told(run: Any, tmp_path: Path) -> None:
+def test_a_place_that_cannot_be_written_is_told(invoke: Any, tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out/grafana").write_text("")
-    result = run("export", "out")
+    result = invoke("export", "out")
     assert (result.status, result.out) == (1, "")
     assert result.err.startswith("out: cannot be written: ")

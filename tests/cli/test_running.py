@@ -23,15 +23,11 @@ def serving(begin: Any, prepaid: Path) -> Any:
     return begin("serve", *ANYWHERE)
 
 
-def test_serve_says_where_it_listens_and_serves(serving: Any) -> None:
-    assert serving.ask("/-/ready")[0] == 200
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_serve_says_where_it_listens_and_serves_until_a_signal(number: int, serving: Any) -> None:
+    assert serving.ask("/-/ready")[0] == serving.ask("/-/healthy")[0] == 200
     status, page = serving.ask("/metrics")
     assert (status, page.count("\nprepaid_account_up{")) == (200, 6)
-
-
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_an_idle_exporter(number: int, serving: Any) -> None:
-    assert serving.ask("/-/healthy")[0] == 200
     assert serving.end(number) == 0
     assert "Traceback" not in serving.written
     assert "msg=stopping" in serving.written
@@ -70,7 +66,8 @@ def test_a_signal_does_not_wait_for_a_password_that_takes_long(begin: Any, prepa
     assert "Traceback" not in serving.written
 
 
-def test_sighup_takes_over_a_good_file_and_keeps_the_old_one_of_a_bad(serving: Any, prepaid: Path) -> None:
+def test_sighup_takes_over_a_good_file_and_keeps_the_old_one_of_a_bad(begin: Any, prepaid: Path) -> None:
+    serving = begin("serve", *ANYWHERE, afresh=True)
     assert serving.ask("/-/ready")[0] == 200
     prepaid.write_text("accounts: [{name: a, provider: apimal, api_key: canary-7f3a}]\n")
     serving.process.send_signal(signal.SIGHUP)
@@ -153,7 +150,7 @@ def test_debugging_logs_no_key(begin: Any, prepaid: Path, simulator: Any) -> Non
 def test_the_demo_scrapes_itself_so_that_the_first_page_is_full(
     begin: Any, eventually: Callable[[Callable[[], bool]], None]
 ) -> None:
-    demo = begin("demo", *ANYWHERE)
+    demo = begin("demo", *ANYWHERE, afresh=True)
     demo.wait_for("Stop with Ctrl-C")
     eventually(lambda: "not asked" not in re.sub("<option.*", "", demo.ask("/")[1]))
     assert demo.end(signal.SIGINT) == 0

@@ -8,7 +8,7 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ pytestmark = pytest.mark.slow
 ACCOUNT = "Grüße €"
 ASCII = {"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "LC_ALL": "C"}
 POOR = [ASCII, {"PYTHONIOENCODING": "ascii"}, {"PYTHONIOENCODING": "latin-1"}]
+"""Of a locale much depends, from the first moment of a process on; the others count for what is printed alone."""
 IDS = ["ASCII locale", "ASCII", "Latin-1"]
 LACKING = ["fcntl", "grp", "pwd", "resource", "syslog", "termios", "tty"]
 """Modules that Windows does not have."""
@@ -33,31 +34,42 @@ def named(prepaid: Path) -> Path:
     return prepaid
 
 
-def printed(folder: Path, env: Mapping[str, str], *arguments: str) -> tuple[int, bytes, bytes]:
-    done = subprocess.run([EXPORTER, *arguments], cwd=folder, env=env, capture_output=True, check=False)
-    assert b"Traceback" not in done.stderr
-    return done.returncode, done.stdout, done.stderr
+@pytest.fixture
+def printed(run: Any, tmp_path: Path, clean: Mapping[str, str]) -> Callable[..., tuple[int, str, str]]:
+    """Run the command with an environment, afresh where it changes more than the letters of a terminal."""
+
+    def finished(env: Mapping[str, str], *arguments: str) -> tuple[int, str, str]:
+        if env is not ASCII:
+            result = run(*arguments, env=env)
+            return result.status, result.out, result.err
+        done = subprocess.run(
+            [EXPORTER, *arguments], cwd=tmp_path, env={**clean, **env}, capture_output=True, check=False
+        )
+        assert b"Traceback" not in done.stderr
+        return done.returncode, done.stdout.decode(), done.stderr.decode()
+
+    return finished
 
 
+@pytest.mark.usefixtures("named")
 @pytest.mark.parametrize("env", POOR, ids=IDS)
 def test_a_letter_that_the_terminal_lacks_is_shown_by_its_number(
-    named: Path, clean: Mapping[str, str], env: Mapping[str, str]
+    printed: Any, env: Mapping[str, str]
 ) -> None:
-    status, out, err = printed(named.parent, {**clean, **env}, "check")
-    assert (status, err) == (2, b"")
-    assert b"\\u20ac" in out
+    status, out, err = printed(env, "check")
+    assert (status, err) == (2, "")
+    assert "\\u20ac" in out
 
 
+@pytest.mark.usefixtures("named")
 @pytest.mark.parametrize("env", POOR, ids=IDS)
 def test_what_programs_read_is_utf_8_whatever_the_terminal_speaks(
-    named: Path, clean: Mapping[str, str], env: Mapping[str, str]
+    printed: Any, env: Mapping[str, str]
 ) -> None:
     def read(output: str) -> str:
-        status, out, err = printed(
-            named.parent, {**clean, **env}, "check", "--provider", "apimall", "--output", output
-        )
-        assert (status, err) == (0, b"")
-        return out.decode()
+        status, out, err = printed(env, "check", "--provider", "apimall", "--output", output)
+        assert (status, err) == (0, "")
+        return str(out)
 
     assert [entry["account"] for entry in json.loads(read("json"))] == [ACCOUNT]
     assert [row["account"] for row in csv.DictReader(io.StringIO(read("csv")))] == [ACCOUNT]
@@ -65,13 +77,14 @@ def test_what_programs_read_is_utf_8_whatever_the_terminal_speaks(
     assert f"'{ACCOUNT}/main'=120CREDITS" in read("nagios")
 
 
+@pytest.mark.usefixtures("named")
 @pytest.mark.parametrize("env", POOR, ids=IDS)
 @pytest.mark.parametrize("arguments", [["providers"], ["validate"], ["check", "--help"]])
 def test_every_command_that_ends_prints_on_a_poor_terminal(
-    named: Path, clean: Mapping[str, str], env: Mapping[str, str], arguments: list[str]
+    printed: Any, env: Mapping[str, str], arguments: list[str]
 ) -> None:
-    status, out, err = printed(named.parent, {**clean, **env}, *arguments)
-    assert (status, err) == (0, b"")
+    status, out, err = printed(env, *arguments)
+    assert (status, err) == (0, "")
     assert out
 
 
