@@ -91,10 +91,11 @@ def _balances() -> timeseries.Panel:
     text = Text(
         "Balance and thresholds",
         "Each wallet's balance, with its thresholds dashed: red critical, orange warning, blue info. "
-        "Grey bars are recharges, as high as their amounts. A gap is a time without a reading.",
+        "Grey bars are recharges, as high as their amounts. A gap is a time without a reading. Where the provider "
+        "gives a booked balance only, it is that; of a plan it is what is left of it.",
         "No balance was read in this range.",
     )
-    balance = queries.by_wallet(queries.of_wallet("prepaid_balance"))
+    balance = queries.by_wallet(queries.balance_as_read())
     targets = [_ranged("balance", balance), _ranged("recharges", queries.recharges(), "recharge")]
     targets += [
         _ranged(level.name, queries.threshold(level), level.name) for level in queries.THRESHOLD_LEVELS

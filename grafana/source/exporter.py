@@ -12,6 +12,7 @@ from grafana.source.panels import HALF, Text
 from grafana.source.tables import Value
 
 _SLOWEST = 10
+_HEIGHT = 10  # of a graph whose legend has as many names, which take up to a third of it
 _RATE = "$__rate_interval"
 # Exporters are scraped every minute or two; a rate needs several scrapes whatever Grafana was told.
 _RATE_STEP = "2m"
@@ -92,7 +93,7 @@ def _scrapes() -> timeseries.Panel:
         _NOT_SCRAPED,
     )
     took = _of_exporters("scrape_duration_seconds")
-    return panels.lines(text, "s", HALF, 8, [panels.ranged("took", took, _LEGEND)])
+    return panels.lines(text, "s", HALF, _HEIGHT, [panels.ranged("took", took, _LEGEND)])
 
 
 def _collections() -> timeseries.Panel:
@@ -104,7 +105,7 @@ def _collections() -> timeseries.Panel:
     selector = queries.of_account("prepaid_account_collect_duration_seconds")
     slowest = f"topk({_SLOWEST}, {queries.by_account(f'{selector} @ end()')})"
     took = queries.named(f"({queries.by_account(selector)} and {slowest})")
-    return panels.lines(text, "s", HALF, 8, [panels.ranged("took", took, "{{who}} ({{provider}})")])
+    return panels.lines(text, "s", HALF, _HEIGHT, [panels.ranged("took", took, "{{who}} ({{provider}})")])
 
 
 def _ages() -> timeseries.Panel:
@@ -115,7 +116,7 @@ def _ages() -> timeseries.Panel:
     )
     oldest = f"bottomk({_SLOWEST}, {queries.last_success(queries.END)})"
     age = queries.named(f"(({queries.reading_age()}) and on ({queries.ACCOUNT}) {oldest})")
-    return panels.lines(text, "s", HALF, 8, [panels.ranged("age", age, "{{who}} ({{provider}})")])
+    return panels.lines(text, "s", HALF, _HEIGHT, [panels.ranged("age", age, "{{who}} ({{provider}})")])
 
 
 def _wallets() -> timeseries.Panel:
@@ -125,10 +126,9 @@ def _wallets() -> timeseries.Panel:
         "A drop is a failing account or a wallet that is gone.",
         "No balance was read in this range.",
     )
-    balances = queries.by_wallet(queries.of_wallet("prepaid_balance"))
-    wallets = f"count by (provider, currency) ({balances})"
+    wallets = f"count by (provider, currency) ({queries.balance_as_read()})"
     target = panels.ranged("wallets", wallets, "{{provider}} ({{currency}})")
-    return panels.lines(text, "none", HALF, 8, [target])
+    return panels.lines(text, "none", HALF, _HEIGHT, [target])
 
 
 def _requests() -> timeseries.Panel:
@@ -139,7 +139,7 @@ def _requests() -> timeseries.Panel:
     )
     rate = _upstream_rate("prepaid_exporter_upstream_requests_total", "provider")
     target = panels.ranged("requests", rate, "{{provider}}").interval(_RATE_STEP)
-    return panels.lines(text, "reqps", 8, 8, [target])
+    return panels.lines(text, "reqps", 8, _HEIGHT, [target])
 
 
 def _failures() -> timeseries.Panel:
@@ -151,7 +151,7 @@ def _failures() -> timeseries.Panel:
     # The exporter counts every reason from zero on: only those that occur are drawn.
     rate = f"{_upstream_rate('prepaid_exporter_upstream_failures_total', 'provider', 'reason')} > 0"
     target = panels.ranged("failures", rate, "{{provider}} · {{reason}}").interval(_RATE_STEP)
-    return panels.marked(panels.lines(text, "reqps", 8, 8, [target]))
+    return panels.marked(panels.lines(text, "reqps", 8, _HEIGHT, [target]))
 
 
 def _failing() -> timeseries.Panel:
@@ -163,7 +163,7 @@ def _failing() -> timeseries.Panel:
     failing = queries.of_account("prepaid_account_failure")
     reasons = queries.by_account(f"max_over_time({failing}[$__interval])", "reason")
     target = panels.ranged("failing", f"count by (provider, reason) ({reasons})", "{{provider}} · {{reason}}")
-    return panels.marked(panels.lines(text, "none", 8, 8, [target]))
+    return panels.marked(panels.lines(text, "none", 8, _HEIGHT, [target]))
 
 
 def _memory() -> timeseries.Panel:

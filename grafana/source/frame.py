@@ -20,6 +20,8 @@ _ALL = model.VariableOption(selected=True, text=["All"], value=["$__all"])
 _OF_CLUSTER = 'cluster=~"$cluster"'
 _OF_NAMESPACE = f'{_OF_CLUSTER}, namespace=~"$namespace"'
 _INSTANCE = f'{queries.OF_PLACE}, instance=~"$instance"'
+# A provider that does not give the balance gives the booked one, or how much of a plan is used.
+_BALANCES = '__name__=~"prepaid_balance|prepaid_settled_balance|prepaid_quota_used"'
 _CHAIN = {
     "cluster": "label_values(prepaid_account_up, cluster)",
     "namespace": f"label_values(prepaid_account_up{{{_OF_CLUSTER}}}, namespace)",
@@ -28,7 +30,7 @@ _CHAIN = {
     "provider": f"label_values(prepaid_account_up{{{_INSTANCE}}}, provider)",
     "account": f'label_values(prepaid_account_up{{{_INSTANCE}, provider=~"$provider"}}, account)',
     "currency": (
-        f'label_values(prepaid_balance{{{_INSTANCE}, provider=~"$provider", account=~"$account"}}, currency)'
+        f'label_values({{{_BALANCES}, {_INSTANCE}, provider=~"$provider", account=~"$account"}}, currency)'
     ),
 }
 

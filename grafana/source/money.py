@@ -51,7 +51,7 @@ def balances(height: int) -> timeseries.Panel:
         "No balance in this currency in this range.",
     )
     chosen = queries.drawn(_DRAWN, SHOWN)
-    balance = queries.by_wallet(queries.of_wallet("prepaid_balance", SHOWN))
+    balance = queries.by_wallet(queries.balance_as_read(SHOWN))
     added = queries.recharges(SHOWN)
     targets = [
         panels.ranged("balance", queries.named(f"{balance} and on ({queries.WALLET}) {chosen}"), WHO),

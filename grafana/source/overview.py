@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
+from grafana_foundation_sdk.builders import common, stat, table, timeseries
 from grafana_foundation_sdk.builders import dashboard as build
-from grafana_foundation_sdk.builders import stat, table, timeseries
 from grafana_foundation_sdk.models import common as look
 from grafana_foundation_sdk.models import dashboard as model
 
@@ -42,20 +42,22 @@ def _tiles() -> Iterator[stat.Panel]:
         "Next empty",
         "The wallet that is empty next at its pace, and when. Not counted are those that are empty already, that are "
         "paid afterwards, or that their provider recharges.",
-        "No end in sight",
+        "No end known",
     )
     date = f"1000 * (time() + bottomk(1, {queries.ends()} > 0))"
     tile = panels.tile(following, panels.DATE, 9, [panels.instant("A", queries.named(date), money.WHO)])
-    yield panels.in_minutes(tile.text_mode(look.BigValueTextMode.VALUE_AND_NAME))
+    # A long name takes two lines, beside which the date must be seen on a phone too.
+    small = common.VizTextDisplayOptions().title_size(14).value_size(24)
+    yield panels.in_minutes(tile.text_mode(look.BigValueTextMode.VALUE_AND_NAME).text(small))
     now = Text(
         "To top up now",
-        "Wallets that are empty, under their critical threshold, or about to be: those that page.",
+        "Wallets that are empty, under their critical threshold, or about to be: those that page. So does an account "
+        "whose provider answers nothing but that nothing is left.",
         "No balance read yet",
     )
     urgent = f"sum(({queries.state()}) >= bool {CRITICAL.number})"
     yield panels.count(now, CRITICAL.colour, 5, urgent)
-    troubles = Text("Broken", "Rows of the table of that name below.", "No data")
-    yield panels.count(troubles, CRITICAL.colour, 5, broken.count())
+    yield broken.tile(5)
     oldest = Text("Oldest reading", "Age of the oldest reading among all accounts.", "Nothing read yet")
     yield panels.tile(oldest, "s", 5, [panels.instant("A", f"max({queries.reading_age()})")])
 
@@ -67,16 +69,16 @@ def _act(width: int, height: int) -> table.Panel:
         f"To buy is what is missing for {_DAYS_TO_BUY} days. The level is what the alerts go by: thresholds, and how "
         "long the money lasts. A wallet that its provider recharges comes here when that does not help. Click a wallet "
         "for its account.",
-        "No wallet runs dry at its present pace. In a first hour of readings no pace is known yet.",
+        "No wallet runs dry at its present pace. In a first hour of readings, and without the recording rules, no pace "
+        "is known.",
     )
 
     def first(expression: str) -> str:
         return queries.first_due(expression, _ACT)
 
-    wallets = f"group by ({WALLET}) ({queries.balance()})"
     page = queries.on_wallets(queries.top_up_page(), "page")
     columns: list[tables.Column] = [
-        Value("", "wallets", queries.named_with_currency(first(wallets))),
+        Value("", "wallets", queries.named_with_currency(first(queries.wallets()))),
         Value("", "due", first(queries.due())),
         Label("Wallet", "who", {"links": [tables.ACCOUNT_LINK], "custom.minWidth": 126}),
         Value("Left", "left", first(queries.by_wallet(queries.balance())), MONEY, {"custom.width": 82}),
@@ -158,7 +160,7 @@ def _balances() -> timeseries.Panel:
         "No balance in this currency in this range.",
     )
     chosen = queries.drawn(_DRAWN)
-    balance = queries.by_wallet(queries.of_wallet("prepaid_balance"))
+    balance = queries.by_wallet(queries.balance_as_read())
     targets = [panels.ranged("balance", queries.named(f"{balance} and on ({WALLET}) {chosen}"), money.WHO)]
     targets += [
         panels.ranged(

@@ -68,11 +68,12 @@ def in_minutes(panel: stat.Panel) -> stat.Panel:
     return panel.override_by_regexp(".*", properties({"unit": MINUTE}))
 
 
-def count(text: Text, colour: str, width: int, expr: str) -> stat.Panel:
-    """Show a number of things that should not be, coloured as soon as there is one."""
+def count(text: Text, colour: str, width: int, expr: str, step: str = "") -> stat.Panel:
+    """Show a number of things that should not be, coloured as soon as there is one; `step` as in a table's value."""
     steps = [model.Threshold(value=None, color="green"), model.Threshold(value=1, color=colour)]
     scheme = build.FieldColor().mode(model.FieldColorModeId.THRESHOLDS)
-    panel = tile(text, "none", width, [instant("A", expr)]).color_scheme(scheme)
+    query = instant("A", expr)
+    panel = tile(text, "none", width, [query.interval(step) if step else query]).color_scheme(scheme)
     return panel.thresholds(build.ThresholdsConfig().mode(model.ThresholdsMode.ABSOLUTE).steps(steps))
 
 

@@ -91,9 +91,9 @@ def recorded(series: str, *matchers: str) -> str:
     return _selector(f"wallet:{series}", _OF_RECORD, *matchers)
 
 
-def recorded_account(series: str) -> str:
+def recorded_account(series: str, *matchers: str) -> str:
     """Select a series of the recording rules about accounts."""
-    return _selector(f"account:{series}", _OF_RECORDED_ACCOUNT)
+    return _selector(f"account:{series}", _OF_RECORDED_ACCOUNT, *matchers)
 
 
 def by_wallet(expression: str, *labels: str) -> str:
@@ -139,6 +139,32 @@ def balance(at: str = "") -> str:
     return recorded("prepaid_balance:last") + at
 
 
+def balance_as_read(*matchers: str) -> str:
+    """Return what was read of each wallet: the balance, else the booked one, else what is left of a plan.
+
+    There is nothing while it is not read.
+    """
+    return recorded("prepaid_balance:min", *matchers)
+
+
+def refused(at: str = "") -> str:
+    """Return the accounts whose provider says nothing but that nothing is left, also while their exporter is silent."""
+    said = f"{recorded_account('prepaid_account_failure:said', _EXHAUSTED)}[7d]{at}"
+    unread = recorded_account("prepaid_account_up:unread") + at
+    return f"(max by ({ACCOUNT}) (last_over_time({said})) == 1 and on ({ACCOUNT}) {unread})"
+
+
+def wallets(at: str = "") -> str:
+    """Return a sample for each wallet, and for each account that is refused before any wallet of it was read."""
+    return f"(group by ({WALLET}) ({balance(at)}) or {_refused_at_once(at)})"
+
+
+def empty(at: str = "") -> str:
+    """Return a sample for each wallet of which nothing is left: by its balance, or since its provider says so."""
+    exhausted = f"{_told('PrepaidWalletExhausted', at=at)} or {balance(at)} and on ({ACCOUNT}) {refused(at)}"
+    return f"(group by ({WALLET}) ({exhausted}) or {_refused_at_once(at)})"
+
+
 def threshold(level: Level) -> str:
     """Return the thresholds of a level, also while their account fails; they keep the label level."""
     return recorded("prepaid_balance_threshold:last", f'level="{level.name}"')
@@ -149,7 +175,7 @@ def state() -> str:
 
     Old readings are not fine: an account that cannot be read has a level of its own, unless it has a graver one.
     """
-    told = [f"{EMPTY.number} * ({_told('PrepaidWalletExhausted')})"]
+    told = [f"{EMPTY.number} * {empty()}"]
     told += [f"{level.number} * ({_told(_LOW, _of_level(level))})" for level in THRESHOLD_LEVELS]
     unread = f"{balance()} and on ({ACCOUNT}) {recorded_account('prepaid_account_up:unread')}"
     told += [f"{UNREAD.number} * group by ({WALLET}) ({unread})"]
@@ -182,23 +208,27 @@ def ends(at: str = "") -> str:
         f"({recorded('prepaid_auto_recharge_enabled:last')}{at} == 1 and on ({WALLET}) "
         f"{balance(at)} >= on ({WALLET}) {recorded('prepaid_auto_recharge_threshold:last')}{at})"
     )
-    told = _told(_LOW, 'level=~"critical|warning"', at=at)
+    told = _told(_LOW, _URGENT, at=at)
     return (
-        f"(max by ({WALLET}) ({runway(at)} unless on ({WALLET}) {recharged})"
+        f"((max by ({WALLET}) ({runway(at)} unless on ({WALLET}) {recharged})"
         f" or max by ({WALLET}) ({runway(at)} and on ({WALLET}) ({told})))"
+        f" unless on ({ACCOUNT}) {refused(at)})"
     )
 
 
 def due(at: str = "") -> str:
     """Return the seconds until each wallet needs a person, the empty ones first with -1.
 
-    One that is told of without being spent has no end: it stands where its runway limit would, among what is as urgent.
+    One that is told of without being spent has no end: it stands where its account's runway limit is, among what is as
+    urgent.
     """
+    told = _told(_LOW, _URGENT, at=at)
+    limits = recorded_account("prepaid_account_runway_threshold_seconds:last") + at
     ways = [
-        f"-1 * group by ({WALLET}) ({_told('PrepaidWalletExhausted', at=at)})",
+        f"-1 * {empty(at)}",
         ends(at),
-        f"86400 * group by ({WALLET}) ({_told(_LOW, _of_level(CRITICAL), at=at)})",
-        f"259200 * group by ({WALLET}) ({_told(_LOW, _of_level(WARNING), at=at)})",
+        f"min by ({WALLET}) (({told}) * on ({ACCOUNT}, level) group_left () {limits})",
+        f"0 * group by ({WALLET}) ({told})",  # of an exporter that gives no limits
     ]
     return "\nor ".join(ways)
 
@@ -210,8 +240,7 @@ def first_due(expression: str, count: int) -> str:
 
 def empty_at() -> str:
     """Return when each wallet is empty, in milliseconds since 1970 as Grafana takes it; 0 where it is already."""
-    empty = f"0 * group by ({WALLET}) ({_told('PrepaidWalletExhausted')})"
-    return f"{empty}\nor 1000 * (time() + max by ({WALLET}) ({runway()}))"
+    return f"0 * {empty()}\nor 1000 * (time() + max by ({WALLET}) ({runway()}))"
 
 
 def to_buy(days: int) -> str:
@@ -287,11 +316,17 @@ def top_up_page() -> str:
 
 def on_wallets(account_expression: str, *labels: str) -> str:
     """Repeat an account's value (and text labels) on each of its wallets."""
-    wallets = f"group by ({WALLET}) ({balance()})"
-    return f"{wallets} * on ({ACCOUNT}) group_left ({', '.join(labels)}) ({account_expression})"
+    return f"{wallets()} * on ({ACCOUNT}) group_left ({', '.join(labels)}) ({account_expression})"
 
 
 _LOW = "PrepaidBalanceBelow|PrepaidRunway"
+_URGENT = f'level=~"{CRITICAL.name}|{WARNING.name}"'
+_EXHAUSTED = 'reason="exhausted"'
+
+
+def _refused_at_once(at: str) -> str:
+    of_any_currency = _selector("wallet:prepaid_balance:last", _OF_RECORDED_ACCOUNT) + at
+    return f"group by ({ACCOUNT}) ({refused(at)}) unless on ({ACCOUNT}) {of_any_currency}"
 
 
 def _page(label: str) -> str:

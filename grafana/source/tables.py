@@ -25,13 +25,17 @@ class Label:
 
 @dataclass(frozen=True)
 class Value:
-    """A column that shows the value of its own query; without a title, the query is there for its labels."""
+    """A column that shows the value of its own query; without a title, the query is there for its labels.
+
+    `step` is the least one, of which Grafana makes the window of a rate.
+    """
 
     title: str
     ref: str
     expr: str
     unit: str = "none"
     settings: Mapping[str, Any] = field(default_factory=dict)
+    step: str = ""
 
 
 Column = Label | Value
@@ -141,7 +145,8 @@ def _organized(columns: Sequence[Column]) -> model.DataTransformerConfig:
 
 
 def _query(column: Value) -> prom.Dataquery:
-    return asked(column.ref, column.expr).instant().format(PromQueryFormat.TABLE)
+    query = asked(column.ref, column.expr).instant().format(PromQueryFormat.TABLE)
+    return query.interval(column.step) if column.step else query
 
 
 def _arrangement(columns: Sequence[Column]) -> dict[str, object]:

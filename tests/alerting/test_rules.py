@@ -57,6 +57,26 @@ RECORDED = {rule["record"]: rule for rule in rules("record")}
 EXPRESSIONS = [(name, rule["expr"]) for name, rule in (*ALERTS.items(), *RECORDED.items())]
 
 
+# What pages or makes a ticket and is neither a level nor a row of "Broken": where else a dashboard tells of it.
+ELSEWHERE = {
+    "PrepaidAutoRechargeOff": "a column of Act",
+    "PrepaidAutoRechargeTooSmall": "Money and the spend a day",
+    "PrepaidSpendUnusual": "the spend a day",
+    "PrepaidProviderAlarm": "the level of the wallet, by thresholds of one's own",
+    "PrepaidBalanceCached": "the account's dashboard",
+    "PrepaidReadingStale": "Oldest reading",
+}
+
+
+def test_whoever_is_told_finds_it_on_the_overview(root: Path) -> None:
+    overview = (root / "grafana/dashboards/prepaid-overview.json").read_text()
+    broken = {name for name in ALERTS if f'runbooks.md#{name.lower()}\\"' in overview}
+    levels = {name for name in ALERTS if re.match("Prepaid(BalanceBelow|Runway|WalletExhausted)", name)}
+    told = {name for name, rule in ALERTS.items() if rule["labels"]["severity"] != "info"}
+    assert told - levels - broken == set(ELSEWHERE)
+    assert not broken & levels
+
+
 @pytest.mark.parametrize("path", sorted(RULES.glob("*.yml")), ids=lambda path: path.name)
 def test_promtool_finds_nothing_to_complain_of(path: Path, each_age: Callable[[str], str]) -> None:
     command = [each_age("promtool"), "check", "rules", "--lint=all", "--lint-fatal", str(path)]

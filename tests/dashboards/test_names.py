@@ -27,7 +27,9 @@ def labels_of(root: Path) -> Mapping[str, set[str]]:
     for metric in ProcessCollector(registry=None).collect():
         known |= {sample.name: OF_THE_SCRAPE for sample in metric.samples}
     known["scrape_duration_seconds"] = OF_THE_SCRAPE  # Prometheus' own word on each scrape
+    known["up"] = OF_THE_SCRAPE
     known["alertmanager_notifications_failed_total"] = {*OF_THE_SCRAPE, "integration"}
+    known["node_textfile_mtime_seconds"] = {*OF_THE_SCRAPE, "file"}
     of_account = {*PLACE, "provider", "account"}
     of_each = {
         "wallet": {*of_account, "wallet", "currency"},
@@ -42,6 +44,8 @@ def labels_of(root: Path) -> Mapping[str, set[str]]:
         "prepaid_wallet_status:last": {"prepaid_wallet_status"},
         "prepaid_alert_state:last": {"prepaid_alert_state"},
         "prepaid_alert:condition": {"alert", "level"},
+        "prepaid_account_failure:said": {"reason"},
+        "prepaid_account_runway_threshold_seconds:last": {"level"},
     }
     rules = yaml.safe_load((root / "grafana/rules/recording.yml").read_text(encoding="utf-8"))
     for rule in (rule for group in rules["groups"] for rule in group["rules"]):

@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterator
 from itertools import combinations
 from typing import Any
 
+import pytest
+
 Json = dict[str, Any]
 Panels = Callable[[Json], list[Json]]
 Targets = Callable[[Json], list[tuple[str, Json, Json]]]
@@ -170,10 +172,53 @@ def test_the_one_account_is_escaped_where_grafana_does_not(dashboards: dict[str,
 def test_links_lead_to_dashboards_that_exist(dashboards: dict[str, Json], panels: Panels) -> None:
     for dashboard in dashboards.values():
         urls = [link["url"] for link in dashboard["links"]]
-        urls += [url for panel in panels(dashboard) for url in links(panel) if url.startswith("/")]
+        urls += [
+            url.replace("${__data.fields.board}", board)
+            for panel in panels(dashboard)
+            for url in links(panel)
+            if url.startswith("/")
+            for board in re.findall('"board", "([^"]+)"', panel["targets"][0]["expr"]) or ["none"]
+        ]
         reached = {re.match(r"/d/([\w-]+)\?", url)[1] for url in urls}  # type: ignore[index]
         assert reached >= set(dashboards) - {dashboard["uid"]}
         assert reached <= set(dashboards)
+
+
+def test_what_is_broken_leads_to_its_account_or_to_the_exporters(
+    dashboards: dict[str, Json], panels: Panels
+) -> None:
+    [table] = [
+        panel
+        for panel in panels(dashboards["prepaid-overview"])
+        if panel["title"] == "Broken" and panel["type"] == "table"
+    ]
+    to_board, _ = links(table)
+    assert to_board.startswith("/d/${__data.fields.board}?")
+    kept = table["transformations"][-1]["options"]
+    for label in ("board", "cluster", "namespace", "instance", "provider", "account"):
+        assert f"${{__data.fields.{label}" in to_board
+        assert label in set(kept["renameByName"]) - set(kept["excludeByName"])
+
+
+DAY = 86400
+
+
+@pytest.mark.parametrize("days", [1 / 24, 7, 30])
+@pytest.mark.parametrize("kind", ["table", "stat"])
+def test_a_lost_page_is_told_as_long_as_the_alert_tells_it(
+    dashboards: dict[str, Json], panels: Panels, kind: str, days: float
+) -> None:
+    [panel] = [
+        panel
+        for panel in panels(dashboards["prepaid-overview"])
+        if panel["title"] == "Broken" and panel["type"] == kind
+    ]
+    [target] = panel["targets"]
+    assert "alertmanager_notifications_failed_total" in target["expr"]
+    least = 60 * int(target["interval"].removesuffix("m"))
+    # As Grafana computes $__rate_interval, whatever the width of the panel is.
+    window = max(max(days * DAY / panel["maxDataPoints"], least) + least, 4 * least)
+    assert 14.5 * 60 <= window <= 17 * 60
 
 
 def test_recharges_are_marked_where_the_balance_is_drawn_and_nowhere_else(

@@ -35,7 +35,14 @@ class Scene:
         self.series.append(({"__name__": name, "job": "prepaid", **labels}, samples))
 
     def account(
-        self, account: str, *, up: float = 1, provider: str = "any", read: float = NOW - 20, **place: str
+        self,
+        account: str,
+        *,
+        up: float = 1,
+        provider: str = "any",
+        read: float = NOW - 20,
+        limit: float = DAY,
+        **place: str,
     ) -> None:
         """Hold what is said of each account."""
         labels = {"provider": provider, "account": account, **place}
@@ -43,6 +50,8 @@ class Scene:
         self.now("prepaid_account_up", up, **scraped)
         self.now("prepaid_account_last_success_timestamp_seconds", read, **scraped)
         self.now("account:prepaid_account_up:max", up, **labels)
+        for level, seconds in (("critical", limit), ("warning", 3 * limit)):
+            self.now("account:prepaid_account_runway_threshold_seconds:last", seconds, level=level, **labels)
         if not up:
             self.now("account:prepaid_account_up:unread", 1, **labels)
 
@@ -123,12 +132,36 @@ def scene() -> Scene:
     silent = [(NOW - 60 * ago, 1.0) for ago in range(119, -1, -1)]
     result.over("instance:prepaid_exporter:down", [*alive, *silent], instance="dead:10710")
     result.now("instance:prepaid_exporter:down", 0, instance="exporter:10710")
+    _refused(result)
+    # A provider that gives a booked balance only.
+    result.account("booked")
+    booked = {"provider": "any", "account": "booked", "wallet": "main", "currency": "SMS"}
+    result.now("prepaid_settled_balance", 30, instance="exporter:10710", **booked)
+    for recorded in ("wallet:prepaid_balance:min", "wallet:prepaid_balance:last"):
+        result.now(recorded, 30, **booked)
+    # One whose own limits are wide, and which is under its threshold without being spent.
+    result.account("unspent-of-a-far-limit", limit=30 * DAY)
+    result.wallet("unspent-of-a-far-limit", 5, told=below, threshold=10, currency="CHF")
+    unrecorded = {"instance": "exporter:10710", "provider": "any", "account": "unrecorded"}
+    result.now("prepaid_account_up", 1, **unrecorded | {"job": "unrecorded"})
     _troubles(result)
     for namespace, left in (("shop", 40), ("labs", 900)):
         result.account("twin", cluster="eu", namespace=namespace)
         result.wallet("twin", left, cluster="eu", namespace=namespace)
     _past(result)
     return result
+
+
+def _refused(result: Scene) -> None:
+    """Hold accounts of which providers say nothing but that nothing is left, one of them from its first answer on."""
+    for name in ("refused", "refused-at-once"):
+        result.account(name, up=0, read=NOW - 4000)
+        labels = {"provider": "any", "account": name, "reason": "exhausted"}
+        result.now("prepaid_account_failure", 1, instance="exporter:10710", **labels)
+        # As the rules recorded it, until their exporter was stopped for two hours.
+        said = [(NOW - 7200 - 60 * ago, 1.0) for ago in range(10, -1, -1)]
+        result.over("account:prepaid_account_failure:said", said, **labels)
+    result.wallet("refused", 3, runway=60, currency="CHF")
 
 
 def _troubles(result: Scene) -> None:
@@ -143,6 +176,15 @@ def _troubles(result: Scene) -> None:
         result.now("wallet:prepaid_wallet_status:last", since, prepaid_wallet_status=status, **trouble)
     result.now("wallet:prepaid_expiry_timestamp_seconds:last", NOW + 3 * DAY, **trouble)
     result.now("wallet:prepaid_alert:condition", 1, alert="PrepaidCreditExpiring", **trouble)
+    lost = [(NOW - 60 * ago, 1.0) for ago in range(90, -1, -1)]
+    result.over("prepaid_wallet_field_missing", lost, field="expiry_timestamp", **scraped, **trouble)
+    overdue = {"alert": "PrepaidAutoRechargeOverdue", "provider": "any", "wallet": "main", "currency": "GBP"}
+    for account, minutes in (("trouble", 100), ("plenty", 50)):  # told after an hour
+        due = [(NOW - 60 * ago, float(ago < minutes)) for ago in range(120, -1, -1)]
+        result.over("wallet:prepaid_alert:condition", due, account=account, **overdue)
+    node = {"instance": "node:9100"}
+    result.now("node_textfile_mtime_seconds", NOW - 5000, file="/var/lib/node/prepaid.prom", **node)
+    result.now("up", 1, **node)
     result.now("prepaid_exporter_config_last_reload_successful", 0, **scraped)
     result.now("prepaid_exporter_config_last_reload_success_timestamp_seconds", NOW - 5 * DAY, **scraped)
     undelivered = [(NOW - 60 * ago, max(0.0, 20.0 - ago)) for ago in range(120, -1, -1)]
@@ -232,12 +274,15 @@ def test_wallets_stand_in_the_order_in_which_they_are_empty(ask: Ask) -> None:
     assert sorted(due, key=lambda account: (due[account], account)) == [
         "nothing-at-all",
         "nothing-left",
+        "refused",
+        "refused-at-once",
         "two-minutes",
         "not-recharged",
         "unspent-and-low",
         "silent",
         "in-its-limit",
         "plenty",
+        "unspent-of-a-far-limit",
     ]
 
 
@@ -246,7 +291,30 @@ def test_an_empty_wallet_without_a_threshold_is_red_and_counted(ask: Ask) -> Non
     assert levels["nothing-left"] == levels["nothing-at-all"] == 5
     assert values(ask("overview", "Act", "empty", "account"))["nothing-left"] == 0
     [(_, count)] = ask("overview", "To top up now", "A")[()]
-    assert count == 5  # both, and what is under its critical limits
+    assert count == 8  # both, two that are refused, and what is under its critical limits
+
+
+def test_an_account_that_is_refused_since_nothing_is_left_is_empty_whatever_was_read(ask: Ask) -> None:
+    for title in ("Act", "All wallets"):
+        levels = values(ask("overview", title, "level", "account"))
+        assert levels["refused"] == levels["refused-at-once"] == 5
+    assert values(ask("overview", "Act", "empty", "account"))["refused"] == 0
+    assert {"refused", "refused-at-once"} <= set(values(ask("overview", "Act", "wallets", "account")))
+    assert ("refused",) not in ask("overview", "Calendar", "date", "account")
+    assert values(ask("account", "Balance", "empty", "account"))["refused"] == 3
+
+
+def test_a_wallet_that_has_only_a_booked_balance_is_drawn_and_its_currency_can_be_chosen(
+    ask: Ask, url: str, dashboards: dict[str, Json], expand: Callable[..., str]
+) -> None:
+    for board, title in (("overview", "Balances in $shown"), ("account", "Balance and thresholds")):
+        drawn = ask(board, title, "balance", "account", shown="SMS", currency="SMS", days=0.1)
+        assert {value for _, value in drawn["booked",]} == {30}
+    for dashboard in dashboards.values():
+        query = next(v["query"] for v in dashboard["templating"]["list"] if v["name"] == "currency")
+        match = expand(query.removeprefix("label_values(").removesuffix(", currency)"), account=".+")
+        asked = {"match[]": match, "start": NOW - 3600, "end": NOW}
+        assert "SMS" in fetch(f"{url}/api/v1/label/currency/values", params=asked).json()["data"]
 
 
 def test_the_next_to_be_empty_is_not_one_that_is_empty(ask: Ask) -> None:
@@ -270,7 +338,7 @@ def test_an_old_reading_is_not_fine(ask: Ask) -> None:
     assert shown == {
         "fine": {"plenty", "in-its-limit"},
         "unread": {"failing", "silent"},
-        "critical": {"two-minutes", "not-recharged", "unspent-and-low"},
+        "critical": {"two-minutes", "not-recharged", "unspent-and-low", "unspent-of-a-far-limit"},
     }
 
 
@@ -281,6 +349,11 @@ def test_each_broken_thing_is_told_with_the_time_since_when(ask: Ask) -> None:
         ("Exporter silent", "dead:10710", ""): 1000 * (NOW - 7200),
         ("Reload failed", "exporter:10710", ""): 1000 * (NOW - 5 * DAY),
         ("Pages lost", "alertmanager:9093", "webhook"): pytest.approx(1000 * (NOW - 1200), abs=3e5),
+        ("Textfile old", "node:9100", ""): 1000 * (NOW - 5000),
+        ("Refused: empty", "refused", "exhausted"): 1000 * (NOW - 4000),
+        ("Refused: empty", "refused-at-once", "exhausted"): 1000 * (NOW - 4000),
+        ("Field missing", "trouble", "expiry_timestamp"): pytest.approx(1000 * (NOW - 5400), abs=3e5),
+        ("Recharge overdue", "trouble", ""): pytest.approx(1000 * (NOW - 6000), abs=3e5),
         ("Key refused", "failing", "auth"): 1000 * (NOW - 3000),
         ("Failing", "trouble", "timeout"): 1000 * (NOW - 600),
         ("Wallet vanished", "trouble", ""): pytest.approx(1000 * (NOW - 7200), abs=3e5),
@@ -289,6 +362,23 @@ def test_each_broken_thing_is_told_with_the_time_since_when(ask: Ask) -> None:
     }
     [(_, count)] = ask("overview", "Broken", "A")[()]
     assert count == len(words)
+
+
+def test_rules_that_record_nothing_are_broken_and_so_is_a_job_without_an_exporter(ask: Ask) -> None:
+    told = ask("overview", "Broken", "broken", "what", "who", "board", job="unrecorded")
+    assert {(what, who.strip(), board) for what, who, board in told} == {
+        ("Rules missing", "", "prepaid-exporter")
+    }
+    assert set(ask("overview", "Broken", "broken", "what", job="no-such-job")) == {("No exporter",)}
+
+
+def test_a_row_of_what_is_broken_leads_to_its_account_or_its_exporter(ask: Ask) -> None:
+    told = ask("overview", "Broken", "broken", "what", "board", "instance", "provider", "account")
+    leads = {what: place for what, *place in told}
+    assert leads["Exporter silent"] == ["prepaid-exporter", "dead:10710", "All", "All"]
+    assert leads["Pages lost"] == ["prepaid-exporter", "All", "All", "All"]
+    assert leads["Key refused"] == ["prepaid-account", "All", "any", "failing"]
+    assert leads["Not active"] == ["prepaid-account", "All", "any", "trouble"]
 
 
 def test_what_a_dead_exporter_said_is_still_there(ask: Ask) -> None:
@@ -398,9 +488,13 @@ def test_what_keeps_all_else_from_being_told_is_broken_first(ask: Ask) -> None:
         ("1", "Exporter silent"),
         ("1", "Pages lost"),
         ("1", "Reload failed"),
+        ("1", "Textfile old"),
         ("2", "Failing"),
+        ("2", "Field missing"),
         ("2", "Key refused"),
         ("2", "Not active"),
+        ("2", "Recharge overdue"),
+        ("2", "Refused: empty"),
         ("2", "Wallet vanished"),
         ("3", "Expiring"),
     ]
@@ -428,4 +522,4 @@ def test_an_account_that_has_no_end_has_no_limits_beside_its_runway(ask: Ask) ->
 
 def test_accounts_of_a_silent_exporter_are_counted_as_not_read(ask: Ask) -> None:
     [(_, count)] = ask("exporter", "Not read", "A")[()]
-    assert count == 3  # failing, trouble, and silent
+    assert count == 5  # failing, trouble, silent, and two that are refused
