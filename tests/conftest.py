@@ -6,7 +6,6 @@ import shutil
 import signal
 import socket
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -16,6 +15,7 @@ from hypothesis import HealthCheck, settings
 
 from scripts import go_tools
 from tests import packages
+from tests.measuring import Measuring
 from tests.packages import ROOT
 from tests.programs import unmeasured, until
 
@@ -76,19 +76,9 @@ def pytest_runtest_setup() -> None:
     unmeasured()
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
-    """Leave tests that are marked so, and what is prepared for them first, out of the coverage."""
-    if not item.get_closest_marker("unmeasured"):
-        return (yield)
-    kept, in_threads = sys.gettrace(), threading.gettrace()
-    sys.settrace(None)
-    threading.settrace(None)
-    try:
-        return (yield)
-    finally:
-        threading.settrace(in_threads)
-        sys.settrace(kept)
+def pytest_configure(config: pytest.Config) -> None:
+    """Measure no more than the program."""
+    config.pluginmanager.register(Measuring(), "measuring")
 
 
 @pytest.hookimpl(wrapper=True)

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from decimal import Decimal
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NoReturn
 
 import jmespath
 from jmespath import exceptions, functions, visitor
@@ -77,7 +77,10 @@ class Interpreter(visitor.TreeInterpreter):
 
     def visit(self, node: Any, *args: Any, **kwargs: Any) -> Any:
         """Count each part of an expression that is looked at."""
-        self.spend(1)
+        # This is done a million times in the worst of answers: as `spend` does it, without a call.
+        self._left -= 1
+        if self._left < 0:
+            self._give_up()
         return super().visit(node, *args, **kwargs)
 
     def visit_field(self, node: Any, value: Any) -> Any:
@@ -139,7 +142,11 @@ class Interpreter(visitor.TreeInterpreter):
         """Take steps off what is left; raise `Failure` (timeout) where nothing is."""
         self._left -= steps
         if self._left < 0:
-            raise Failure(Reason.TIMEOUT, "the expressions of the definition take too long over this answer")
+            self._give_up()
+
+    @staticmethod
+    def _give_up() -> NoReturn:
+        raise Failure(Reason.TIMEOUT, "the expressions of the definition take too long over this answer")
 
 
 class Expression:

@@ -177,9 +177,11 @@ ONLY = os.environ.get("PROVIDER")
 """The one provider that `make provider` is about."""
 
 
+@cache
 def tested_providers() -> list[str]:
     """List the built-in providers that have a fixture, and the features."""
-    built_in = [name for name in providers.names() if name in recorded_providers()]
+    recorded = set(recorded_providers())
+    built_in = [name for name in providers.names() if name in recorded]
     every = built_in + sorted(path.stem for path in FEATURES.glob("*.yml"))
     if ONLY and ONLY not in every:
         raise pytest.UsageError(f"{ONLY} has no definition with a fixture of its name")
