@@ -92,6 +92,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
             item.add_marker("slow")
         if BESIDE.intersection(item.path.relative_to(ROOT / "tests").parts):
             item.add_marker("unmeasured")
+        # Of a hundred examples none reaches what the others do not, and measuring takes four times as long as they do.
+        if getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
+            item.add_marker("unmeasured")
     yield  # chosen by their marks, and shuffled
     long, slow = ({item.path for item in items if item.get_closest_marker(mark)} for mark in ("long", "slow"))
     items.sort(key=lambda item: (item.path not in long, item.path not in slow))

@@ -95,10 +95,7 @@ def read(path: Path) -> YamlDocument:
     problems = [
         Problem(str(path), line, column, "", odd(sign)) for line, column, sign in _odd_lines(text, root)
     ]
-    try:
-        source.data = None if root is None else _Reader(source, problems).plain(root, ())
-    except OverflowError:
-        raise _failed(path, 0, 0, f"holds over {_MAX_VALUES:,} values, aliases counted each time") from None
+    source.data = _plain(root, source, problems, aliases="*" in text) if root else None
     if problems:
         raise ConfigurationError(problems)
     return source
@@ -137,6 +134,39 @@ def _too_deep(text: str) -> tuple[int, int] | None:
     return None
 
 
+def _plain(root: yaml.Node, source: YamlDocument, problems: list[Problem], *, aliases: bool) -> Any:
+    """Return the plain data; note where everything is, and what is wrong; raise `ConfigurationError` for too much."""
+    values, depth = _expanded(root, {}) if aliases else (0, 0)
+    if depth > _MAX_DEPTH:
+        raise _failed(source.file, 0, 0, "is nested too deeply by its aliases")
+    try:
+        if values <= _MAX_VALUES:
+            return _Reader(source, problems).plain(root, ())
+    except OverflowError:  # without aliases, or by those inside of what they name
+        pass
+    raise _failed(source.file, 0, 0, f"holds over {_MAX_VALUES:,} values, aliases counted each time")
+
+
+def _expanded(node: yaml.Node, known: dict[int, tuple[int, int]]) -> tuple[int, int]:
+    """Return how many values a node comes to, and how deep they are nested, when aliases are what they stand for."""
+    if isinstance(node, yaml.ScalarNode):
+        return 1, 1
+    if id(node) not in known:
+        known[id(node)] = (
+            1,
+            1,
+        )  # what an alias inside of what it names counts for; it is refused in its place
+        inner = node.value
+        if isinstance(node, yaml.MappingNode):
+            inner = [value for _, value in node.value]
+        parts = [_expanded(one, known) for one in inner]
+        known[id(node)] = (
+            1 + sum(count for count, _ in parts),
+            1 + max((deep for _, deep in parts), default=0),
+        )
+    return known[id(node)]
+
+
 def _encoding(content: bytes) -> str:
     utf_16 = content.startswith((b"\xff\xfe", b"\xfe\xff"))
     return "is not UTF-8 text, but UTF-16; save it as UTF-8" if utf_16 else "is not UTF-8 text"
@@ -146,7 +176,7 @@ def _place(before: str) -> tuple[int, int]:
     return before.count("\n") + 1, len(before) - before.rfind("\n")
 
 
-def _failed(path: Path, line: int, column: int, message: str) -> ConfigurationError:
+def _failed(path: Path | str, line: int, column: int, message: str) -> ConfigurationError:
     return ConfigurationError([Problem(str(path), line, column, "", message)])
 
 
@@ -197,8 +227,6 @@ class _Reader:
         self.source._values[location] = _position(node)  # noqa: SLF001 - one noun, two classes
         if len(self.source._values) > _MAX_VALUES:  # noqa: SLF001
             raise OverflowError
-        if any(node is outer for outer in self.open):
-            return self.complain(location, "an alias may not stand inside what it names")
         if node.tag not in _PLAIN_TAGS:
             return self.complain(
                 location, "has a tag, which has no meaning here; put text that begins with ! in quotes"
@@ -209,6 +237,8 @@ class _Reader:
                 return self.complain(location, "holds half a character (a surrogate)")
             self.note_quotes(node, location)
             return self.scalar(node)
+        if any(node is outer for outer in self.open):
+            return self.complain(location, "an alias may not stand inside what it names")
         self.open.append(node)
         result = (
             self.sequence(node, location)

@@ -12,6 +12,8 @@ from exporter.cli import main
 from exporter.schema.problems import ConfigurationError
 from exporter.schema.yaml_document import read
 
+pytestmark = pytest.mark.unmeasured
+
 FOLDER = Path(__file__).parent
 GOOD = sorted((FOLDER / "good").glob("*.yml"))
 ONLY_THE_PROGRAM = {

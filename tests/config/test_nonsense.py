@@ -30,10 +30,7 @@ NONSENSE: tuple[Any, ...] = (
     "\0",
     "a\0b",
     "\x85",
-    "\ufeff",
-    "\u200b",
-    "\u2028",
-    "\U000e0001",
+    "\ufeff\u200b\u2028\U000e0001",
     "x" * 5000,
     "/" * 300,
     "${",
@@ -66,7 +63,9 @@ def kinds() -> dict[Path, list[Place]]:
     known = {name for part in (schema(), *schema()["$defs"].values()) for name in part.get("properties", {})}
     seen: set[Place] = set()
     found: dict[Path, list[Place]] = {}
-    for file in (file for folder in FOLDERS for file in sorted((ROOT / folder).glob("*.yml"))):
+    files = [file for folder in FOLDERS for file in (ROOT / folder).glob("*.yml")]
+    # The shorter a definition is, the faster it is read.
+    for file in sorted(files, key=lambda file: (file.stat().st_size, file.name)):
         for place in places(read(file).data):
             kind = tuple(part if part in known else type(part).__name__ for part in place)[-2:]
             if kind not in seen:

@@ -115,6 +115,13 @@ def test_aliases_that_multiply_are_told_before_they_fill_the_memory(tmp_path: Pa
     assert problem(file) == f"{file}: holds over 500,000 values, aliases counted each time"
 
 
+def test_aliases_that_nest_without_end_are_told(tmp_path: Path) -> None:
+    rows = ["a0: &a0 [x]", *(f"a{level}: &a{level} [*a{level - 1}]" for level in range(1, 400))]
+    file = tmp_path / "prepaid.yml"
+    file.write_text("\n".join(rows))
+    assert problem(file) == f"{file}: is nested too deeply by its aliases"
+
+
 def test_a_byte_order_mark_and_windows_line_ends_do_no_harm(tmp_path: Path) -> None:
     file = tmp_path / "prepaid.yml"
     file.write_bytes("\ufeffaccounts:\r\n  - {name: a, provider: apimall, api_key: k}\r\n".encode())

@@ -1,9 +1,11 @@
 """The simulated world: it lives deterministically, by its clock alone."""
 
 from decimal import Decimal
+from functools import cache
 from itertools import pairwise
 from typing import Any
 
+import pytest
 import requests
 
 from exporter.simulator import Recharge, Simulator
@@ -40,6 +42,7 @@ def test_a_living_wallet_burns_more_by_day_than_by_night() -> None:
     assert sum(spent[hour] for hour in range(11, 17)) > 4 * sum(spent[hour] for hour in range(6))
 
 
+@cache
 def living_week() -> tuple[list[list[Decimal]], Simulator]:
     now = 0.0
     simulator = Simulator(speed=1, clock=lambda: now)
@@ -50,6 +53,7 @@ def living_week() -> tuple[list[list[Decimal]], Simulator]:
     return rows, simulator
 
 
+@pytest.mark.unmeasured
 def test_a_living_week_burns_runs_low_and_is_topped_up() -> None:
     rows, _ = living_week()
     mails, sms, branch, acme, globex_usd, globex_eur, mall = zip(*rows, strict=True)
@@ -74,6 +78,7 @@ def test_a_living_week_burns_runs_low_and_is_topped_up() -> None:
     assert len(refills(globex_eur)) >= 1
 
 
+@pytest.mark.unmeasured
 def test_equal_clocks_give_equal_worlds_however_often_they_are_looked_at() -> None:
     rows, watched = living_week()
     now = 0.0
