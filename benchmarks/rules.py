@@ -38,9 +38,9 @@ _FIELDS: list[dict[str, str]] = [
     *({"field": f"auto_recharge_{name}"} for name in ("enabled", "threshold", "amount")),
 ]
 _BESIDE: tuple[tuple[str, list[dict[str, str]]], ...] = (
-    (r".*:(ignored|vanished|lost|down|postpaid)|account:prepaid_account_failure:.*", []),
+    (r".*:(ignored|vanished|lost|down|postpaid|young)|account:prepaid_account_failure:.*", []),
     (r"wallet:prepaid_(wallet_status|alert_state|balance_cached|credit_limit|expiry|quota).*", []),
-    (r"account:prepaid_account_up:(said|said30m|known)", [{"instance": "exporter"}]),
+    (r"account:prepaid_account_up:(said|said30m|remembered|known)", [{"instance": "exporter"}]),
     (
         r"account:.*runway_threshold.*|wallet:prepaid_runway:share|wallet:prepaid_balance_threshold:last",
         _LEVELS,

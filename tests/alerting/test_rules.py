@@ -264,10 +264,19 @@ def test_a_recording_rule_is_evaluated_after_the_ones_that_it_reads() -> None:
 GROUPS = read(RULES / "recording.yml")["groups"]
 
 
-def test_steps_of_five_minutes_are_a_multiple_of_the_interval_that_records_them() -> None:
-    intervals = {seconds(group["interval"]) for group in GROUPS}
-    assert intervals == {60, 180, 1800}
-    assert 300 % min(intervals) == 0
+def test_what_is_read_as_it_is_now_is_recorded_more_often_than_a_sample_counts() -> None:
+    intervals = {group["name"]: seconds(group["interval"]) for group in GROUPS}
+    seldom = {name for name, interval in intervals.items() if interval not in (60, 180)}
+    assert seldom == {"prepaid-steps"} | {name for name in intervals if name.endswith("-every-30m")}
+
+
+def test_steps_of_five_minutes_are_added_up_at_five_minutes_however_often_they_are_recorded() -> None:
+    steps = re.compile(
+        r"(?:sum|count)_over_time\((?:wallet:prepaid_\w+:step5m|\(wallet:prepaid_\w+:step5m > 0\))\[(\w+:?\w*)\]"
+    )
+    windows = [window for _, expression in EXPRESSIONS for window in steps.findall(expression)]
+    assert windows
+    assert all(window.endswith(":5m") for window in windows)
 
 
 @pytest.mark.parametrize("path", sorted(RULES.glob("*.yml")), ids=lambda path: path.name)
