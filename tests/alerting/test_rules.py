@@ -194,7 +194,7 @@ def test_every_alert_says_what_a_person_needs(name: str) -> None:
     about_a_wallet = "$labels.wallet" in annotations["description"]
     assert (annotations.keys() >= LINKS) == ("$labels.account" in annotations["description"])
     facts = annotations.keys() - ANNOTATIONS - LINKS
-    assert facts == FACTS if about_a_wallet else facts <= {"topup_url"}
+    assert facts == FACTS if about_a_wallet else facts <= {"topup_url", "now"}
     assert about_a_wallet == any("wallet" in alert["exp_labels"] for alert in fired_alerts(name))
 
 
