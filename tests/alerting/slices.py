@@ -2,11 +2,13 @@
 
 A rule is left out where nothing that the test gives can make it give anything, or where nothing that the test asks for
 is made of it, directly or by way of other rules. So the test comes to the same with it and without it. Where that is
-not certain the rule stays, and no rule is changed. WHOLE_RULES=1 leaves nothing out.
+not certain the rule stays, and no expression is changed. The texts of an alert stay where a test expects one of it to
+fire: made anew every minute, they take most of the time of one that goes on for long. WHOLE_RULES=1 leaves nothing out.
 """
 
 import os
 import re
+from collections import defaultdict
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -56,7 +58,7 @@ def write(path: Path, folder: Path) -> list[Path]:
     groups = [group for rules in whole["rule_files"] for group in _read(path.parent / rules)["groups"]]
     written = []
     for number, world in enumerate(whole["tests"]):
-        seen = groups if os.environ.get("WHOLE_RULES") else sliced(world, groups)
+        seen = groups if os.environ.get("WHOLE_RULES") else silenced(world, sliced(world, groups))
         rules, test = folder / f"{number}.rules.yml", folder / f"{number}.test.yml"
         rules.write_text(yaml.dump({"groups": seen}, Dumper=_Dumper))
         test.write_text(yaml.dump({**whole, "rule_files": [str(rules)], "tests": [world]}, Dumper=_Dumper))
@@ -73,15 +75,58 @@ def sliced(world: Json, groups: list[Json]) -> list[Json]:
     return [group for group in kept if group["rules"]]
 
 
+def silenced(world: Json, groups: list[Json]) -> list[Json]:
+    """Return the groups with the texts of those alerts only that a unit test expects to fire."""
+    told = _told(world)
+
+    def silent(rule: Json) -> Json:
+        return {**rule, "annotations": {}} if "alert" in rule and rule["alert"] not in told else rule
+
+    return [{**group, "rules": [silent(rule) for rule in group["rules"]]} for group in groups]
+
+
+def _told(world: Json) -> set[str]:
+    """Return the alerts whose texts a unit test asks for."""
+    return {case["alertname"] for case in world.get("alert_rule_test", []) if case.get("exp_alerts")}
+
+
 def _able(world: Json, rules: list[Json]) -> list[Json]:
     """List the rules that can give anything of what a unit test gives them."""
     span = max(seconds(str(question["eval_time"])) for question in asked(world))
-    able = [_given(series["series"]) for series in world["input_series"]]
-    waiting = rules
-    while ready := [rule for rule in waiting if _gives(parsed(rule["expr"]), able, span)]:
-        able += ready
-        waiting = [rule for rule in waiting if rule not in ready]
-    return able
+    able = _Able()
+    for series in world["input_series"]:
+        able.add(_given(series["series"]))
+    more = True
+    while more:
+        more = False
+        for rule in rules:
+            if rule not in able and _gives(parsed(rule["expr"]), able, span):
+                able.add(rule)
+                more = True
+    return able.rules
+
+
+class _Able:
+    """Rules that can give something, found by the name of what they give."""
+
+    def __init__(self) -> None:
+        self.rules: list[Json] = []
+        self._named: dict[str, list[Json]] = defaultdict(list)
+        self._ids: set[int] = set()
+
+    def __contains__(self, rule: Json) -> bool:
+        return id(rule) in self._ids
+
+    def add(self, rule: Json) -> None:
+        self.rules.append(rule)
+        self._ids.add(id(rule))
+        for name in _names(rule):
+            self._named[name].append(rule)
+
+    def found(self, selector: promql.VectorSelector) -> bool:
+        """Return whether a selector may find what one of them gives."""
+        rules = self._named.get(selector.name, []) if selector.name else self.rules
+        return any(_finds(selector, rule) for rule in rules)
 
 
 def _given(series: str) -> Json:
@@ -90,10 +135,10 @@ def _given(series: str) -> Json:
     return {"record": selector.name, "labels": {one.name: one.value for one in selector.matchers.matchers}}
 
 
-def _gives(node: promql.Expr, able: list[Json], span: int) -> bool:
+def _gives(node: promql.Expr, able: _Able, span: int) -> bool:
     """Return whether an expression can give anything, of these rules and in the first `span` seconds."""
     if isinstance(node, promql.VectorSelector):
-        return not _before(node, span) and any(_finds(node, rule) for rule in able)
+        return not _before(node, span) and able.found(node)
     if isinstance(node, promql.SubqueryExpr) and _before(node, span):
         return False
     if isinstance(node, promql.Call):
@@ -110,14 +155,18 @@ def _before(node: promql.VectorSelector | promql.SubqueryExpr, span: int) -> boo
     return not node.at and (node.offset or timedelta()) > timedelta(seconds=span)
 
 
+def _names(rule: Json) -> tuple[str, ...]:
+    """Return the names of the series that a rule gives."""
+    return (rule["record"],) if "record" in rule else ("ALERTS", "ALERTS_FOR_STATE")
+
+
 def _finds(selector: promql.VectorSelector, rule: Json) -> bool:
     """Return whether a selector may find what a rule gives: by its name, and by the labels that the rule sets."""
-    names, own = {rule.get("record")}, dict(rule.get("labels", {}))
-    if "alert" in rule:
-        names = {"ALERTS", "ALERTS_FOR_STATE"}
-        own["alertname"] = rule["alert"]
-    if selector.name and selector.name not in names:
+    if selector.name and selector.name not in _names(rule):
         return False
+    own = dict(rule.get("labels", {}))
+    if "alert" in rule:
+        own["alertname"] = rule["alert"]
     for matcher in selector.matchers.matchers:
         value = str(own.get(matcher.name, "{"))
         if "{" in value:  # set by a template, or not by the rule
@@ -132,7 +181,7 @@ def _finds(selector: promql.VectorSelector, rule: Json) -> bool:
 def _seen(world: Json, able: list[Json]) -> set[int]:
     """Return which rules, by their id(), what a unit test asks for is made of."""
     names = {case["alertname"] for case in world.get("alert_rule_test", [])}
-    told = {case["alertname"] for case in world.get("alert_rule_test", []) if case.get("exp_alerts")}
+    told = _told(world)
     waiting = [one for case in world.get("promql_expr_test", []) for one in selectors(case["expr"])]
     seen: set[int] = set()
     texts = ""

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.alerting.slices import sliced
+from tests.alerting.slices import silenced, sliced
 
 Json = dict[str, Any]
 
@@ -93,6 +93,16 @@ def test_what_the_text_of_an_alert_looks_up_stays_where_the_text_is_asked_for() 
     given = {"input_series": [{"series": "a", "values": "0"}]}
     assert kept({**given, "alert_rule_test": [silent]}, ALERT, *SHOWN) == ["Low"]
     assert kept({**given, "alert_rule_test": [silent, told]}, ALERT, *SHOWN) == ["Low", "shown", "left_one"]
+
+
+def test_an_alert_keeps_its_texts_where_it_is_expected_to_fire() -> None:
+    silent = {"alertname": "Low", "eval_time": "1h", "exp_alerts": []}
+    told = {"alertname": "Low", "eval_time": "1h", "exp_alerts": [{"exp_labels": {}}]}
+    groups = [{"name": "one", "rules": [ALERT, *SHOWN]}]
+    assert silenced({"alert_rule_test": [silent, told]}, groups) == groups
+    quiet = [{"name": "one", "rules": [{**ALERT, "annotations": {}}, *SHOWN]}]
+    assert silenced({"alert_rule_test": [silent]}, groups) == quiet
+    assert silenced({"promql_expr_test": []}, groups) == quiet
 
 
 @pytest.mark.parametrize(
