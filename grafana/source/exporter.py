@@ -103,7 +103,7 @@ def _collections() -> timeseries.Panel:
         _NOT_SCRAPED,
     )
     selector = queries.of_account("prepaid_account_collect_duration_seconds")
-    slowest = f"topk({_SLOWEST}, {queries.by_account(f'{selector} @ end()')})"
+    slowest = f"topk({_SLOWEST}, {queries.by_account(queries.before_the_end(selector))})"
     took = queries.named(f"({queries.by_account(selector)} and {slowest})")
     return panels.lines(text, "s", HALF, _HEIGHT, [panels.ranged("took", took, "{{who}} ({{provider}})")])
 

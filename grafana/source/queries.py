@@ -12,6 +12,7 @@ ACCOUNT = f"{PLACE}, provider, account"
 INSTANCE = f"{PLACE}, instance"
 END = " @ end()"
 """Behind a selector: choose for the whole range by what is at its end, so that lines do not come and go."""
+_GAP = "1h"  # what may be missing just there
 
 OF_PLACE = 'cluster=~"$cluster", namespace=~"$namespace", job=~"$job"'
 _OF_EXPORTER = f'{OF_PLACE}, instance=~"$instance"'
@@ -96,6 +97,11 @@ def recorded_account(series: str, *matchers: str) -> str:
     return _selector(f"account:{series}", _OF_RECORDED_ACCOUNT, *matchers)
 
 
+def before_the_end(selector: str) -> str:
+    """Return what a selector last had before the end of the range, where there may be a gap: Grafana rounds it down."""
+    return f"last_over_time({selector}[{_GAP}]{END})"
+
+
 def by_wallet(expression: str, *labels: str) -> str:
     """Aggregate to one sample per wallet (and further labels); rows of a table join by exactly these."""
     return f"max by ({', '.join((WALLET, *labels))}) ({expression})"
@@ -136,7 +142,7 @@ def named_in_account(expression: str) -> str:
 
 def balance(at: str = "") -> str:
     """Return the last balance of each wallet, also while its account fails."""
-    return recorded("prepaid_balance:last") + at
+    return _held(recorded("prepaid_balance:last"), at)
 
 
 def balance_as_read(*matchers: str) -> str:
@@ -150,7 +156,7 @@ def balance_as_read(*matchers: str) -> str:
 def refused(at: str = "") -> str:
     """Return the accounts whose provider says nothing but that nothing is left, also while their exporter is silent."""
     said = f"{recorded_account('prepaid_account_failure:said', _EXHAUSTED)}[7d]{at}"
-    unread = recorded_account("prepaid_account_up:unread") + at
+    unread = _held(recorded_account("prepaid_account_up:unread"), at)
     return f"(max by ({ACCOUNT}) (last_over_time({said})) == 1 and on ({ACCOUNT}) {unread})"
 
 
@@ -198,16 +204,15 @@ def in_level(expression: str, level: Level) -> str:
 
 def runway(at: str = "") -> str:
     """Return the seconds until nothing can be spent, of the wallets that end there: not of those paid afterwards."""
-    endless = recorded("prepaid_wallet_info:postpaid") + at
-    return f"{recorded('prepaid_runway_seconds:limit')}{at} unless on ({WALLET}) {endless}"
+    endless = _held(recorded("prepaid_wallet_info:postpaid"), at)
+    return f"{_held(recorded('prepaid_runway_seconds:limit'), at)} unless on ({WALLET}) {endless}"
 
 
 def ends(at: str = "") -> str:
     """Return the runway of the wallets that run dry: one that its provider recharges does not, unless it is told of."""
-    recharged = (
-        f"({recorded('prepaid_auto_recharge_enabled:last')}{at} == 1 and on ({WALLET}) "
-        f"{balance(at)} >= on ({WALLET}) {recorded('prepaid_auto_recharge_threshold:last')}{at})"
-    )
+    enabled = _held(recorded("prepaid_auto_recharge_enabled:last"), at)
+    under = _held(recorded("prepaid_auto_recharge_threshold:last"), at)
+    recharged = f"({enabled} == 1 and on ({WALLET}) {balance(at)} >= on ({WALLET}) {under})"
     told = _told(_LOW, _URGENT, at=at)
     return (
         f"((max by ({WALLET}) ({runway(at)} unless on ({WALLET}) {recharged})"
@@ -223,7 +228,7 @@ def due(at: str = "") -> str:
     urgent.
     """
     told = _told(_LOW, _URGENT, at=at)
-    limits = recorded_account("prepaid_account_runway_threshold_seconds:last") + at
+    limits = _held(recorded_account("prepaid_account_runway_threshold_seconds:last"), at)
     ways = [
         f"-1 * {empty(at)}",
         ends(at),
@@ -262,7 +267,7 @@ def share(at: str = "") -> str:
 
 def drawn(count: int, *matchers: str) -> str:
     """Select, steadily over the whole range, the wallets that need a person first, then the others."""
-    every = recorded("prepaid_balance:last", *matchers) + END
+    every = _held(recorded("prepaid_balance:last", *matchers), END)
     order = f"{due(END)}\nor 1e10 + 0 * max by ({WALLET}) ({every})"
     return f"bottomk({count}, ({order}) and on ({WALLET}) {every})"
 
@@ -291,7 +296,9 @@ def of_half_hours(series: str, *matchers: str) -> str:
 def last_success(at: str = "") -> str:
     """Return when each account was last read, in seconds since 1970, also while its exporter does not answer."""
     read = of_account("prepaid_account_last_success_timestamp_seconds")
-    known = " or ".join(recorded_account(f"prepaid_account_up:{kind}") + at for kind in ("max", "unread"))
+    known = " or ".join(
+        _held(recorded_account(f"prepaid_account_up:{kind}"), at) for kind in ("max", "unread")
+    )
     return f"{by_account(f'last_over_time({read}[1d]{at})')} and on ({ACCOUNT}) ({known})"
 
 
@@ -325,7 +332,7 @@ _EXHAUSTED = 'reason="exhausted"'
 
 
 def _refused_at_once(at: str) -> str:
-    of_any_currency = _selector("wallet:prepaid_balance:last", _OF_RECORDED_ACCOUNT) + at
+    of_any_currency = _held(_selector("wallet:prepaid_balance:last", _OF_RECORDED_ACCOUNT), at)
     return f"group by ({ACCOUNT}) ({refused(at)}) unless on ({ACCOUNT}) {of_any_currency}"
 
 
@@ -349,7 +356,11 @@ def _of_level(level: Level) -> str:
 def _told(alerts: str, *matchers: str, at: str = "") -> str:
     """Select the wallets of which these alerts tell, by the condition that the rules record for them."""
     condition = recorded("prepaid_alert:condition", f'alert=~"{alerts}"', *matchers)
-    return f"{condition}{at} == 1"
+    return f"{_held(condition, at)} == 1"
+
+
+def _held(selector: str, at: str) -> str:
+    return before_the_end(selector) if at else selector
 
 
 def _selector(name: str, *matchers: str) -> str:
