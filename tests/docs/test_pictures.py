@@ -1,5 +1,6 @@
 """`make pictures`, on a server that answers like a Grafana: there is none in the tests."""
 
+import json
 import shutil
 import struct
 import subprocess
@@ -14,6 +15,8 @@ import pytest
 
 from tests.programs import PATIENCE, outside
 
+GRAFANAS_UNIT = 38
+"""Pixels of a panel's height by one."""
 NAMES = ["overview", "account", "exporter"]
 # What Grafana does too: the page comes first, then it asks for the data, then it draws.
 PAGE = b"""<!doctype html><body><script>
@@ -87,7 +90,9 @@ def test_each_dashboard_is_drawn_whole_once_its_data_is_there(
         assert header.startswith(b"\x89PNG")
         width, height = struct.unpack(">II", header[16:])
         assert width == 1600
-        assert height >= 1600
+        board = json.loads((root / f"grafana/dashboards/prepaid-{name}.json").read_text())
+        bottom = max(panel["gridPos"]["y"] + panel["gridPos"]["h"] for panel in board["panels"])
+        assert height >= GRAFANAS_UNIT * bottom
         assert f"/drawn/d/prepaid-{name}" in grafana.asked
         [page] = [urlsplit(path) for path in grafana.asked if path.startswith(f"/d/prepaid-{name}?")]
         asked = parse_qs(page.query, keep_blank_values=True)
