@@ -7,6 +7,7 @@ import struct
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import numpy as np
 import requests
 
 Json = dict[str, Any]
@@ -22,6 +23,8 @@ REMEMBERING = (
 """Flags of a Prometheus that takes samples of the last hundred days, one series after the other."""
 
 _PATIENCE = 600.0
+_VARINT = 6
+"""Bytes of a moment."""
 
 
 def remember(url: str, series: Iterable[Series]) -> None:
@@ -69,11 +72,25 @@ def _series(labels: Mapping[str, str], samples: Iterable[tuple[float, float]]) -
         for name, text in sorted(labels.items())
         if text
     )
-    # Field 1 of a sample is a double, field 2 a varint in milliseconds.
-    valued = (
-        struct.pack("<Bd", 9, value) + b"\x10" + _varint(round(moment * 1000)) for moment, value in samples
-    )
-    return named + b"".join(_field(2, sample) for sample in valued)
+    return named + _samples(np.array([*samples], dtype="<f8").reshape(-1, 2))
+
+
+def _samples(pairs: "np.ndarray[Any, np.dtype[np.float64]]") -> bytes:
+    """Write pairs of moment and value as field 2 of a series, all at once: there may be millions.
+
+    Field 1 of a sample is a double, field 2 a varint in milliseconds, here of six bytes whatever is in them: that lasts
+    from 1970 to 2109.
+    """
+    moments = np.rint(pairs[:, 0] * 1000).astype(np.int64)
+    if moments.size and not 0 <= moments.min() <= moments.max() < 1 << 7 * _VARINT:
+        raise ValueError("a moment is before 1970 or after 2109")
+    written = np.empty((len(moments), 12 + _VARINT), dtype=np.uint8)
+    written[:, :3] = 2 << 3 | 2, 10 + _VARINT, 1 << 3 | 1
+    written[:, 3:11] = np.ascontiguousarray(pairs[:, 1]).view(np.uint8).reshape(-1, 8)
+    written[:, 11] = 2 << 3
+    for place in range(_VARINT):
+        written[:, 12 + place] = moments >> 7 * place & 127 | (128 if place < _VARINT - 1 else 0)
+    return written.tobytes()
 
 
 def _field(number: int, content: bytes) -> bytes:
