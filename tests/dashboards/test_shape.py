@@ -304,6 +304,13 @@ def test_dates_are_told_to_the_minute(dashboards: dict[str, Json], panels: Panel
         assert overrides(of_title[title])[column]["unit"] == "time:YYYY-MM-DD HH:mm", title
 
 
+def test_who_acts_first_is_said_by_the_date_alone(dashboards: dict[str, Json], panels: Panels) -> None:
+    act = next(panel for panel in panels(dashboards["prepaid-overview"]) if panel["title"] == "Act")
+    sorts = [step["options"]["sort"] for step in act["transformations"] if step["id"] == "sortBy"]
+    assert sorts == [[{"field": "Value #due", "desc": False}]]
+    assert "sortBy" not in act["options"]
+
+
 def test_what_is_broken_is_sorted_by_its_rank_and_then_the_newest_first(
     dashboards: dict[str, Json], panels: Panels
 ) -> None:
