@@ -55,11 +55,17 @@ def behind(*labels: str) -> list[Label]:
     ]
 
 
-def page_cell(word: str, title: str) -> dict[str, Any]:
-    """Show an address as a word that opens it."""
+def page_cell(word: str, title: str, folder: str = "") -> dict[str, Any]:
+    """Show an address, or what is behind that of a folder, as a word that opens it."""
     return {
         "mappings": [{"type": "regex", "options": {"pattern": ".+", "result": {"text": word}}}],
-        "links": [{"title": title, "url": "${__value.raw}", "targetBlank": True}],
+        "links": [
+            {
+                "title": title,
+                "url": f"{folder}/${{__value.raw}}" if folder else "${__value.raw}",
+                "targetBlank": True,
+            }
+        ],
     }
 
 

@@ -2,6 +2,7 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from itertools import combinations
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -200,6 +201,23 @@ def test_what_is_broken_leads_to_its_account_or_to_the_exporters(
         assert label in set(kept["renameByName"]) - set(kept["excludeByName"])
 
 
+def test_what_to_do_is_written_down_where_the_row_says(
+    dashboards: dict[str, Json], panels: Panels, root: Path
+) -> None:
+    [table] = [
+        panel
+        for panel in panels(dashboards["prepaid-overview"])
+        if panel["title"] == "Broken" and panel["type"] == "table"
+    ]
+    _, to_page = links(table)
+    assert to_page.endswith("/docs/${__value.raw}")
+    pages = re.findall(r'"runbook", "([\w.]+)#([\w-]+)"', table["targets"][0]["expr"])
+    assert len(pages) >= 10
+    for page, section in pages:
+        headings = re.findall(r"^## (.+)$", (root / "docs" / page).read_text(), re.MULTILINE)
+        assert section in {heading.lower().replace(" ", "-") for heading in headings}
+
+
 DAY = 86400
 
 
@@ -381,6 +399,17 @@ def test_a_limit_of_the_runway_has_the_colour_of_its_level(
                 if "color" in settings and re.fullmatch(pattern, name)  # as Grafana matches: all of it
             ]
             assert colour == LEVEL_COLOURS[level]
+
+
+VICTORIAMETRICS_LONGEST = 16 * 1024
+
+
+def test_no_query_is_longer_than_every_server_takes(
+    dashboard: Json, targets: Targets, expand: Callable[..., str]
+) -> None:
+    chosen = dict.fromkeys(("account", "instance", "provider", "namespace"), "some-account|another-account")
+    for name, _, target in targets(dashboard):
+        assert len(expand(target["expr"], **chosen)) < VICTORIAMETRICS_LONGEST, name
 
 
 def test_no_table_looks_at_a_day_of_every_wallet(dashboards: dict[str, Json], targets: Targets) -> None:
