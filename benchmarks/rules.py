@@ -38,7 +38,10 @@ _FIELDS: list[dict[str, str]] = [
     *({"field": f"auto_recharge_{name}"} for name in ("enabled", "threshold", "amount")),
 ]
 _BESIDE: tuple[tuple[str, list[dict[str, str]]], ...] = (
-    (r".*:(ignored|vanished|lost|down|postpaid|young)|account:prepaid_account_failure:.*", []),
+    (
+        r".*:(ignored|vanished|lost|down|postpaid|young|lasting|small|unusual1h)|account:prepaid_account_failure:.*",
+        [],
+    ),
     (r"wallet:prepaid_(wallet_status|alert_state|balance_cached|credit_limit|expiry|quota).*", []),
     (r"account:prepaid_account_up:(said|said30m|remembered|known)", [{"instance": "exporter"}]),
     (
@@ -46,14 +49,7 @@ _BESIDE: tuple[tuple[str, list[dict[str, str]]], ...] = (
         _LEVELS,
     ),
     (r"wallet:prepaid_wallet:(given|read|read30m)", _FIELDS),
-    (
-        r"wallet:prepaid_alert:condition",
-        [
-            *({"alert": f"Prepaid{name}", **each} for name in ("BalanceBelow", "Runway") for each in _LEVELS),
-            *({"alert": f"Prepaid{name}"} for name in ("WalletExhausted", "AutoRechargeOverdue")),
-            *({"alert": f"Prepaid{name}"} for name in ("AutoRechargeOff", "CreditExpiring")),
-        ],
-    ),
+    (r"wallet:prepaid_alert:condition", [{"alert": "PrepaidAutoRechargeOverdue"}]),
 )
 """What recorded series have beside the labels of their wallet or account; nothing where nothing is the matter."""
 

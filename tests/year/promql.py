@@ -124,7 +124,7 @@ class Year:
         self.seconds: Array = start + 60.0 * np.arange(length, dtype=np.float64)
         self._first = start // 60
         self._series: dict[str, Vector] = defaultdict(dict)
-        self._every: dict[str, int] = {}
+        self._every: dict[Labels, int] = {}
 
     def put(self, name: str, others: Mapping[str, str], values: Array) -> None:
         """Take a series as it was scraped."""
@@ -163,9 +163,10 @@ class Year:
 
     def _record(self, rule: Mapping[str, Any], result: Vector, every: int) -> None:
         name, own = rule["record"], rule.get("labels") or {}
-        self._every[name] = every
         for key, values in result.items():
-            _add(self._series[name], labels(name, {**dict(key), **own}), values)
+            recorded = labels(name, {**dict(key), **own})
+            self._every[recorded] = every
+            _add(self._series[name], recorded, values)
 
     def vector(self, node: Any) -> Vector:
         """Compute an expression that gives an instant vector."""
@@ -195,11 +196,12 @@ class Year:
 
     def _selected(self, node: Any) -> Vector:
         found, back = self._matching(node), _back(node.offset)
-        if (
-            every := min(self._every.get(node.name, 1), LOOKBACK) - 1
-        ):  # a sample stands until the next, or so long
-            found = {key: last_over_time(values, (-every, 0)) for key, values in found.items()}
-        return {key: shifted(values, back) for key, values in found.items()}
+        return {key: shifted(self._standing(key, values), back) for key, values in found.items()}
+
+    def _standing(self, key: Labels, values: Array) -> Array:
+        """Return a series as it is seen: a sample stands until the next, or for as long as one counts."""
+        every = min(self._every.get(key, 1), LOOKBACK)
+        return last_over_time(values, (1 - every, 0)) if every > 1 else values
 
     def _ranged(self, node: Any) -> tuple[Vector, Window]:
         if type(node).__name__ == "MatrixSelector":

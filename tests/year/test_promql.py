@@ -247,3 +247,21 @@ def test_what_is_not_understood_is_refused_by_name(rules: list[Json], said: str)
     year.put("a", {}, np.ones(20))
     with pytest.raises(NotUnderstoodError, match=said):
         year.run([{"name": "group", "rules": rules}])
+
+
+def test_a_sample_stands_until_its_own_group_is_evaluated_again_whatever_else_has_its_name() -> None:
+    year = Year(0, 10)
+    year.put("given", {}, np.array([1.0] * 4 + [np.nan] * 6))
+    kinds = {"often": "1m", "seldom": "3m"}
+    groups = [
+        {
+            "name": kind,
+            "interval": every,
+            "rules": [{"record": "recorded", "labels": {"kind": kind}, "expr": "given"}],
+        }
+        for kind, every in kinds.items()
+    ]
+    seen = {"name": "seen", "interval": "1m", "rules": [{"record": "seen", "expr": "recorded"}]}
+    year.run([*groups, seen], keep=["seen"])
+    there = {dict(key)["kind"]: (~np.isnan(values)).sum() for key, values in year.recorded("seen").items()}
+    assert there == {"often": 4, "seldom": 6}
