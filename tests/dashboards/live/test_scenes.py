@@ -1,12 +1,14 @@
-"""What the panels say of single situations: a real Prometheus holds what an exporter and the rules would have given."""
+"""What the panels say of single situations: a real server holds what an exporter and the rules would have given."""
 
+import contextlib
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from scripts.past import REMEMBERING, remember
-from tests.programs import fetch, prometheus
+from tests.programs import fetch, prometheus, running, until
 
 Json = dict[str, Any]
 Panels = Callable[[Json], list[Json]]
@@ -15,6 +17,7 @@ Ask = Callable[..., dict[tuple[str, ...], list[tuple[float, float]]]]
 DAY = 86400
 NOW = 1768456800.0  # 2026-01-15 06:00 UTC
 MIDNIGHT = NOW - 6 * 3600
+WRITTEN = {"match[]": "wallet:prepaid_balance:last", "start": NOW - DAY, "end": NOW}
 SECONDS = {"m": 60, "h": 3600, "d": DAY}
 FAILED = [NOW - 3 * DAY - 7013 * number for number in range(50)]
 RECHARGED = [NOW - 6 * DAY + 11 * 3600 * number + 60 * number for number in range(12)]
@@ -227,11 +230,42 @@ def _past(result: Scene) -> None:
     result.account("elsewhere", provider="other")
 
 
-@pytest.fixture(scope="module")
-def url(each_age: Callable[[str], str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Run a Prometheus of either age that holds the scene."""
-    with prometheus(each_age("prometheus"), tmp_path_factory.mktemp("scene"), "{}", *REMEMBERING) as address:
+@contextlib.contextmanager
+def victoriametrics(program: str, folder: Path) -> Iterator[str]:
+    """Run VictoriaMetrics; yield its URL."""
+    command = [
+        program,
+        "-storageDataPath=data",
+        "-retentionPeriod=100y",
+        "-search.latencyOffset=0s",  # the scene is over
+        "-search.disableCache",
+        "-httpListenAddr=127.0.0.1:0",
+    ]
+    with running(command, folder / "store.log", r"started server at http://(\S+)/") as address:
+        yield f"http://{address}"
+
+
+@pytest.fixture(scope="module", params=["debian", "today", "victoriametrics"])
+def url(
+    request: pytest.FixtureRequest,
+    tool: Callable[[str], str],
+    today: Callable[[str], str],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[str]:
+    """Run a server that holds the scene: Prometheus of either age, or VictoriaMetrics."""
+    folder = tmp_path_factory.mktemp("scene")
+    if request.param == "victoriametrics":
+        server = victoriametrics(today("victoria-metrics"), folder)
+    else:
+        server = prometheus(
+            {"debian": tool, "today": today}[request.param]("prometheus"), folder, "{}", *REMEMBERING
+        )
+    with server as address:
         remember(address, scene().series)
+        fetch(
+            f"{address}/internal/force_flush"
+        )  # VictoriaMetrics shows what is written after a second or two
+        until(lambda: fetch(f"{address}/api/v1/series", params=WRITTEN).json()["data"], "the scene")
         yield address
 
 
