@@ -202,8 +202,10 @@ def test_another_file_under_a_locked_version_is_refused(
         text = (checkout / name).read_text()
         other = re.sub(rf"(?m)^({package}==1 .*\n.*sha256:)\w+$", rf"\g<1>{'0' * 64}", text)
         (checkout / name).write_text(other)
-    if package == "uv":
-        shutil.rmtree(checkout / ".venv")
+    if package == "uv":  # as in an environment of which only Python itself is there
+        (checkout / ".venv/python").unlink()
+        for path in (checkout / ".venv").rglob("uv*"):
+            path.unlink() if path.is_file() else shutil.rmtree(path)
     mine = environment | {"UV_CACHE_DIR": str(checkout / "cache")}
     result = make(checkout, mine, ".venv/product")
     assert result.returncode != 0
