@@ -1,6 +1,7 @@
 """The chart, loaded once and rendered by Helm's own engine; manifests are read as strictly as by clusters."""
 
 import json
+import pickle
 import subprocess
 from collections.abc import Callable, Hashable, Iterator
 from functools import cache
@@ -11,6 +12,7 @@ import helm_python as helm
 import kubernetes_validate
 import pytest
 import yaml
+from kubernetes_validate import utils as schemas
 
 FOLDER = "/etc/prepaid-exporter"
 Manifest = dict[str, Any]
@@ -45,28 +47,38 @@ def chart(chart_path: Path) -> Iterator[helm.Chart]:
 
 @pytest.fixture(scope="session")
 def render(chart: helm.Chart) -> Render:
-    def rendered(values: dict[str, Any], *, name: str = "demo") -> list[Manifest]:
-        texts = chart.render(values, name=name, namespace="monitoring")
-        return [
+    @cache
+    def rendered(values: str, name: str) -> bytes:
+        texts = chart.render(json.loads(values), name=name, namespace="monitoring")
+        manifests = [
             manifest
             for file, text in texts.items()
             if not file.endswith("NOTES.txt")
             for manifest in yaml.load_all(text, Loader=_StrictLoader)
             if manifest
         ]
+        return pickle.dumps(manifests)
 
-    return rendered
+    def fresh(values: dict[str, Any], *, name: str = "demo") -> list[Manifest]:
+        """Return manifests that the test may change, of values that are rendered once for all tests."""
+        manifests: list[Manifest] = pickle.loads(rendered(json.dumps(values), name))  # noqa: S301 - our own
+        return manifests
+
+    return fresh
 
 
 @pytest.fixture(scope="session")
-def accept_as_kubernetes() -> Callable[[Manifest, str], None]:
+def accept_as_kubernetes() -> Iterator[Callable[[Manifest, str], None]]:
     """Demand that Kubernetes of a version takes a manifest; one that was looked at before is not looked at again."""
 
     @cache
     def look(manifest: str, version: str) -> None:
         kubernetes_validate.validate(json.loads(manifest), version, strict=True)
 
-    return lambda manifest, version: look(json.dumps(manifest, sort_keys=True), version)
+    with pytest.MonkeyPatch.context() as patch:
+        # Else it would read a schema anew for each manifest.
+        patch.setattr(schemas, "schema_contents", cache(schemas.schema_contents))
+        yield lambda manifest, version: look(json.dumps(manifest, sort_keys=True), version)
 
 
 @pytest.fixture(scope="session")
