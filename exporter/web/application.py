@@ -4,6 +4,7 @@ import json
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from threading import Lock
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
@@ -56,12 +57,7 @@ class Application:
         self._packer = Packer()
         # Pages of many accounts are made one after the other: each is large while it is made.
         self._building = Lock()
-        routes = {options.telemetry_path: (Application._metrics, ("GET",)), **self.ROUTES}
-        self._routes = Map(
-            [Rule(path, endpoint=endpoint, methods=methods) for path, (endpoint, methods) in routes.items()],
-            merge_slashes=False,
-            redirect_defaults=False,
-        )
+        self._routes = _routes(options.telemetry_path)
 
     def __call__(self, environ: Any, start_response: Any) -> Iterable[bytes]:
         """Answer one request (PEP 3333)."""
@@ -231,6 +227,17 @@ def _json(data: Any) -> Response:
 
 def _plain(text: str, status: int = 200) -> Response:
     return Response(text, status, content_type="text/plain; charset=utf-8")
+
+
+@lru_cache(maxsize=4)
+def _routes(telemetry_path: str) -> Map:
+    """Return the map of all routes, which the library compiles: that takes longer than many requests."""
+    routes = {telemetry_path: (Application._metrics, ("GET",)), **Application.ROUTES}  # noqa: SLF001 - its own map
+    return Map(
+        [Rule(path, endpoint=endpoint, methods=methods) for path, (endpoint, methods) in routes.items()],
+        merge_slashes=False,
+        redirect_defaults=False,
+    )
 
 
 def _refuse_unknown(request: Request, *known: str) -> None:

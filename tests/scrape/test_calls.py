@@ -35,7 +35,7 @@ def asked_at(running: Desk, server: Upstream, seconds: int, count: int) -> list[
     found = []
     for number in range(count):
         before = len(server.requests)
-        running.metrics()
+        running.exposition()
         if len(server.requests) > before:
             found.append(number * seconds)
         running.clock.advance(seconds)
