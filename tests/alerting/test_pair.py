@@ -93,6 +93,7 @@ def pair(
         )
         target = stack.enter_context(exporter(tmp_path, one_account(simulator))).removeprefix("http://")
         scraping = yaml.safe_load(run.faster((shipped / "prometheus/single.yml").read_text()))
+        del scraping["scrape_configs"][1:]
         scraping["scrape_configs"][0]["static_configs"][0]["targets"] = [target]
         addresses = [url.removeprefix("http://") for url in alertmanagers]
         scraping["alerting"]["alertmanagers"] = [{"static_configs": [{"targets": addresses}]}]

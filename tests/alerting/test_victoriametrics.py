@@ -89,6 +89,7 @@ def watch(
         ended = stack.enter_context(contextlib.ExitStack())
         target = ended.enter_context(exporter(tmp_path, simulator.configuration())).removeprefix("http://")
         scraping: dict[str, Any] = yaml.safe_load((root / "grafana/prometheus/single.yml").read_text())
+        del scraping["scrape_configs"][1:]
         scraping["scrape_configs"][0]["static_configs"][0]["targets"] = [target]
         scraping["scrape_configs"][0]["scrape_timeout"] = f"{MINUTE}s"
         scraping["global"] = {"scrape_interval": f"{MINUTE}s"}

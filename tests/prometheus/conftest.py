@@ -62,11 +62,11 @@ def exporters(
 
 
 def scrape_configs(root: Path, example: str, prefix: str, address: str) -> list[dict[str, Any]]:
-    """Take the scrape configurations of an example, in a hurry and at another address."""
+    """Take an example's scrape configurations of exporters, in a hurry and at another address."""
     text = (root / f"grafana/prometheus/{example}.yml").read_text()
     configs: list[dict[str, Any]] = yaml.safe_load(text.replace("prepaid-exporter:10710", address))[
         "scrape_configs"
-    ]
+    ][:-1]  # the last one is of Alertmanager
     for config in configs:
         config["job_name"] = f"{prefix}/{config['job_name']}"
         config["scrape_timeout"] = INTERVAL
