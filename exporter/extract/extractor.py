@@ -207,7 +207,7 @@ class _Optional:
         Raise `Failure` (malformed) where the definition requires it, or (timeout).
         """
         reading = self._reading
-        if getattr(field.spec, "required", False):
+        if field.required:
             return reading.required(name, field)
         try:
             value, number = field.read(reading)
@@ -236,6 +236,7 @@ class _Field:
 
     def __init__(self, spec: Any) -> None:
         self.spec = spec
+        self.required: bool = getattr(spec, "required", False)
         self.paths = [Expression(path) for path in spec.path or ()]
         self._reader = READERS[type(spec)]
 
@@ -378,6 +379,7 @@ class _Mapping:
 
     def __init__(self, mapping: WalletMapping) -> None:
         self._mapping = mapping
+        self._sums, self._essential = mapping.sums, mapping.essential
         self._items = Expression(mapping.items_by_key or mapping.items)
         self._fields = {
             name: _field(spec)
@@ -396,7 +398,7 @@ class _Mapping:
         """
         items = self._found(interpreter)
         further = pages[1:]
-        summed = further if self._mapping.sums else ()
+        summed = further if self._sums else ()
         keyed = self._mapping.items_by_key is not None
         if isinstance(items, list) and not keyed:
             lists = (items, *self._on(further, list, "wallets are not a list", interpreter))
@@ -441,9 +443,7 @@ class _Mapping:
         key = reading.required("id", self._id), unit
         optional = _Optional(reading, answers.before.get(key, {}))
         values = {
-            name: reading.required(name, field)
-            if name in self._mapping.essential
-            else optional.read(name, field)
+            name: reading.required(name, field) if name in self._essential else optional.read(name, field)
             for name, field in self._fields.items()
         }
         thresholds: dict[Level, Any] = {

@@ -71,13 +71,11 @@ def environment_proxy(url: str) -> Proxy | None:
     """Find the proxy that HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY mean for a URL; none for loopback hosts."""
     parts = urlsplit(url)
     host = (parts.hostname or "").rstrip(".")
+    if is_loopback(host):
+        return None
     named = getproxies_environment()
     proxy = named.get(parts.scheme) or named.get("all")
-    if (
-        not proxy
-        or is_loopback(host)
-        or _is_excluded(host, parts.port or PORTS[parts.scheme], named.get("no", ""))
-    ):
+    if not proxy or _is_excluded(host, parts.port or PORTS[parts.scheme], named.get("no", "")):
         return None
     return Proxy.at(proxy)
 

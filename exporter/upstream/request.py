@@ -109,7 +109,7 @@ def _assemble(
     defaults = _DEFAULT_HEADERS | ({"Content-Type": kind} if kind else {})
     usual = {name: value for name, value in defaults.items() if name.lower() not in given}
     base = (account.login_base_url if isinstance(call, Login) else "") or account.base_url
-    url = _url(base, Template(path).substitute(_quoted(variables)), query)
+    url = _url(base, _substituted(path, variables, _quoted), query)
     return url, usual | {name: value.strip() for name, value in own.items()}, body
 
 
@@ -129,9 +129,8 @@ def _body(call: Call, variables: Mapping[str, str], fields: Mapping[str, Any]) -
         assert isinstance(made.body, bytes)  # noqa: S101 - nothing in it is a file
         return str(made.headers["Content-Type"]), made.body
     if call.body is not None:
-        escape = _escape(call.body.content_type)
-        escaped = {name: escape(value) for name, value in variables.items()}
-        return call.body.content_type, Template(call.body.text).substitute(escaped).encode()
+        written = _substituted(call.body.text, variables, _escape(call.body.content_type))
+        return call.body.content_type, written.encode()
     if call.json_body is not None:
         document = fields if isinstance(call.json_body, dict) else _filled(call.json_body, variables)
         return "application/json", json.dumps(document, default=float).encode()
@@ -183,8 +182,14 @@ def _complete(value: Any, variables: Mapping[str, str]) -> bool:
     return not isinstance(value, str) or all(name in variables for name in Template(value).get_identifiers())
 
 
-def _quoted(variables: Mapping[str, str]) -> dict[str, str]:
-    return {name: value if value == MASK else quote(value, safe="") for name, value in variables.items()}
+def _substituted(text: str, variables: Mapping[str, str], escape: Callable[[str], str]) -> str:
+    """Replace the variables of a text, each value escaped."""
+    template = Template(text)
+    return template.substitute({name: escape(variables[name]) for name in template.get_identifiers()})
+
+
+def _quoted(value: str) -> str:
+    return value if value == MASK else quote(value, safe="")
 
 
 def _url(base: str, path: str, query: Mapping[str, str]) -> str:

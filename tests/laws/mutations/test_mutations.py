@@ -242,26 +242,35 @@ class Shown:
     """The outcomes that differ, and the pages on which all of them are shown."""
 
     def __init__(self) -> None:
-        self._readings: dict[str, Reading] = {}
+        self._for_people: dict[str, Reading] = {}
+        self._for_prometheus: dict[str, Reading] = {}
         self._known: set[str] = set()
 
     def add(self, told: str, account: "Account", outcome: Outcome) -> None:
-        seen = repr((account.name, outcome.wallets, outcome.reason, outcome.detail, outcome.notes))
-        if seen not in self._known:
-            self._known.add(seen)
-            self._readings[told] = Reading(account, outcome, None)
+        """Keep an outcome for the pages on which it is not like those before; Prometheus is told no words."""
+        metrics = repr((account.name, outcome.wallets, outcome.reason, outcome.status))
+        words = repr((metrics, outcome.detail, outcome.notes))
+        for seen, kept in ((metrics, self._for_prometheus), (words, self._for_people)):
+            if seen not in self._known:
+                self._known.add(seen)
+                kept[told] = Reading(account, outcome, None)
 
     def wrong(self) -> list[str]:
         """Return what is wrong with the pages; which of the outcomes it is, is looked for when something is."""
-        if not any(unshowable(list(self._readings.values()))):
-            return []
         return [
-            f"{told}: {text}" for told, reading in self._readings.items() for text in unshowable([reading])
+            f"{told}: {text}"
+            for kept, unshowable in (
+                (self._for_prometheus, wrong_for_prometheus),
+                (self._for_people, wrong_for_people),
+            )
+            if any(unshowable(list(kept.values())))
+            for told, reading in kept.items()
+            for text in unshowable([reading])
         ]
 
 
-def unshowable(readings: "Sequence[Reading]") -> Iterator[str]:
-    """Yield what is wrong with the pages on which outcomes are shown."""
+def wrong_for_prometheus(readings: "Sequence[Reading]") -> Iterator[str]:
+    """Yield what is wrong with the pages of metrics on which outcomes are shown."""
     try:
         for chosen in (TEXT_0, TEXT_1, OPENMETRICS):
             page = Page().render(readings, None, chosen).decode()
@@ -269,9 +278,16 @@ def unshowable(readings: "Sequence[Reading]") -> Iterator[str]:
                 yield "the page misses a sample"
             if re.search(r" (NaN|[+-]Inf|nan|inf)$", page, re.MULTILINE):
                 yield "the page has a sample that is no number"
-        page = pages.status(readings, "/metrics")
     except Exception as error:  # noqa: BLE001 - whatever it is, it has to be said of which outcome
         yield f"the page cannot be written: {error!r}"
+
+
+def wrong_for_people(readings: "Sequence[Reading]") -> Iterator[str]:
+    """Yield what is wrong with the status page on which outcomes are shown."""
+    try:
+        page = pages.status(readings, "/metrics")
+    except Exception as error:  # noqa: BLE001 - as above
+        yield f"the status page cannot be written: {error!r}"
     else:
         if not all(str(escape(reading.account.name)) in page for reading in readings):
             yield "the status page misses the account"
