@@ -125,7 +125,7 @@ def _wallets() -> table.Panel:
         "Click an account for its history; filter and sort in the column heads.",
         "No balance was read yet.",
     )
-    age = {"color": {"mode": "fixed", "fixedColor": "text"}, "custom.width": 110}
+    age = {"color": {"mode": "fixed", "fixedColor": "text"}, "custom.width": 86}
     enabled = queries.by_wallet(queries.recorded("prepaid_auto_recharge_enabled:last"))
     spent = queries.by_wallet(queries.recorded("prepaid_spend:sum1d"))
     columns: list[tables.Column] = [
@@ -133,14 +133,14 @@ def _wallets() -> table.Panel:
         Value("Level", "level", queries.by_wallet(queries.state()), settings=tables.LEVEL_CELL | _wide(104)),
         Value("Balance", "balance", queries.by_wallet(queries.balance()), MONEY, _wide(96)),
         *(
-            Value(level.title, level.name, queries.by_wallet(queries.threshold(level)), MONEY, _wide(84))
+            Value(level.title, level.name, queries.by_wallet(queries.threshold(level)), MONEY, _wide(92))
             for level in (CRITICAL, queries.WARNING)
         ),
         Value("Share", "share", queries.by_wallet(queries.share()), "percentunit", _wide(76)),
         Value("Runway", "runway", f"max by ({WALLET}) ({queries.runway()})", "s", _wide(90)),
-        Value("Spend, 1 d", "spend", spent, MONEY, _wide(94)),
+        Value("Spend, 1 d", "spend", spent, MONEY, _wide(106)),
         Value("Recharge", "auto", enabled, settings=_AUTO | _wide(94)),
-        Value("Reading age", "age", queries.on_wallets(queries.reading_age()), "s", age),
+        Value("Age", "age", queries.on_wallets(queries.reading_age()), "s", age),
         Label("Top up", "page", tables.page_cell("Top up", "Open the provider's top-up page") | _wide(84)),
         Value("", "page", queries.on_wallets(queries.top_up_page(), "page")),
     ]

@@ -311,6 +311,19 @@ def test_no_column_is_out_of_sight_on_a_screen_of_1600_pixels(dashboard: Json, p
         assert needed <= room + 1, f"{panel['title']}: {needed} of {room} pixels"
 
 
+LETTER = 7
+"""Pixels of a letter in a column's head, which has a margin, and a funnel where rows can be filtered by it."""
+
+
+def test_no_head_of_a_column_is_cut(dashboard: Json, panels: Panels) -> None:
+    for panel in (panel for panel in panels(dashboard) if panel["type"] == "table"):
+        settings = overrides(panel)
+        beside = 36 if settings[".*"].get("custom.filterable") else 12
+        for title in panel["transformations"][-1]["options"]["renameByName"].values():
+            width = settings.get(title, {}).get("custom.width")
+            assert width is None or width >= LETTER * len(title) + beside, f"{panel['title']}: {title}"
+
+
 def test_dates_are_told_to_the_minute(dashboards: dict[str, Json], panels: Panels) -> None:
     of_title = {panel["title"]: panel for panel in panels(dashboards["prepaid-overview"])}
     for title, column in (
