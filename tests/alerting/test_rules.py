@@ -272,7 +272,7 @@ GROUPS = read(RULES / "recording.yml")["groups"]
 
 def test_what_is_read_as_it_is_now_is_recorded_more_often_than_a_sample_counts() -> None:
     intervals = {group["name"]: seconds(group["interval"]) for group in GROUPS}
-    seldom = {name for name, interval in intervals.items() if interval not in (60, 180)}
+    seldom = {name for name, interval in intervals.items() if interval not in (60, 240)}
     assert seldom == {"prepaid-steps"} | {name for name in intervals if name.endswith("-every-30m")}
 
 
