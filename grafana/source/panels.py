@@ -145,6 +145,11 @@ def marked(panel: timeseries.Panel) -> timeseries.Panel:
     return stacked(panel).fill_opacity(80)
 
 
+def reddish(panel: timeseries.Panel) -> timeseries.Panel:
+    """Draw what should not be in shades of red: the first colour of Grafana's palette is green."""
+    return panel.color_scheme(build.FieldColor().mode(model.FieldColorModeId.SHADES).fixed_color("red"))
+
+
 def with_thresholds(panel: timeseries.Panel, *, in_tooltip: bool) -> timeseries.Panel:
     """Draw the series of the queries named after a level as dashed lines in its colour, without a legend."""
     for level in THRESHOLD_LEVELS:

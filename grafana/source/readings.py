@@ -28,7 +28,7 @@ def _failures() -> timeseries.Panel:
     panel = panels.lines(
         text, "none", HALF, 8, [panels.ranged("reasons", queries.placed(reasons), "{{who}} {{reason}}")]
     )
-    return panels.marked(panel).axis_placement(look.AxisPlacement.HIDDEN)
+    return panels.reddish(panels.marked(panel)).axis_placement(look.AxisPlacement.HIDDEN)
 
 
 def _states() -> statetimeline.Panel:

@@ -143,6 +143,11 @@ def test_what_comes_and_goes_is_drawn_as_bars(dashboards: dict[str, Json], panel
         assert panel["fieldConfig"]["defaults"]["custom"]["drawStyle"] == "bars", title
 
 
+def test_no_failure_of_an_account_is_green(dashboards: dict[str, Json], panels: Panels) -> None:
+    [failures] = [p for p in panels(dashboards["prepaid-account"]) if p["title"] == "Failures by reason"]
+    assert failures["fieldConfig"]["defaults"]["color"] == {"mode": "shades", "fixedColor": "red"}
+
+
 def test_only_the_account_dashboard_is_about_one_account(dashboards: dict[str, Json]) -> None:
     for uid, dashboard in dashboards.items():
         account = next(v for v in dashboard["templating"]["list"] if v["name"] == "account")
