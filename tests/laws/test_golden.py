@@ -25,7 +25,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
+    from prometheus_client import Metric
+
     from tests.laws.conftest import Case, Upstream
+
+# Every format is also rendered by tests/metrics; here most of the time goes into reading them back.
+pytestmark = pytest.mark.unmeasured
 
 ACCEPTS = {
     "text-0.0.4": "text/plain;version=0.0.4",
@@ -104,6 +109,18 @@ def page(rendered: "Callable[[Iterable[str], str], str]") -> "Callable[[str], st
     return lambda chosen: rendered(providers.names(), chosen)
 
 
+@pytest.fixture(scope="module")
+def families(rendered: "Callable[[Iterable[str], str], str]") -> "Callable[[str], list[Metric]]":
+    """Read the page of all recorded successes back, once for each format."""
+
+    @cache
+    def read(chosen: str) -> "list[Metric]":
+        reader = openmetrics_parser if chosen.startswith("openmetrics") else parser
+        return list(reader.text_string_to_metric_families(rendered(providers.names(), chosen)))
+
+    return read
+
+
 def normalised(page: str) -> str:
     """Leave out what differs from run to run: times, the version, and what the client library adds."""
     own = [line for line in page.splitlines() if re.match(r"(# \w+ )?prepaid_|# EOF", line)]
@@ -128,22 +145,17 @@ def test_the_page_of_all_recorded_successes_is_the_golden_one(
 
 @pytest.mark.parametrize("chosen", ACCEPTS)
 def test_the_page_is_read_back_with_unique_series_of_documented_families(
-    chosen: str, page: "Callable[[str], str]"
+    chosen: str, families: "Callable[[str], list[Metric]]"
 ) -> None:
-    parse = (
-        openmetrics_parser if chosen.startswith("openmetrics") else parser
-    ).text_string_to_metric_families
-    families = list(parse(page(chosen)))
-    series = [
-        (sample.name, tuple(sorted(sample.labels.items()))) for one in families for sample in one.samples
-    ]
+    found = families(chosen)
+    series = [(sample.name, tuple(sorted(sample.labels.items()))) for one in found for sample in one.samples]
     own = {name for name, _ in series if name.startswith("prepaid_")}
 
     assert len(series) == len(set(series))
-    assert len(families) == len({family.name for family in families})
+    assert len(found) == len({family.name for family in found})
     assert own <= {family.name for family in FAMILIES}
     assert {family.name for family in EXPORTER_FAMILIES} <= own
-    assert all(family.documentation for family in families)
+    assert all(family.documentation for family in found)
 
 
 @pytest.mark.parametrize("chosen", ACCEPTS)
@@ -184,10 +196,10 @@ def test_the_recorded_successes_give_a_sample_of_every_wallet_family_that_a_prov
     assert {"prepaid_balance", "prepaid_credit_breakdown"} <= expected
 
 
-def test_a_state_set_has_exactly_one_state_at_a_time(page: "Callable[[str], str]") -> None:
+def test_a_state_set_has_exactly_one_state_at_a_time(families: "Callable[[str], list[Metric]]") -> None:
     sets = {"prepaid_wallet_status", "prepaid_alert_state"}
     active: dict[Any, float] = {}
-    for family in parser.text_string_to_metric_families(page("text-0.0.4")):
+    for family in families("text-0.0.4"):
         for sample in family.samples if family.name in sets else ():
             key = (family.name, sample.labels["account"], sample.labels["wallet"])
             active[key] = active.get(key, 0) + sample.value
@@ -210,13 +222,11 @@ def test_promtool_has_nothing_to_say_about_the_page(
     assert (checked.returncode, checked.stdout, checked.stderr) == (0, "", "")
 
 
-def test_the_three_formats_say_the_same(page: "Callable[[str], str]") -> None:
+def test_the_three_formats_say_the_same(families: "Callable[[str], list[Metric]]") -> None:
     def values(chosen: str) -> set[Any]:
-        parse = openmetrics_parser if chosen.startswith("openmetrics") else parser
-        families = parse.text_string_to_metric_families(page(chosen))
         return {
             (sample.name, tuple(sorted(sample.labels.items())), sample.value)
-            for family in families
+            for family in families(chosen)
             for sample in family.samples
             if sample.name in CONTRACT and not sample.name.endswith(("_seconds", "_total"))
         }

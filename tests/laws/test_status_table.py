@@ -67,6 +67,7 @@ def first_success(recorded: "Callable[[str], list[Case]]") -> "Callable[[str], C
     return lambda provider: next(case for case in recorded(provider) if case.wallets)
 
 
+@pytest.mark.unmeasured
 def test_an_error_status_means_the_same_at_every_provider(
     provider_name: str,
     first_success: "Callable[[str], Case]",
@@ -81,6 +82,7 @@ def test_an_error_status_means_the_same_at_every_provider(
     )
 
 
+@pytest.mark.unmeasured
 def test_an_error_status_that_travels_means_the_same(
     first_success: "Callable[[str], Case]", collector: "Callable[[Case], Collector]", upstream: "Upstream"
 ) -> None:

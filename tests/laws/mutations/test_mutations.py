@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from tests.laws.conftest import Case, Upstream
     from tests.laws.mutations.conftest import Mutation, Mutations
 
+pytestmark = pytest.mark.unmeasured
+
 
 def test_a_changed_answer_gives_the_same_wallets_or_fewer_samples_or_is_malformed(
     provider_name: str,
