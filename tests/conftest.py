@@ -6,6 +6,7 @@ import shutil
 import signal
 import socket
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -63,6 +64,9 @@ BESIDE = {"alerting", "dashboards", "docs", "helm", "packaging", "prometheus", "
 SLOW = {"tool", "today", "installed", "built", "run", "begin", "on_a_terminal"}
 """Fixtures that run a companion program or the command itself, or need the package index."""
 
+MANY = 100
+"""Tests in a file that is begun before others."""
+
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_setupnodes() -> None:
@@ -85,7 +89,8 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
     """Mark the tests that run programs, and begin with their files: they wait while others compute.
 
-    First of all come files with a test that is marked as long: begun last, it would go on alone at the end.
+    First of all come files with a test that is marked as long: begun last, it would go on alone at the end. So would
+    one of many tests, which come next.
     """
     for item in items:
         if SLOW.intersection(getattr(item, "fixturenames", ())):
@@ -97,7 +102,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
             item.add_marker("unmeasured")
     yield  # chosen by their marks, and shuffled
     long, slow = ({item.path for item in items if item.get_closest_marker(mark)} for mark in ("long", "slow"))
-    items.sort(key=lambda item: (item.path not in long, item.path not in slow))
+    sizes = Counter(item.path for item in items)
+    items.sort(key=lambda item: (item.path not in long, item.path not in slow, sizes[item.path] < MANY))
 
 
 @pytest.fixture(autouse=True)

@@ -194,6 +194,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("provider_name", tested_providers())
 
 
+UNRECORDED = {"echoed", "first_success", "mutations"}
+"""Fixtures that lead to answers which nobody recorded."""
+
+
 @pytest.fixture(scope="session")
 def providers_in_tests() -> list[str]:
     return tested_providers()
@@ -202,13 +206,13 @@ def providers_in_tests() -> list[str]:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Leave out what is not about the one provider, where there is one.
 
-    What goes through a built-in provider is not measured, and its mutations are slow: there are many of both. The
-    features have every kind of definition.
+    What goes through a built-in provider is not measured, and what nobody recorded of it is slow: there are many of
+    both. The features have every kind of definition.
     """
     for item in items:
         if _provider(item) in providers.names():
             item.add_marker("unmeasured")
-            if "mutations" in _wanted(item):
+            if UNRECORDED.intersection(_wanted(item)):
                 item.add_marker("slow")
     if ONLY:
         items[:] = [item for item in items if {"provider_name", "providers_in_tests"} & set(_wanted(item))]
