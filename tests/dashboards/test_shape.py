@@ -340,6 +340,24 @@ def test_dates_are_told_to_the_minute(dashboards: dict[str, Json], panels: Panel
         assert overrides(of_title[title])[column]["unit"] == "time:YYYY-MM-DD HH:mm", title
 
 
+def test_act_has_fifteen_rows_and_shows_them_without_scrolling(
+    dashboards: dict[str, Json], panels: Panels
+) -> None:
+    act = next(panel for panel in panels(dashboards["prepaid-overview"]) if panel["title"] == "Act")
+    assert all("bottomk(15, " in target["expr"] for target in act["targets"])
+    head, row = 40, 36  # of a panel, and of a table, whose head is a row too
+    assert act["gridPos"]["h"] * 38 - 8 >= head + 16 * row
+
+
+def test_an_empty_panel_of_the_first_hour_does_not_say_that_nothing_is_spent(
+    dashboards: dict[str, Json], panels: Panels
+) -> None:
+    for panel in panels(dashboards["prepaid-overview"]):
+        if panel["title"] in ("Act", "Money") or panel["title"].startswith("Spend"):
+            words = panel["fieldConfig"]["defaults"]["noValue"]
+            assert "hour of readings" in words, panel["title"]
+
+
 def test_who_acts_first_is_said_by_the_date_alone(dashboards: dict[str, Json], panels: Panels) -> None:
     act = next(panel for panel in panels(dashboards["prepaid-overview"]) if panel["title"] == "Act")
     sorts = [step["options"]["sort"] for step in act["transformations"] if step["id"] == "sortBy"]
