@@ -215,6 +215,31 @@ def test_a_page_that_is_not_about_the_balance_says_first_what_is_the_matter(
     assert "Top up: https://pay.example.com/mall" in text
 
 
+def test_an_account_that_is_refused_since_nothing_is_left_says_where_to_pay(
+    rendered: Callable[..., tuple[str, str]],
+) -> None:
+    changes = dict.fromkeys(
+        ("wallet", "currency", "balance", "runway", "age", "dashboard_url", "debug_url"), ""
+    )
+    title, text = rendered(
+        alert(
+            alertname="PrepaidAccountExhausted",
+            summary="Nothing is left.",
+            description="Account mall.",
+            **changes,
+        )
+    )
+    assert title == "PAGE: mall (apimall): PrepaidAccountExhausted"
+    assert text.splitlines() == [
+        "Nothing is left.",
+        "Top up: https://pay.example.com/mall",
+        "",
+        "Account mall.",
+        "Runbook: https://runbooks.example.com/#a",
+        "Status: https://prepaid-exporter.example.com/?search=mall",
+    ]
+
+
 def test_what_is_not_known_is_said_or_left_out(rendered: Callable[..., tuple[str, str]]) -> None:
     links = dict.fromkeys(("topup_url", "runbook_url", "dashboard_url", "status_url", "debug_url"), "")
     title, text = rendered(alert(runway="", age="", **links))
