@@ -23,6 +23,7 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from exporter.simulator import Simulator
+from scripts import go_tools
 from scripts.past import REMEMBERING, record, remember
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -72,7 +73,7 @@ class Clock:
 @click.option("--alertmanager-port", default=9093, help="0 for any.")
 def main(speed: float, exporter_port: int, prometheus_port: int, alertmanager_port: int) -> None:
     """Run the demo with Prometheus and Alertmanager around it, until Ctrl-C."""
-    programs = _programs()
+    programs = found_programs()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _stop)
     with contextlib.suppress(KeyboardInterrupt), contextlib.ExitStack() as stack:
@@ -94,7 +95,7 @@ def main(speed: float, exporter_port: int, prometheus_port: int, alertmanager_po
             f"  {server:<32} Prometheus, with a week of history: look at Alerts; for Grafana a data source"
         )
         click.echo(
-            f"  {manager:<32} Alertmanager; its messages are printed here (Debian's has no page of its own)"
+            f"  {manager:<32} Alertmanager; its messages are printed here (it may have no page of its own)"
         )
         click.echo("Import grafana/dashboards into a Grafana to look at it.")
         click.echo("A wallet is empty, and a key is refused: a page comes in two minutes, a ticket in six.")
@@ -107,12 +108,15 @@ def _stop(*_: object) -> None:
     raise KeyboardInterrupt
 
 
-def _programs() -> tuple[str, str]:
-    prometheus = shutil.which("prometheus")
-    alertmanager = shutil.which("alertmanager") or shutil.which("prometheus-alertmanager")
+def found_programs() -> tuple[str, str]:
+    """Find Prometheus and Alertmanager: installed ones, else those that `make tools` built."""
+    built = [go_tools.kept(name) / name for name in ("prometheus", "alertmanager")]
+    prometheus, alertmanager = (str(path) if path.exists() else None for path in built)
+    prometheus = shutil.which("prometheus") or prometheus
+    alertmanager = shutil.which("alertmanager") or shutil.which("prometheus-alertmanager") or alertmanager
     if not prometheus or not alertmanager:
         raise click.ClickException(
-            "Prometheus or Alertmanager is missing: `make tools` installs them as root."
+            "Prometheus or Alertmanager is missing: `make tools` installs them as root, or builds them where Go is."
         )
     return prometheus, alertmanager
 

@@ -7,8 +7,10 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import click
 import pytest
 
+from scripts import demo_stack, go_tools
 from tests.programs import PATIENCE, answers, fetch, outside, until
 
 
@@ -54,3 +56,20 @@ def test_a_week_is_there_and_a_page_is_printed(
         assert process.wait(PATIENCE) == 0, log.read_text()
     assert list(tmp_path.iterdir()) == [log]
     assert not answers(f"{server}/-/ready")
+
+
+def test_the_programs_that_make_tools_built_do_where_none_is_installed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(go_tools, "kept", lambda name: tmp_path / "built" / name)
+    with pytest.raises(click.ClickException, match="make tools"):
+        demo_stack.found_programs()
+    for name in ("prometheus", "alertmanager"):
+        program = tmp_path / "built" / name / name
+        program.parent.mkdir(parents=True)
+        program.touch()
+    assert demo_stack.found_programs() == (
+        str(tmp_path / "built/prometheus/prometheus"),
+        str(tmp_path / "built/alertmanager/alertmanager"),
+    )
