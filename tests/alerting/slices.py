@@ -1,15 +1,18 @@
 """The rules that a unit test can see: promtool evaluates all of them every minute, and most give nothing there.
 
 A rule is left out where nothing that the test gives can make it give anything, or where nothing that the test asks for
-is made of it, directly or by way of other rules. So the test comes to the same with it and without it. Where that is
-not certain the rule stays, and no expression is changed. The texts of an alert stay where a test expects one of it to
-fire: made anew every minute, they take most of the time of one that goes on for long. WHOLE_RULES=1 leaves nothing out.
+is made of it, directly or by way of other rules. Of a rule that stays, the sides of `or` and `unless` are left out that
+can give nothing. So the test comes to the same with all that and without it; what is not certain stays. The texts of
+an alert stay where a test expects one of it to fire: made anew every minute, they take most of the time of one that
+goes on for long. WHOLE_RULES=1 leaves nothing out.
 """
 
+import contextlib
 import os
 import re
 from collections import defaultdict
 from datetime import timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +25,8 @@ Json = dict[str, Any]
 
 _OF_NOTHING = {"absent", "absent_over_time", "scalar", "vector"}
 """Functions that give something where they are given nothing."""
+_MOMENT, _AGES = "offset 1ms", "offset 13y"
+"""What the parser's library cannot write, and what stands for it meanwhile. Backslashes it cannot write either."""
 
 
 def seconds(duration: str) -> int:
@@ -67,12 +72,59 @@ def write(path: Path, folder: Path) -> list[Path]:
 
 
 def sliced(world: Json, groups: list[Json]) -> list[Json]:
-    """Return the groups with those of their rules that a unit test can see, in their order."""
-    rules = [rule for group in groups for rule in group["rules"]]
-    able = _able(world, rules)
-    seen = _seen(world, able)
-    kept = [{**group, "rules": [rule for rule in group["rules"] if id(rule) in seen]} for group in groups]
+    """Return the groups with those of their rules that a unit test can see, and of those what can give something."""
+    span = max(seconds(str(question["eval_time"])) for question in asked(world))
+    able = _able(world, [rule for group in groups for rule in group["rules"]], span)
+    pruned = {
+        id(rule): {**rule, "expr": _pruned(rule["expr"], able, span)} for rule in able.rules if "expr" in rule
+    }
+    seen = _seen(world, list(pruned.values()))
+    kept = [
+        {**group, "rules": [rule for one in group["rules"] if id(rule := pruned.get(id(one))) in seen]}
+        for group in groups
+    ]
     return [group for group in kept if group["rules"]]
+
+
+def _pruned(expression: str, able: "_Able", span: int) -> str:
+    """Leave out of an expression the sides of `or` and `unless` that can give nothing."""
+    sides = tuple(
+        (_gives(node.lhs, able, span), _gives(node.rhs, able, span)) for node in _choices(expression)
+    )
+    return expression if all(map(all, sides)) else _without(expression, sides)
+
+
+def _is_choice(node: promql.Expr) -> bool:
+    return isinstance(node, promql.BinaryExpr) and str(node.op) in {"or", "unless"}
+
+
+@cache
+def _choices(expression: str) -> list[promql.BinaryExpr]:
+    """List the `or` and `unless` of an expression, the inner ones first."""
+    found: list[Any] = []
+    promql.walk(parsed(expression), post_visit=lambda node: found.append(node) if _is_choice(node) else None)
+    return found
+
+
+@cache
+def _without(expression: str, sides: tuple[tuple[bool, bool], ...]) -> str:
+    """Leave sides out of an expression, by which of both stay at each `or` and `unless`, the inner ones first."""
+    following = iter(sides)
+
+    def visit(node: promql.Expr) -> promql.Expr | None:
+        if not isinstance(node, promql.BinaryExpr) or not _is_choice(node):
+            return None
+        left, right = next(following)
+        if not right:
+            return node.lhs
+        return node.rhs if str(node.op) == "or" and not left else None
+
+    less = promql.transform(promql.parse(expression.replace(_MOMENT, _AGES)), post_visit=visit)
+    written = str(less)
+    with contextlib.suppress(ValueError):
+        if repr(promql.parse(written)) == repr(less):
+            return written.replace(_AGES, _MOMENT)
+    return expression
 
 
 def silenced(world: Json, groups: list[Json]) -> list[Json]:
@@ -90,9 +142,8 @@ def _told(world: Json) -> set[str]:
     return {case["alertname"] for case in world.get("alert_rule_test", []) if case.get("exp_alerts")}
 
 
-def _able(world: Json, rules: list[Json]) -> list[Json]:
-    """List the rules that can give anything of what a unit test gives them."""
-    span = max(seconds(str(question["eval_time"])) for question in asked(world))
+def _able(world: Json, rules: list[Json], span: int) -> "_Able":
+    """Find the rules that can give anything of what a unit test gives them, in its first `span` seconds."""
     able = _Able()
     for series in world["input_series"]:
         able.add(_given(series["series"]))
@@ -103,7 +154,7 @@ def _able(world: Json, rules: list[Json]) -> list[Json]:
             if rule not in able and _gives(parsed(rule["expr"]), able, span):
                 able.add(rule)
                 more = True
-    return able.rules
+    return able
 
 
 class _Able:

@@ -69,6 +69,34 @@ def test_a_rule_stays_of_which_what_is_asked_for_is_made_whatever_their_order() 
     ]
 
 
+@pytest.mark.parametrize(
+    ("expression", "left"),
+    [
+        ("a or other", "a{}"),
+        ("other or a or other", "a{}"),
+        ("a unless other", "a{}"),
+        ("a or b offset 61m", "a{}"),
+        ("(other or a) unless (other or b)", "(a{}) unless  (b{})"),
+        ('max without (x) (label_replace(other, "x", "1", "", "") or a) > 1', "max without (x)(a{}) > 1"),
+        ("a offset 1ms or other offset 1ms", "a{} offset 1ms"),
+        ("a or on (x) other", "a{}"),
+        ("a or b", None),
+        ("a unless b", None),
+        ("a and (absent(other) or b)", None),
+        ('a{x=~"\\\\."} or other', None),  # what the library cannot write
+    ],
+)
+def test_a_side_goes_that_can_give_nothing(expression: str, left: str | None) -> None:
+    groups = [{"name": "one", "rules": [{"record": "asked", "expr": expression}]}]
+    [group] = sliced(world("a", "b"), groups)
+    assert group["rules"] == [{"record": "asked", "expr": left or expression}]
+
+
+def test_a_rule_goes_that_only_a_side_reads_that_can_give_nothing() -> None:
+    first = {"record": "asked", "expr": "a or (b and other)"}
+    assert kept(world("a", "c"), first, {"record": "b", "expr": "c"}) == ["asked"]
+
+
 def test_a_rule_goes_that_sets_another_label_than_is_asked_for() -> None:
     rules = [{"record": "asked", "labels": {"of": name}, "expr": "a"} for name in ("one", "two")]
     assert kept(world("a", query='asked{of="one"}'), *rules) == ["asked"]
