@@ -61,8 +61,8 @@ TODAY = {
 BESIDE = {"alerting", "dashboards", "docs", "helm", "packaging", "prometheus", "year"}
 """Folders of tests that mirror no room of the program: they run what surrounds it, and reach little of its code."""
 
-SLOW = {"tool", "today", "installed", "built", "run", "begin", "on_a_terminal"}
-"""Fixtures that run a companion program or the command itself, or need the package index."""
+SLOW = {"tool", "today", "installed", "built", "program", "uv", "run", "begin", "on_a_terminal", "clean"}
+"""Fixtures that run a program, or need the package index."""
 
 MANY = 100
 """Tests in a file that is begun before others."""

@@ -444,6 +444,7 @@ def test_a_configuration_without_an_account_says_that_nothing_is_asked(
     begin("serve", "--web.listen-address", "127.0.0.1:0").wait_for("no account is configured, so no provider")
 
 
+@pytest.mark.slow
 def test_a_shell_s_substitution_is_refused_with_what_to_do(tmp_path: Path) -> None:
     command = f"{EXPORTER} validate --config.file <(echo 'accounts: []')"
     done = subprocess.run(["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=False)

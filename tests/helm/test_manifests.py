@@ -107,6 +107,7 @@ def test_the_chart_lints_without_a_warning(chart_path: Path, ci_values: dict[str
     assert [m["error"] for m in report["messages"] if m["severity"] > 1] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("version", ["1.25", "1.31", "1.37"])
 def test_kubernetes_takes_every_manifest(
     render: Render, accept: Accept, ci_values: dict[str, Any], version: str
@@ -185,6 +186,7 @@ def test_defaults_carry_no_user_into_a_config_map(render: Render) -> None:
         ({"prometheusRule": {"enabled": True}}, ("spec", "groups", 0, "rules", 0), "severity"),
     ],
 )
+@pytest.mark.slow
 def test_a_key_that_the_operator_does_not_know_would_be_noticed(
     render: Render, values: dict[str, Any], where: tuple[str | int, ...], key: str
 ) -> None:

@@ -159,6 +159,7 @@ def test_the_line_of_a_bug_has_its_whole_traceback(lines: Callable[[], list[str]
     assert "KeyError" in line
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no device that is always full")
 @pytest.mark.parametrize("form", ["logfmt", "json"])
 def test_a_full_disk_under_the_log_costs_no_account(
