@@ -31,6 +31,11 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 # A command that may not keep what it has compiled takes twice the time to start, each time.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
+# The companion programs are of Go, which collects garbage early and looks for work with every processor: a quarter of
+# the time of the small ones that tests run.
+os.environ.setdefault("GOGC", "400")
+os.environ.setdefault("GOMAXPROCS", "1")
+
 # How long an example takes says more about the machine than about the program.
 settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("unhurried")
