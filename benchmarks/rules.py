@@ -292,7 +292,9 @@ def main() -> int:
     """Measure both ages of Prometheus, as far as they are there; return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--accounts", type=int, default=1000)
-    parser.add_argument("--minutes", type=int, default=3)
+    parser.add_argument(
+        "--minutes", type=int, default=8, help="a multiple of four, so that every group has its share"
+    )
     parser.add_argument("--prometheus", help="only this program")
     options = parser.parse_args()
     Exporter.accounts = options.accounts

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from tests.expressions import parsed
 from tests.year import truth
 from tests.year.promql import Alert
 from tests.year.promql import Year as Rules
@@ -97,8 +98,9 @@ def judge(
     }
     verdict.pages = _pages(fired, severity, held)
     verdict.due_pages = _pages(_ideal(duties, year.length), severity, held)
+    runways = rules.vector(parsed(RUNWAY))  # which stand until the rules are evaluated again
     for life in seen.lives:
-        verdict.errors.extend(_errors(seen, life, rules.recorded(RUNWAY)))
+        verdict.errors.extend(_errors(seen, life, runways))
     return verdict
 
 
@@ -242,13 +244,13 @@ class _Judge:
             told.add(life)
 
 
-def _errors(seen: Seen, life: Life, recorded: Mapping[Any, Array]) -> list[float]:
+def _errors(seen: Seen, life: Life, runways: Mapping[Any, Array]) -> list[float]:
     """Return by which share the runway was wrong, each time that a balance had just a day left."""
     wallet, length = life.wallet, len(seen.up)
     if wallet.postpaid or wallet.plan:
         return []
     guess = np.full(length, np.nan)
-    for key, values in recorded.items():
+    for key, values in runways.items():
         labels = dict(key)
         if (labels["account"], labels["wallet"], labels["currency"]) == (
             seen.account.name,
