@@ -10,11 +10,11 @@ import numpy as np
 
 from tests.expressions import parsed
 from tests.year import truth
-from tests.year.promql import Alert
+from tests.year.promql import LOOKBACK, Alert
 from tests.year.promql import Year as Rules
 from tests.year.truth import Duty, Key
 from tests.year.wallets import DAY, HOUR, Life, mask
-from tests.year.windows import Array, Mask, runs
+from tests.year.windows import Array, Mask, last_over_time, runs
 from tests.year.world import START, Seen, Year, scraped
 
 RUNWAY = "wallet:prepaid_runway_seconds:limit"
@@ -257,7 +257,7 @@ def _errors(seen: Seen, life: Life, runways: Mapping[Any, Array]) -> list[float]
             wallet.id,
             wallet.currency,
         ):
-            guess = np.fmin(guess, values / 60)
+            guess = np.fmin(guess, last_over_time(values, (1 - LOOKBACK, 0)) / 60)
     sure = truth.runway(life).sure
     hidden = mask((*wallet.vanished, *wallet.frozen, *wallet.stuck), length)
     readable, errors, armed = seen.exists & seen.up & ~hidden, [], True
