@@ -248,7 +248,8 @@ def measure(program: str, count: int, minutes: int, groups: list[dict[str, Any]]
 
                 return check
 
-            until(often(2), "evaluation of every group", pause=5)
+            # What is missing at first is told of until groups of four minutes have been evaluated twice.
+            until(often(8), "evaluation of every group", pause=5)
             seen.clear()
             before, begun = told_of(url, "process_cpu_seconds_total")[""], time.monotonic()
             until(often(minutes), "evaluation of every group", pause=5)
