@@ -15,7 +15,7 @@ SPEED ?= 60
 PORT ?= 10710
 SCRAPES ?= 100000
 # More than there are cores: the tests of real programs wait for most of their time.
-WORKERS ?= 4
+WORKERS ?= 6
 STEP := @scripts/step
 # Nothing is installed but what a lock names, by its hash, and nothing is built but this program, with locked tools:
 # what is published tomorrow changes no environment of today.

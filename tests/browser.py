@@ -3,7 +3,6 @@
 import fcntl
 import json
 import os
-import select
 import subprocess
 import time
 from collections.abc import Iterator
@@ -11,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.programs import PATIENCE
+from tests.programs import PATIENCE, readable
 
 # The sandbox of the browser's own needs rights that a container lacks; only pages of ours on loopback are opened.
 FLAGS = (
@@ -84,8 +83,7 @@ class Browser:
     def _receive(self) -> dict[str, Any]:
         end = time.monotonic() + PATIENCE
         while b"\0" not in self._read:
-            ready, _, _ = select.select([self._messages], [], [], max(0.0, end - time.monotonic()))
-            assert ready, f"the browser says nothing for {PATIENCE:.0f} s"
+            assert readable(self._messages, end), f"the browser says nothing for {PATIENCE:.0f} s"
             part = os.read(self._messages, 1 << 20)
             assert part, "the browser has ended"
             self._read += part

@@ -1,5 +1,6 @@
 """What every test may use: the companion programs of the field, found or refused by one rule."""
 
+import gc
 import os
 import resource
 import shutil
@@ -48,6 +49,9 @@ if soft != resource.RLIM_INFINITY and soft < FILES:
     more = FILES if hard == resource.RLIM_INFINITY else min(FILES, hard)
     resource.setrlimit(resource.RLIMIT_NOFILE, (more, hard))
 
+
+FORGOTTEN = 200
+"""Most files that are open when a file of tests begins; some are of what all tests of a run share."""
 
 AGES = ("debian", "today")
 """Where a companion program is from: Debian's package of 2023, or built of what tools/ locks."""
@@ -113,8 +117,24 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _the_run_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep a command from ending the run of the tests: it would look as if all of them had passed."""
+    """Keep a command from ending the run of the tests: it would look as if all of them had passed.
+
+    Nor may it keep for ever what tests have left behind: connections are closed when what uses them is collected.
+    """
     monkeypatch.setattr("os._exit", sys.exit)
+    monkeypatch.setattr("gc.freeze", lambda: None)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _files_are_closed() -> None:
+    """See, before a file of tests begins, that those before it left little open: some programs count but to 1,024."""
+    if _open_files() > FORGOTTEN:
+        gc.collect()  # connections of what is not used any more, but by itself
+        until(lambda: _open_files() <= FORGOTTEN, "end of what the tests before have opened")
+
+
+def _open_files() -> int:
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import re
+import select
 import subprocess
 import sys
 import time
@@ -35,6 +36,13 @@ def until(check: Callable[[], Found], what: str = "sign of it", *, pause: float 
         time.sleep(pause)
         pause = max(pause, min(1.1 * pause, 0.25))
     return found
+
+
+def readable(descriptor: int, end: float) -> bool:
+    """Wait until a descriptor, of any number, can be read; return False when it cannot at `end` (monotonic seconds)."""
+    waiting = select.poll()
+    waiting.register(descriptor, select.POLLIN)
+    return bool(waiting.poll(max(0.0, end - time.monotonic()) * 1000))
 
 
 def fetch(url: str, method: str = "GET", **options: Any) -> requests.Response:

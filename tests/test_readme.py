@@ -2,7 +2,6 @@
 
 import os
 import re
-import select
 import shutil
 import signal
 import subprocess
@@ -16,7 +15,7 @@ import pytest
 import requests
 
 from exporter.simulator import Simulator
-from tests.programs import PATIENCE
+from tests.programs import PATIENCE, readable
 
 pytestmark = pytest.mark.slow
 
@@ -91,7 +90,7 @@ def started(command: list[str], folder: Path, environment: dict[str, str], patte
     end, seen = time.monotonic() + PATIENCE, b""
     try:
         while not (match := re.search(pattern, seen.decode(errors="replace"))):
-            assert select.select([process.stdout], [], [], max(0, end - time.monotonic()))[0], seen.decode()
+            assert readable(process.stdout.fileno(), end), seen.decode()
             chunk = os.read(process.stdout.fileno(), 65536)
             assert chunk, seen.decode()
             seen += chunk

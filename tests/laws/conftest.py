@@ -374,7 +374,7 @@ def _as_recorded() -> Iterator[None]:
         yield
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def client() -> Iterator[Client]:
     kept = Client()
     yield kept
@@ -397,7 +397,7 @@ def accounts(
     return load
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def collector(
     upstream: Upstream, client: Client, accounts: Callable[[str], Mapping[str, Account]]
 ) -> Callable[[Case], Collector]:
