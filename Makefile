@@ -2,7 +2,7 @@
 # make demo-stack  the same with Prometheus and Alertmanager on a week of history; pages are printed
 # make pictures  the pictures of the dashboards in docs/, from a Grafana that shows the demo; GRAFANA=http://localhost:3000
 # make test   every check and every test
-# make quick  the tests that run within Python: no companion program, no process of the command, no package index
+# make quick  the tests that run within Python: no program, no package index, no hundreds of accounts; in a minute
 # make soak   100,000 scrapes while everything goes wrong; SCRAPES=2000 for a look
 # make year   three simulated years of many wallets through the alerting rules; ARGUMENTS="--seeds 4 --cases"
 # make follow the commands of README and installation page, typed on a bare Debian 12; as root
@@ -64,8 +64,10 @@ PYTEST = $(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-
 unit: $(VENV)/development tools
 	$(PYTEST) --cov --cov-report=term --durations=15
 
+# Its tests wait for little, and each process more takes seconds to begin.
+quick: WORKERS := 4
 quick: $(VENV)/development
-	$(STEP) "The tests that run within Python" $(PYTEST) -m "not slow" --durations=5
+	$(STEP) "The tests that run within Python" $(PYTEST) -m "not slow" --hypothesis-profile quick --durations=5
 
 provider: $(VENV)/development
 	@test -n "$(NAME)" || { echo "make provider NAME=acme, after exporter/providers/acme.yml"; exit 1; }

@@ -39,6 +39,7 @@ os.environ.setdefault("GOMAXPROCS", "1")
 
 # How long an example takes says more about the machine than about the program.
 settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("quick", settings.get_profile("unhurried"), max_examples=20)
 settings.load_profile("unhurried")
 
 # Both ends of every connection are in one process here, and many desks allow it no more than 1,024 files at first.
@@ -70,8 +71,25 @@ TODAY = {
 BESIDE = {"alerting", "dashboards", "docs", "helm", "packaging", "prometheus", "year"}
 """Folders of tests that mirror no room of the program: they run what surrounds it, and reach little of its code."""
 
-SLOW = {"tool", "today", "installed", "built", "program", "uv", "run", "begin", "on_a_terminal", "clean"}
-"""Fixtures that run a program, or need the package index."""
+SLOW = {
+    # They run a program, Helm's within Python among them, or need the package index.
+    *(
+        "tool",
+        "today",
+        "installed",
+        "built",
+        "program",
+        "uv",
+        "run",
+        "begin",
+        "on_a_terminal",
+        "clean",
+        "chart",
+    ),
+    # They ask accounts by the hundred, over HTTP.
+    *("nest", "rendered", "travelled"),
+}
+"""Fixtures of which one alone makes a test slow."""
 
 MANY = 100
 """Tests in a file that is begun before others."""

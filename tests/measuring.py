@@ -39,6 +39,8 @@ class Measuring:
         finally:
             # What is there now stays to the end of the run.
             gc.freeze()
+            # The little garbage that tests make afterwards is not worth to be looked for as often as Python does.
+            gc.set_threshold(20_000, 20, 20)
             gc.enable()
 
     @pytest.hookimpl(wrapper=True)
