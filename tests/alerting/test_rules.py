@@ -101,12 +101,14 @@ def test_the_rules_do_what_their_unit_tests_say(
 
 
 def test_every_field_that_the_rules_hold_is_one_that_the_exporter_can_miss() -> None:
-    held = {
-        name
-        for record in ("wallet:prepaid_wallet:given", "wallet:prepaid_wallet_field:lost")
-        for name in re.findall(r'"field",\s*"(\w+)', RECORDED[record]["expr"])
-    }
-    assert {"thresholds", "status", "auto_recharge_threshold"} <= held
+    of_fields = [
+        rule
+        for rule in rules("record")
+        if rule["record"] in {"wallet:prepaid_wallet:given", "wallet:prepaid_wallet_field:lost"}
+    ]
+    held = {name for rule in of_fields for name in re.findall(r'"field",\s*"(\w+)', rule["expr"])}
+    held |= {rule["labels"]["field"].split(".")[0] for rule in of_fields if "labels" in rule}
+    assert {"thresholds", "status", "auto_recharge_enabled"} <= held
     assert held <= WalletMapping.model_fields.keys()
 
 
