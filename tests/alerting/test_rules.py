@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import promql_parser as promql
 import pytest
 import yaml
 
@@ -14,7 +15,7 @@ from exporter.metrics.families import FAMILIES
 from exporter.providers.mapping import WalletMapping
 from tests.alerting import slices
 from tests.alerting.slices import seconds
-from tests.expressions import selectors
+from tests.expressions import inside, selectors
 
 HERE = Path(__file__).resolve().parent
 RULES = HERE.parents[1] / "grafana" / "rules"
@@ -108,7 +109,7 @@ def test_every_field_that_the_rules_hold_is_one_that_the_exporter_can_miss() -> 
     ]
     held = {name for rule in of_fields for name in re.findall(r'"field",\s*"(\w+)', rule["expr"])}
     held |= {rule["labels"]["field"].split(".")[0] for rule in of_fields if "labels" in rule}
-    assert {"thresholds", "status", "auto_recharge_enabled"} <= held
+    assert {"thresholds", "status", "auto_recharge_threshold", "auto_recharge_enabled"} <= held
     assert held <= WalletMapping.model_fields.keys()
 
 
@@ -158,6 +159,13 @@ def test_every_recorded_series_is_shown_with_its_value_and_shown_missing(name: s
     ]
     assert any(case.get("exp_samples") for case in cases), "no unit test of its value"
     assert any(not case.get("exp_samples") for case in cases), "no unit test in which it is missing"
+
+
+def test_nothing_in_an_expression_is_passed_over() -> None:
+    for rule in (*rules("record"), *rules("alert")):
+        seen: list[promql.Expr] = []
+        promql.walk(promql.parse(rule["expr"]), pre_visit=seen.append)
+        assert [type(node) for node in inside(rule["expr"])] == [type(node) for node in seen], rule
 
 
 def test_no_unit_test_asks_for_an_alert_that_does_not_exist() -> None:
