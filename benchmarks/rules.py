@@ -271,7 +271,7 @@ def report(url: str, count: int, told: int, processor: float, groups: list[dict[
     )
     version = re.search(r'\bversion="([^"]+)', next(iter(told_of(url, "prometheus_build_info"))))
     print(
-        f"Prometheus {version[1] if version else 'of today'}, {count} accounts, {told:,} samples of the past:"
+        f"Prometheus {version[1] if version else 'of no version'}, {count} accounts, {told:,} samples of the past:"
     )
     print(
         f"  {lasted:.2f} s a minute for all groups; the program takes {processor:.2f} s of processor a minute"
