@@ -168,7 +168,9 @@ class Application:
         return _json(entries)
 
     def _status(self, request: Request) -> Response:
-        view = pages.View(request.args.get("search", "").strip(), request.args.get("state", ""))
+        # A link to one account, as pages have it, must not find those whose names only hold that name.
+        accounts = tuple(dict.fromkeys(request.args.getlist("account")))
+        view = pages.View(request.args.get("search", "").strip(), request.args.get("state", ""), accounts)
         if view.state and view.state not in pages.STATES:
             raise BadRequest(f"no row is {view.state!r}; there are {', '.join(pages.STATES)}")
         runtime, path = self._runtime, self._options.telemetry_path

@@ -46,10 +46,14 @@ STATES = {
 
 @dataclass(frozen=True)
 class View:
-    """What a reader of the status page looks for: a text that a row holds, and a state; both may be empty."""
+    """What a reader of the status page looks for: a text that a row holds, a state, accounts by their whole names.
+
+    What is empty leaves no row out.
+    """
 
     search: str = ""
     state: str = ""
+    accounts: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -93,7 +97,13 @@ class _Row:
         """Return the link to the trace of the account, relative to the page."""
         return "probe?" + urlencode({"target": self.account.name, "debug": "true"})
 
-    def holds(self, text: str) -> bool:
+    def fits(self, view: View) -> bool:
+        """Return whether the row is one of those that a reader looks for."""
+        if view.accounts and self.account.name not in view.accounts:
+            return False
+        return view.state in ("", self.state) and self._holds(view.search)
+
+    def _holds(self, text: str) -> bool:
         """Return whether the names of the row hold a text, whatever its case."""
         names = [self.account.name, self.account.provider.name, self.account.provider.definition.title]
         names += [self.wallet.id, self.wallet.name, self.wallet.currency] if self.wallet else []
@@ -111,14 +121,15 @@ def status(
     rows = [row for reading in readings for row in _rows(reading)]
     order = list(STATES)
     rows.sort(key=lambda row: order.index(row.state))
-    shown_rows = [row for row in rows if row.holds(view.search) and view.state in ("", row.state)]
+    known = {reading.account.name for reading in readings}
     return _templates.get_template("status.html").render(
-        rows=shown_rows,
+        rows=[row for row in rows if row.fits(view)],
         all_rows=len(rows),
         accounts=len(readings),
         counts={state: len({row.account.name for row in rows if row.state == state}) for state in order},
         states=STATES,
         view=view,
+        unknown=[name for name in view.accounts if name not in known],
         reload_refused=reload_refused,
         now=time.time(),
         telemetry_path=telemetry_path,

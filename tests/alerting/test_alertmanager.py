@@ -147,7 +147,7 @@ def alert(status: str = "firing", **changes: str) -> dict[str, Any]:
         "topup_url": "https://pay.example.com/mall",
         "runbook_url": "https://runbooks.example.com/#a",
         "dashboard_url": "https://grafana.example.com/d/a",
-        "status_url": "https://prepaid-exporter.example.com/?search=mall",
+        "status_url": "https://prepaid-exporter.example.com/?account=mall",
         "debug_url": "https://prepaid-exporter.example.com/probe?target=mall&debug=true",
     }
     for name, value in changes.items():
@@ -202,7 +202,7 @@ def test_a_page_says_at_a_glance_whose_wallet_what_is_left_how_long_and_where_to
         "Account mall at apimall, wallet main: 20.00 CREDITS left.",
         "Runbook: https://runbooks.example.com/#a",
         "Dashboard: https://grafana.example.com/d/a",
-        "Status: https://prepaid-exporter.example.com/?search=mall",
+        "Status: https://prepaid-exporter.example.com/?account=mall",
         "Debug: https://prepaid-exporter.example.com/probe?target=mall&debug=true",
     ]
 
@@ -236,7 +236,7 @@ def test_an_account_that_is_refused_since_nothing_is_left_says_where_to_pay(
         "",
         "Account mall.",
         "Runbook: https://runbooks.example.com/#a",
-        "Status: https://prepaid-exporter.example.com/?search=mall",
+        "Status: https://prepaid-exporter.example.com/?account=mall",
     ]
 
 

@@ -158,7 +158,7 @@ EXPECTED: dict[str, tuple[Any, str, Any]] = {
     "prometheusRule.exporterUrl": (
         "https://e.test",
         "PrometheusRule",
-        {"annotations": {"status_url": "https://e.test/?search="}},
+        {"annotations": {"status_url": "https://e.test/?account="}},
     ),
     "prometheusRule.alerts": ({ALERT: {"for": "47m"}}, "PrometheusRule", {"alert": ALERT, "for": "47m"}),
     "dashboards.namespace": ("grafana", "ConfigMap", {"metadata": {"namespace": "grafana"}}),

@@ -222,7 +222,7 @@ def test_links_lead_to_the_user_s_own_grafana(alerts: Rules) -> None:
     addresses = {"grafanaUrl": "https://grafana.acme.test/sub", "exporterUrl": "https://prepaid.acme.test"}
     text = json.dumps(alerts(**addresses))
     assert "https://grafana.acme.test/sub/d/prepaid-account" in text
-    assert "https://prepaid.acme.test/?search=" in text
+    assert "https://prepaid.acme.test/?account=" in text
     assert "example.com" not in text
 
 

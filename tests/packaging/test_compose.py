@@ -207,7 +207,7 @@ def test_the_links_in_the_alerts_lead_to_the_programs_beside_it(
     assert sorted(path.name for path in (store / "etc/rules").iterdir()) == ["alerts.yml", "recording.yml"]
     assert "example.com" not in "".join(texts)
     assert "http://localhost:3001/d/prepaid" in texts[0]
-    assert "http://localhost:10711/?search=" in texts[0]
+    assert "http://localhost:10711/?account=" in texts[0]
     command: list[str | Path] = [tool("promtool"), "check", "rules", *sorted((store / "etc/rules").iterdir())]
     assert subprocess.run(command, capture_output=True, check=False).returncode == 0
 

@@ -136,8 +136,9 @@ def test_nothing_is_cut_and_everything_can_be_read_in_light_and_dark(
 
 def test_a_card_has_a_name_beside_each_value_the_thresholds_too(site: str, browser: Browser) -> None:
     browser.window(*PHONE, scheme="light", phone=True)
-    browser.open(f"{site}?search={LONG}")
-    assert measured(browser)["named"] == 5
+    browser.open(f"{site}?account={LONG}")
+    page = measured(browser)
+    assert (page["named"], page["width"]) == (5, PHONE[0])
     (card,) = browser.tell(ROWS_SEEN)
     assert card.startswith(f"info {LONG} API Mall ")
     assert "123,456,789,012.34 CREDITS" in card

@@ -6,6 +6,7 @@ from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import jsonschema
 import pytest
@@ -179,6 +180,11 @@ def test_a_refused_reload_is_told_on_top_until_one_is_taken(start: Any) -> None:
         ("?search=inr", ["outreach"]),
         ("?state=down", ["mall"]),
         ("?search=mall&state=ok", []),
+        ("?account=sms", ["sms"]),
+        ("?account=sms&account=globex&account=sms", ["globex", "globex", "sms"]),
+        ("?account=SMS", []),
+        ("?account=globex&account=mall&state=down", ["mall"]),
+        ("?account=sms&search=branch", []),
         ("?search=&state=", ["acme", "globex", "globex", "mall", "outreach", "sms", "sms-branch"]),
     ],
 )
@@ -190,6 +196,26 @@ def test_rows_are_searched_and_filtered_without_a_script(query: str, accounts: l
     names = [re.sub(r"^(no threshold|\S+) ", "", row).split()[0] for row in shown.rows[1:]]
     assert sorted(names) == (accounts or ["row"])
     assert "6 accounts" in shown.visible
+
+
+def test_an_account_is_named_as_what_the_page_is_held_to_and_stays_so_in_a_search(start: Any) -> None:
+    text = start().ask("/?account=sms&account=mall").text
+    (form,) = re.findall(r"<form.*?</form>", text, re.DOTALL)
+    assert "only accounts sms , mall show all 6" in Page(form).visible
+    assert '<input type="search" name="search" value=""' in form
+    assert re.findall(r'<input type="hidden" name="account" value="(\w+)">', form) == ["sms", "mall"]
+    assert '<a href="?">show all 6</a>' in form
+
+
+@pytest.mark.parametrize("name", ["sm", "", "<script>'\"&amp;"])
+def test_an_account_that_is_not_configured_is_named_and_no_other_is_shown(name: str, exporter: Any) -> None:
+    answer = exporter.ask("/?" + urlencode({"account": name}))
+    shown = Page(answer.text)
+    assert f"No account “{name}” is configured." in shown.visible
+    (row,) = shown.rows[1:]
+    assert row.startswith("No row is like that. ")
+    assert ("?" in shown.links, "script" in shown.elements) == (True, False)
+    assert "is configured" not in Page(exporter.ask("/?account=sms").text).visible
 
 
 def test_a_state_that_no_row_has_is_refused(exporter: Any) -> None:
