@@ -203,6 +203,7 @@ def test_the_links_in_the_alerts_lead_to_the_programs_beside_it(
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert f"--config.file={store}/etc/prometheus.yml --storage.tsdb.path={store}" in done.stdout
+    assert "--storage.tsdb.retention.time=45d" in done.stdout, "less is too little for the overview's months"
     texts = [path.read_text() for path in sorted((store / "etc/rules").iterdir())]
     assert sorted(path.name for path in (store / "etc/rules").iterdir()) == ["alerts.yml", "recording.yml"]
     assert "example.com" not in "".join(texts)
