@@ -39,7 +39,7 @@ _FIELDS: list[dict[str, str]] = [
 ]
 _BESIDE: tuple[tuple[str, list[dict[str, str]]], ...] = (
     (
-        r".*:(ignored|vanished|lost|down|postpaid|young|passed|missing|lasting|small|unusual1h)|account:prepaid_account_failure:.*",
+        r".*:(ignored|vanished|lost|down|postpaid|young|passed|missing|lasting|small|unusual1h|sudden1h|burst30m)|account:prepaid_account_failure:.*",
         [],
     ),
     (r"wallet:prepaid_(wallet_status|alert_state|balance_cached|credit_limit|expiry|quota).*", []),
