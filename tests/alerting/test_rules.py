@@ -20,12 +20,26 @@ from tests.expressions import inside, selectors
 HERE = Path(__file__).resolve().parent
 RULES = HERE.parents[1] / "grafana" / "rules"
 UNIT_TESTS = sorted((HERE / "rules").glob("*.test.yml"))
+_VERSION = "v{{ (. | first).Labels.version }}{{ else }}main{{ end }}"
+_BLOB = "https://github.com/prepaid-exporter/prepaid-exporter/blob/"
+_WEEK = "max_over_time(timestamp(prepaid_exporter_build_info)[7d:30m])"
 RUNBOOKS = (
-    "https://github.com/prepaid-exporter/prepaid-exporter/blob/"
-    '{{ with query "topk(1, last_over_time(prepaid_exporter_build_info[1d]))" }}'
-    "v{{ (. | first).Labels.version }}{{ else }}main{{ end }}/docs/runbooks.md"
+    _BLOB + '{{ with query "topk(1, max by (version) (timestamp(prepaid_exporter_build_info) or '
+    f'{_WEEK}))" }}}}{_VERSION}/docs/runbooks.md'
 )
-"""Where the runbooks of the version that runs are."""
+"""Where the runbooks of the newest version are."""
+RUNBOOKS_HERE = (
+    _BLOB + '{{ with query (printf "topk(1, max by (version) (timestamp(prepaid_exporter_build_info{%s}) or '
+    "max_over_time(timestamp(prepaid_exporter_build_info{%s})[7d:30m])) or "
+    f'max by (version) ({_WEEK}) / 2)" $place $place) }}}}{_VERSION}/docs/runbooks.md'
+)
+"""Where those of the newest version are in the place of an alert, else anywhere."""
+OF_ACCOUNTS = ("cluster", "namespace", "job")
+PLACES = dict.fromkeys(("PrepaidConfigReloadFailed", "PrepaidExporterDown"), (*OF_ACCOUNTS, "instance")) | (
+    # They have no exporter's labels.
+    dict.fromkeys(("PrepaidExporterAbsent", "PrepaidTextfileStale", "PrepaidPagesNotDelivered"), ())
+)
+"""By which labels the version is looked for, where it is not by those of an account."""
 DASHBOARDS = "https://grafana.example.com/d/"
 ANNOTATIONS = {"summary", "description", "runbook_url", "dashboard_url"}
 FACTS = {"balance", "runway", "age", "topup_url", "now"}
@@ -190,6 +204,15 @@ def fired_alerts(name: str) -> list[dict[str, Any]]:
     ]
 
 
+def runbooks(name: str) -> str:
+    """Return the text of an alert that makes the address of its runbooks."""
+    place = PLACES.get(name, OF_ACCOUNTS)
+    if not place:
+        return RUNBOOKS
+    matchers = ",".join(f"{label}=%q" for label in place)
+    return f'{{{{ $place := printf "{matchers}" {" ".join(f"$labels.{label}" for label in place)} -}}}} {RUNBOOKS_HERE}'
+
+
 @pytest.mark.parametrize("name", ALERTS)
 def test_every_alert_says_what_a_person_needs(name: str) -> None:
     rule = ALERTS[name]
@@ -198,7 +221,7 @@ def test_every_alert_says_what_a_person_needs(name: str) -> None:
     assert rule["labels"]["severity"] in {"info", "warning", "critical"}
     assert annotations.keys() >= ANNOTATIONS
     assert re.fullmatch(r"[A-Z][^{}]+\.", annotations["summary"]), "a full sentence without a template"
-    assert annotations["runbook_url"] == f"{RUNBOOKS}#{name.lower()}"
+    assert annotations["runbook_url"] == f"{runbooks(name)}#{name.lower()}"
     assert annotations["dashboard_url"].startswith(DASHBOARDS)
     if "$labels.account" in annotations["description"]:
         assert "$labels.provider" in annotations["description"]
@@ -259,7 +282,7 @@ def test_rules_read_only_what_the_exporter_gives_or_a_rule_records(name: str, ex
 def test_texts_look_up_only_what_the_exporter_gives_or_a_rule_records(name: str) -> None:
     known = {family.name for family in FAMILIES} | set(RECORDED)
     for text in ALERTS[name]["annotations"].values():
-        looked_up = re.findall(r"\b((?:\w+:)?prepaid_\w+(?::\w+)?)(?:\{|\[1d\])", text)
+        looked_up = re.findall(r"\b((?:\w+:)?prepaid_\w+(?::\w+)?)(?:\{|\) or )", text)
         assert len(looked_up) >= len(re.findall(r"\bquery \(?printf|\bquery \"topk", text)) - text.count(
             "__name__"
         )

@@ -16,7 +16,7 @@
         {{- $change = get $.Values.prometheusRule.alerts .alert | default dict -}}
       {{- end -}}
       {{- if ne (get $change "enabled" | toString) "false" -}}
-        {{- $rules = append $rules (include "prepaid-exporter.rule" (list $.Values.prometheusRule . $change $.Chart.AppVersion $.Release.Namespace) | fromJson) -}}
+        {{- $rules = append $rules (include "prepaid-exporter.rule" (list $.Values.prometheusRule . $change $.Release.Namespace) | fromJson) -}}
       {{- end -}}
     {{- end -}}
     {{- if $rules -}}
@@ -32,14 +32,14 @@
 {{- dict "groups" $groups | toJson -}}
 {{- end -}}
 
-{{- /* One rule with its change, as JSON; its runbook is that of the version. An alert has a namespace, by which an
-AlertmanagerConfig finds it: that of its series, else the release's. Input: prometheusRule, rule, change, version, namespace. */ -}}
+{{- /* One rule with its change, as JSON. An alert has a namespace, by which an
+AlertmanagerConfig finds it: that of its series, else the release's. Input: prometheusRule, rule, change, namespace. */ -}}
 {{- define "prepaid-exporter.rule" -}}
 {{- $settings := index . 0 -}}
 {{- $rule := index . 1 -}}
 {{- $change := index . 2 -}}
 {{- if $rule.alert -}}
-  {{- $place := dict "namespace" (printf "{{ with $labels.namespace }}{{ . }}{{ else }}%s{{ end }}" (index . 4)) -}}
+  {{- $place := dict "namespace" (printf "{{ with $labels.namespace }}{{ . }}{{ else }}%s{{ end }}" (index . 3)) -}}
   {{- $labels := merge (pick $change "severity") ($change.labels | default dict) $settings.alertLabels $rule.labels $place -}}
   {{- $texts := merge (dict "expr" $rule.expr) $rule.annotations -}}
   {{- range $old, $new := $change.replace -}}
@@ -53,9 +53,7 @@ AlertmanagerConfig finds it: that of its series, else the release's. Input: prom
     {{- end -}}
   {{- end -}}
   {{- $texts = merge (pick $change "expr") ($change.annotations | default dict) $texts -}}
-  {{- $runbooks := printf "/blob/v%s/" (index . 3) -}}
   {{- range $name, $text := $texts -}}
-    {{- $text = replace "/blob/main/" $runbooks $text -}}
     {{- $text = replace "https://prepaid-exporter.example.com" $settings.exporterUrl $text -}}
     {{- $_ := set $texts $name ($text | replace "https://grafana.example.com" $settings.grafanaUrl) -}}
   {{- end -}}
