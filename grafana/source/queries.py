@@ -299,7 +299,9 @@ def last_success(at: str = "") -> str:
     known = " or ".join(
         _held(recorded_account(f"prepaid_account_up:{kind}"), at) for kind in ("max", "unread")
     )
-    return f"{by_account(f'last_over_time({read}[1d]{at})')} and on ({ACCOUNT}) ({known})"
+    # Of a day exactly, of the week for which balances are held to half an hour: every sample of it would be too many.
+    week = f"last_over_time({read}[1d]{at}) or max_over_time({read}[7d:30m]{at})"
+    return f"{by_account(week)} and on ({ACCOUNT}) ({known})"
 
 
 def reading_age() -> str:
@@ -315,7 +317,7 @@ def read_at() -> str:
 def top_up_page() -> str:
     """Return a sample for each account with the label `page`: where to top up, else the provider's own dashboard.
 
-    Two exporters may be configured with two pages: one is enough.
+    Of two, after a change or from two exporters, it is the newest.
     """
     own = _page("topup_url")
     return f"topk by ({ACCOUNT}) (1, {own} or (2 * {_page('dashboard_url')} unless on ({ACCOUNT}) {own}))"
@@ -338,7 +340,8 @@ def _refused_at_once(at: str) -> str:
 
 def _page(label: str) -> str:
     given = of_account("prepaid_account_info", f'{label}!=""')
-    return by_account(f'label_join(last_over_time({given}[1d]), "page", "", "{label}")', "page")
+    newest = f"timestamp({given}) or max_over_time(timestamp({given})[7d:30m])"
+    return by_account(f'label_join({newest}, "page", "", "{label}")', "page")
 
 
 def _joined(expression: str, *labels: str, last: str = "") -> str:

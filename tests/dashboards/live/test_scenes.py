@@ -19,6 +19,7 @@ NOW = 1768456800.0  # 2026-01-15 06:00 UTC
 MIDNIGHT = NOW - 6 * 3600
 WRITTEN = {"match[]": "wallet:prepaid_balance:last", "start": NOW - DAY, "end": NOW}
 SECONDS = {"m": 60, "h": 3600, "d": DAY}
+SILENT = 26 * 3600
 FAILED = [NOW - 3 * DAY - 7013 * number for number in range(50)]
 RECHARGED = [NOW - 6 * DAY + 11 * 3600 * number + 60 * number for number in range(12)]
 
@@ -122,14 +123,18 @@ def scene() -> Scene:
         reason="auth",
         instance="exporter:10710",
     )
-    # Its exporter has not answered for two hours: what it said is an hour or more old, what the rules hold is of now.
+    # Its exporter has not answered for over a day: what it said is as old, what the rules hold is of now.
+    # The provider's dashboard was moved before that.
     gone = {"provider": "any", "account": "silent"}
-    earlier = [(NOW - 7200 - 60 * ago, NOW - 7230) for ago in range(10, -1, -1)]
+    earlier = [(NOW - SILENT - 60 * ago, NOW - SILENT - 30) for ago in range(10, -1, -1)]
     result.over("prepaid_account_last_success_timestamp_seconds", earlier, instance="dead:10710", **gone)
-    pages = {"dashboard_url": "https://any.example/", "topup_url": ""}
-    result.over(
-        "prepaid_account_info", [(at, 1) for at, _ in earlier], instance="dead:10710", **gone, **pages
-    )
+    for page, moved in (
+        ("https://any.example/", 0),
+        ("https://a.example/", 3600),
+        ("https://z.example/", 3600),
+    ):
+        pages = {"dashboard_url": page, "topup_url": "", "instance": "dead:10710"}
+        result.over("prepaid_account_info", [(at - moved, 1) for at, _ in earlier], **gone, **pages)
     result.now("account:prepaid_account_up:unread", 1, **gone)
     result.wallet("silent", 70, runway=3 * DAY, threshold=10)
     alive = [(NOW - 7200 - 300 * ago, 0.0) for ago in range(10, -1, -1)]
@@ -425,8 +430,8 @@ def test_a_row_of_what_is_broken_leads_to_its_account_or_its_exporter(ask: Ask) 
 
 def test_what_a_dead_exporter_said_is_still_there(ask: Ask) -> None:
     [(_, oldest)] = ask("overview", "Oldest reading", "A")[()]
-    assert oldest == 7230
-    assert values(ask("account", "Reading age", "A", "account"))["silent"] == 7230
+    assert oldest == SILENT + 30
+    assert values(ask("account", "Reading age", "A", "account"))["silent"] == SILENT + 30
     pages = ask("overview", "All wallets", "page", "account", "page")
     assert (
         "silent",
@@ -566,7 +571,7 @@ def test_an_exporter_that_does_not_answer_is_among_the_exporters(ask: Ask) -> No
 
 def test_the_oldest_readings_are_drawn_also_while_the_exporter_is_silent(ask: Ask) -> None:
     drawn = ask("exporter", "Oldest readings", "age", "account", days=0.1)
-    assert drawn["silent",][-1][1] == pytest.approx(7230, abs=60)
+    assert drawn["silent",][-1][1] == pytest.approx(SILENT + 30, abs=60)
 
 
 def test_a_wallet_that_cannot_be_read_is_graver_than_an_information(ask: Ask) -> None:
