@@ -117,6 +117,7 @@ def test_the_installed_program_brings_its_rules_dashboards_and_units(
         assert all(f"{tmp_path}/out/{part}/{name}" in printed for name in names)
     rules = sorted((tmp_path / "out/grafana/rules").iterdir())
     assert "/docs/runbooks.md#" in rules[0].read_text()
+    assert "/blob/main/" not in rules[0].read_text()
     dashboards = [file.read_text() for file in (tmp_path / "out/grafana/dashboards").iterdir()]
     assert any(f"/blob/v{__version__}/docs" in text for text in dashboards)
     assert not any("/blob/main/" in text for text in dashboards)
